@@ -107,14 +107,16 @@ pub struct InputFile {
     pub blob: Blob,
 }
 
-/// Whether tasks may use a GPU.
+/// Whether tasks may use a GPU. Its class is native speed (`fast`): results compare only on one adapter and driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GpuUse {
     /// Guests find no GPU.
     Off,
-    /// Native speed; results compare only on the same adapter and driver.
-    Fast,
+    /// Guests find the node's GPU where it has one; a job for which a node without one will do.
+    Auto,
+    /// Only nodes with a GPU may take the job.
+    Hardware,
 }
 
 /// A job that is well encoded but cannot be.

@@ -54,28 +54,44 @@ impl Lease {
     pub fn digest(&self) -> Digest {
         Digest::of(Domain::Lease, &self.to_canonical())
     }
+}
 
-    /// Chooses `count` of the lease's tasks to run again. The choice follows from the secret and from all the
-    /// committed results, so that neither side can steer it alone.
-    pub fn choose_sample(&self, secret: &[u8; 32], commitments: &[Digest], count: usize) -> Vec<u32> {
-        let mut seed = blake3::Hasher::new_derive_key(Domain::Sample.context());
-        seed.update(secret).update(&self.digest().0);
-        for commitment in commitments {
-            seed.update(&commitment.0);
+/// Chooses `count` of the committed tasks of one node to run again.
+///
+/// The choice follows from the secrets of the leases and from all the committed results, so that neither side can
+/// steer it alone. `committed` holds, for each lease with its secret, the tasks and result digests of its receipts.
+pub fn choose_sample(committed: &[CommittedLease<'_>], count: usize) -> Vec<u32> {
+    let mut seed = blake3::Hasher::new_derive_key(Domain::Sample.context());
+    let mut left = Vec::new();
+    for CommittedLease { lease, secret, results } in committed {
+        seed.update(&lease.digest().0).update(*secret).update(&(results.len() as u64).to_le_bytes());
+        for (task, digest) in *results {
+            seed.update(&task.to_le_bytes()).update(&digest.0);
+            left.push(*task);
         }
-        let mut stream = seed.finalize_xof();
-        let mut left = self.tasks.clone();
-        let mut chosen = Vec::new();
-        while chosen.len() < count && !left.is_empty() {
-            let mut bytes = [0; 16];
-            stream.fill(&mut bytes);
-            // 128 bits over at most 2^16 candidates: the bias is below 2^-112.
-            let index = (u128::from_le_bytes(bytes) % left.len() as u128) as usize;
-            chosen.push(left.swap_remove(index));
-        }
-        chosen.sort_unstable();
-        chosen
     }
+    let mut stream = seed.finalize_xof();
+    let mut chosen = Vec::new();
+    while chosen.len() < count && !left.is_empty() {
+        let mut bytes = [0; 16];
+        stream.fill(&mut bytes);
+        // 128 bits over at most 2^32 candidates: the bias is below 2^-96.
+        let index = (u128::from_le_bytes(bytes) % left.len() as u128) as usize;
+        chosen.push(left.swap_remove(index));
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+/// A lease, its challenge secret, and what its node committed to: `(task, result digest)`.
+#[derive(Clone, Copy, Debug)]
+pub struct CommittedLease<'a> {
+    /// The lease.
+    pub lease: &'a Lease,
+    /// The secret whose digest stands in it.
+    pub secret: &'a [u8; 32],
+    /// The results of its receipts.
+    pub results: &'a [(u32, Digest)],
 }
 
 impl Canonical for Lease {

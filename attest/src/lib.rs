@@ -30,7 +30,7 @@ pub use job::{
     Task, check_path,
 };
 pub use key::{KeyError, PublicKey, SecretKey};
-pub use lease::{Lease, Policy};
+pub use lease::{CommittedLease, Lease, Policy, choose_sample};
 pub use limits::{GpuLimits, Limits};
 pub use outcome::{HostFault, LimitKind, Outcome, TrapKind};
 pub use outputs::{OutputEntry, OutputError, OutputManifest};

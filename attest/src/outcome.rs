@@ -111,10 +111,18 @@ pub enum LimitKind {
     Files,
     /// The GPU gas of the job is used up.
     GpuGas,
-    /// Bytes of GPU objects (also of those a guest is merely refused more of).
-    GpuBytes,
-    /// One GPU submission or dispatch is larger than the job allows.
-    GpuSubmission,
+    /// Live GPU objects.
+    GpuObjects,
+    /// GPU shaders made.
+    GpuShaders,
+    /// Bytes of one shader's source.
+    GpuShaderBytes,
+    /// Bytes of one GPU command stream.
+    GpuStreamBytes,
+    /// Invocations of one dispatch.
+    GpuInvocations,
+    /// GPU error records that the guest did not fetch.
+    GpuRecords,
 }
 
 impl fmt::Display for LimitKind {
@@ -125,8 +133,12 @@ impl fmt::Display for LimitKind {
             LimitKind::OutputBytes => "output bytes",
             LimitKind::Files => "files",
             LimitKind::GpuGas => "GPU gas",
-            LimitKind::GpuBytes => "GPU bytes",
-            LimitKind::GpuSubmission => "GPU submission size",
+            LimitKind::GpuObjects => "GPU objects",
+            LimitKind::GpuShaders => "GPU shaders",
+            LimitKind::GpuShaderBytes => "bytes of a GPU shader",
+            LimitKind::GpuStreamBytes => "bytes of a GPU command stream",
+            LimitKind::GpuInvocations => "invocations of a GPU dispatch",
+            LimitKind::GpuRecords => "unread GPU errors",
         })
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn fixture() -> Fixture {
         env: vec![("LANG".into(), "C".into())],
         inputs: vec![InputFile { path: "/photo.png".into(), blob: Blob::of(b"photo") }],
         out: "/out".into(),
-        gpu: GpuUse::Fast,
+        gpu: GpuUse::Hardware,
         seed: Digest([7; 32]),
         epoch_ns: 1_700_000_000_000_000_000,
         limits: Limits::default(),

@@ -28,31 +28,36 @@ proptest! {
     }
 
     #[test]
-    fn samples_are_distinct_tasks_of_the_lease(count in 0usize..40, tasks in 0u32..30, secret in any::<[u8; 32]>()) {
-        let lease = Lease { tasks: (0..tasks).map(|t| t * 3).collect(), ..fixture().lease };
-        let chosen = lease.choose_sample(&secret, &[Digest([1; 32])], count);
+    fn samples_are_distinct_committed_tasks(count in 0usize..40, tasks in 0u32..30, secret in any::<[u8; 32]>()) {
+        let results: Vec<_> = (0..tasks).map(|t| (t * 3, Digest([1; 32]))).collect();
+        let chosen = sample(&secret, &results, count);
         prop_assert_eq!(chosen.len(), count.min(tasks as usize));
-        prop_assert!(chosen.iter().all(|task| lease.tasks.contains(task)));
+        prop_assert!(chosen.iter().all(|task| results.iter().any(|(t, _)| t == task)));
         prop_assert_eq!(chosen.iter().collect::<BTreeSet<_>>().len(), chosen.len());
-        prop_assert_eq!(&chosen, &lease.choose_sample(&secret, &[Digest([1; 32])], count));
+        prop_assert_eq!(&chosen, &sample(&secret, &results, count));
     }
+}
+
+fn sample(secret: &[u8; 32], results: &[(u32, Digest)], count: usize) -> Vec<u32> {
+    let lease = fixture().lease;
+    choose_sample(&[CommittedLease { lease: &lease, secret, results }], count)
 }
 
 #[test]
 fn samples_depend_on_secret_and_commitments() {
-    let lease = Lease { tasks: (0..1000).collect(), ..fixture().lease };
-    let base = lease.choose_sample(&[0; 32], &[Digest([1; 32])], 10);
-    assert_ne!(base, lease.choose_sample(&[1; 32], &[Digest([1; 32])], 10));
-    assert_ne!(base, lease.choose_sample(&[0; 32], &[Digest([2; 32])], 10));
+    let results = |byte| (0..1000).map(|t| (t, Digest([byte; 32]))).collect::<Vec<_>>();
+    let base = sample(&[0; 32], &results(1), 10);
+    assert_ne!(base, sample(&[1; 32], &results(1), 10));
+    assert_ne!(base, sample(&[0; 32], &results(2), 10));
 }
 
 #[test]
 fn every_task_is_sampled_about_equally_often() {
-    let lease = Lease { tasks: (0..8).collect(), ..fixture().lease };
     let mut counts = [0u32; 8];
     for round in 0..4000u32 {
-        let commitment = Digest::of(Domain::Result, &round.to_le_bytes());
-        counts[lease.choose_sample(&[0; 32], &[commitment], 1)[0] as usize] += 1;
+        let digest = Digest::of(Domain::Result, &round.to_le_bytes());
+        let results: Vec<_> = (0..8).map(|task| (task, digest)).collect();
+        counts[sample(&[0; 32], &results, 1)[0] as usize] += 1;
     }
     assert!(counts.iter().all(|count| (400..600).contains(count)), "{counts:?}");
 }

@@ -1,0 +1,173 @@
+//! What a host implements behind the imports.
+//!
+//! The sandbox checks pointers, turns them into slices of guest memory and calls a [`Session`]. `Ok` is the
+//! import's answer; `Err` ends the task, and the session is dropped without another call.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+
+/// One task's GPU. Methods are the imports of the same names.
+///
+/// Calls may block until the device has caught up. A session that ended with a [`Stop`] answers every further
+/// call with a [`Stop`].
+pub trait Session: Send {
+    /// Reads an [`OpenRequest`](crate::OpenRequest), writes a [`Caps`](crate::Caps), returns bytes written or a
+    /// [`status`](crate::status).
+    fn open(&mut self, request: &[u8], caps: &mut [u8]) -> Result<i32, Stop>;
+
+    /// Executes a stream and returns its serial or a [`status`](crate::status).
+    fn submit(&mut self, stream: &[u8]) -> Result<i64, Stop>;
+
+    /// Copies `data` into a buffer.
+    fn write(&mut self, buffer: u32, offset: u64, data: &[u8]) -> Result<i32, Stop>;
+
+    /// Fills `into` from a buffer; blocks until the work before it is done. Untouched unless the answer is `OK`.
+    fn read(&mut self, buffer: u32, offset: u64, into: &mut [u8]) -> Result<i32, Stop>;
+
+    /// Blocks until the work of `serial` is done (-1: all work). The timeout is not looked at.
+    fn wait(&mut self, serial: i64, timeout_ns: i64) -> Result<i32, Stop>;
+
+    /// Writes a [`PollState`](crate::PollState) and returns the last serial or a [`status`](crate::status).
+    fn poll(&mut self, out: &mut [u8; crate::PollState::SIZE]) -> Result<i64, Stop>;
+
+    /// Moves one [`Record`](crate::Record) into `into` and returns its size; 0 if there is none.
+    fn take_error(&mut self, into: &mut [u8]) -> Result<i32, Stop>;
+
+    /// Frees everything. The session can be opened again.
+    fn close(&mut self) -> Result<i32, Stop>;
+
+    /// GPU gas used so far; also after a [`Stop`]. Never above the limit.
+    fn gas(&self) -> u64;
+}
+
+/// Makes sessions: one for each run of a task.
+pub trait Sessions: Send + Sync {
+    /// A fresh session with the given quotas; nothing of earlier ones is visible in it.
+    ///
+    /// # Errors
+    /// [`Stop::HostFault`] when the device is gone.
+    fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop>;
+
+    /// Which device it is, for receipts and for the operator.
+    fn identity(&self) -> Identity;
+}
+
+/// Limits of one session; the fields of the job's GPU limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// GPU gas of the task.
+    pub gas: u64,
+    /// Bytes of all live buffers, each counted up to a multiple of 256.
+    pub bytes: u64,
+    /// Live objects.
+    pub objects: u32,
+    /// Shader modules over the life of the task.
+    pub shaders: u32,
+    /// Bytes of one shader's source.
+    pub shader_bytes: u32,
+    /// Bytes of one stream.
+    pub stream_bytes: u32,
+    /// Invocations of one dispatch.
+    pub invocations: u64,
+}
+
+/// Names of a device. Guests never see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// How it computes, as in [`Class`](crate::Class): `fast`.
+    pub class: String,
+    /// Version of the stream's meaning and of its gas.
+    pub stream: u32,
+    /// Name and version of the shader front end, as `naga 30`.
+    pub shader: String,
+    /// The adapter's name as its driver gives it.
+    pub adapter: String,
+    /// The driver and its version, as it gives them.
+    pub driver: String,
+    /// The graphics interface: `vulkan`, `metal`, `dx12`.
+    pub backend: String,
+    /// Whether a processor plays the GPU.
+    pub software: bool,
+}
+
+/// Why a task cannot go on.
+///
+/// All but `HostFault` are the guest's and are met at the same point on every machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The guest broke the stream's rules: it trapped. The text says how.
+    Protocol(Cow<'static, str>),
+    /// The GPU gas is used up.
+    OutOfGas,
+    /// A quota was passed.
+    LimitExceeded(Limit),
+    /// The node's fault; never committed. The text is for its operator's log only.
+    HostFault(HostFault, String),
+}
+
+/// The quotas whose excess ends a task (gas apart). Memory is not among them: that is an error the guest sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// Live objects.
+    Objects,
+    /// Shader modules.
+    Shaders,
+    /// Bytes of a shader's source.
+    ShaderBytes,
+    /// Bytes of a stream.
+    StreamBytes,
+    /// Invocations of a dispatch.
+    Invocations,
+    /// Waiting scope records or open scopes.
+    Records,
+}
+
+/// What went wrong on the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HostFault {
+    /// The device is lost, or its driver failed.
+    DeviceLost,
+    /// The device has less memory than the job's quota promised.
+    OutOfMemory,
+    /// Work took longer than the node allows.
+    TimedOut,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::Objects => "live GPU objects",
+            Limit::Shaders => "shaders",
+            Limit::ShaderBytes => "bytes of a shader's source",
+            Limit::StreamBytes => "bytes of a command stream",
+            Limit::Invocations => "invocations of a dispatch",
+            Limit::Records => "waiting error records",
+        })
+    }
+}
+
+impl fmt::Display for HostFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HostFault::DeviceLost => "GPU is lost",
+            HostFault::OutOfMemory => "GPU is out of memory",
+            HostFault::TimedOut => "GPU work took too long",
+        })
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Protocol(detail) => write!(f, "guest broke the GPU stream's rules: {detail}"),
+            Stop::OutOfGas => f.write_str("GPU gas is used up"),
+            Stop::LimitExceeded(quota) => write!(f, "too many {quota}"),
+            Stop::HostFault(fault, detail) if detail.is_empty() => fault.fmt(f),
+            Stop::HostFault(fault, detail) => write!(f, "{fault}: {detail}"),
+        }
+    }
+}
+
+impl core::error::Error for Stop {}

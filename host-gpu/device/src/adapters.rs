@@ -1,0 +1,177 @@
+//! Finding adapters and choosing one.
+
+use crate::caps;
+use crate::device::Hardware;
+use std::fmt;
+
+/// What plays the GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AdapterKind {
+    /// A card of its own.
+    Discrete,
+    /// Part of the processor.
+    Integrated,
+    /// A GPU lent to a virtual machine.
+    Virtual,
+    /// The driver does not say.
+    Other,
+    /// A processor: for tests, not for earning.
+    Software,
+}
+
+/// One adapter, in words. For the operator and for receipts; guests never see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterSummary {
+    /// Name as its driver gives it.
+    pub name: String,
+    /// Driver and version as it gives them.
+    pub driver: String,
+    /// `vulkan`, `metal` or `dx12`.
+    pub backend: String,
+    /// What plays the GPU.
+    pub kind: AdapterKind,
+    /// Why guests cannot be given this adapter, if so.
+    pub unusable: Option<String>,
+}
+
+impl AdapterSummary {
+    /// Whether a processor plays the GPU.
+    pub fn software(&self) -> bool {
+        self.kind == AdapterKind::Software
+    }
+
+    fn of(adapter: &wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
+        let driver = format!("{} {}", info.driver, info.driver_info);
+        let kind = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
+            wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
+            wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
+            wgpu::DeviceType::Other => AdapterKind::Other,
+            wgpu::DeviceType::Cpu => AdapterKind::Software,
+        };
+        AdapterSummary {
+            name: info.name,
+            driver: driver.trim().to_owned(),
+            backend: info.backend.to_string(),
+            kind,
+            unusable: unusable(adapter),
+        }
+    }
+}
+
+impl fmt::Display for AdapterSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {}", self.name, self.backend, self.driver)?;
+        if self.software() {
+            f.write_str(", software")?;
+        }
+        f.write_str(")")
+    }
+}
+
+fn unusable(adapter: &wgpu::Adapter) -> Option<String> {
+    if !adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
+        return Some("it cannot run compute shaders".to_owned());
+    }
+    let mut missing = None;
+    let wanted = caps::device_limits();
+    wanted.check_limits_with_fail_fn(&adapter.limits(), true, |name, asked, offered| {
+        missing = Some(format!("its limit {name} is {offered}, guests are promised {asked}"));
+    });
+    missing
+}
+
+/// Which adapter to take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best: discrete before integrated before virtual; software last.
+    Auto,
+    /// The first usable one whose name contains this, without regard to case.
+    Name(String),
+}
+
+/// No adapter for a [`Choice`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChooseError {
+    /// The machine has no adapter at all.
+    #[error("no GPU adapter found; install a Vulkan driver (for tests: mesa-vulkan-drivers)")]
+    None,
+    /// There are adapters, but none with that name.
+    #[error("no GPU adapter named like '{name}'; found: {found}")]
+    NoSuchName {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        found: String,
+    },
+    /// None can serve guests; the reason of the best is given.
+    #[error("GPU adapter '{name}' cannot be used: {reason}")]
+    Unusable {
+        /// The best adapter.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// The adapters of this machine.
+#[derive(Debug)]
+pub struct Adapters {
+    found: Vec<(AdapterSummary, wgpu::Adapter)>,
+}
+
+impl Adapters {
+    /// Looks for adapters. An empty list where there is no driver.
+    pub fn list() -> Self {
+        if wgpu::Instance::enabled_backend_features().is_empty() {
+            return Adapters { found: Vec::new() };
+        }
+        let mut wanted = wgpu::InstanceDescriptor::new_without_display_handle();
+        wanted.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+        // No debug layers, and no text of a guest towards the driver.
+        wanted.flags = wgpu::InstanceFlags::DISCARD_HAL_LABELS;
+        let backends = wanted.backends;
+        let instance = wgpu::Instance::new(wanted);
+        let mut found: Vec<_> = pollster::block_on(instance.enumerate_adapters(backends))
+            .into_iter()
+            .map(|adapter| (AdapterSummary::of(&adapter), adapter))
+            .collect();
+        // A stable sort: the loader's order decides between equals.
+        found.sort_by_key(|(summary, _)| (summary.unusable.is_some(), summary.kind));
+        Adapters { found }
+    }
+
+    /// The adapters, best first.
+    pub fn summaries(&self) -> impl ExactSizeIterator<Item = &AdapterSummary> {
+        self.found.iter().map(|(summary, _)| summary)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Takes an adapter.
+    ///
+    /// # Errors
+    /// [`ChooseError`] when there is no usable one.
+    pub fn choose(&self, choice: &Choice) -> Result<Hardware, ChooseError> {
+        let fits = |summary: &AdapterSummary| match choice {
+            Choice::Auto => true,
+            Choice::Name(name) => summary.name.to_lowercase().contains(&name.to_lowercase()),
+        };
+        let (summary, adapter) = match (self.found.iter().find(|(summary, _)| fits(summary)), choice) {
+            (Some(best), _) => best,
+            (None, Choice::Name(name)) if !self.found.is_empty() => {
+                let names: Vec<&str> = self.summaries().map(|summary| &*summary.name).collect();
+                return Err(ChooseError::NoSuchName { name: name.clone(), found: names.join(", ") });
+            }
+            (None, _) => return Err(ChooseError::None),
+        };
+        if let Some(reason) = &summary.unusable {
+            return Err(ChooseError::Unusable { name: summary.name.clone(), reason: reason.clone() });
+        }
+        Ok(Hardware::new(summary.clone(), adapter.clone()))
+    }
+}

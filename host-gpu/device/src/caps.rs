@@ -1,0 +1,67 @@
+//! What guests are promised: the same on every machine.
+
+use fizz_gpu_abi::host::Quotas;
+use fizz_gpu_abi::{Caps, Class, VERSION, features};
+
+/// Limits asked of every device: WebGPU's defaults.
+pub(crate) fn device_limits() -> wgpu::Limits {
+    wgpu::Limits::defaults()
+}
+
+/// Bind groups of a pipeline.
+pub(crate) const MAX_BIND_GROUPS: u32 = 4;
+/// Workgroups of a dispatch, per dimension.
+pub(crate) const MAX_WORKGROUPS: u32 = 65_535;
+/// Bytes of a buffer.
+pub(crate) const MAX_BUFFER: u64 = 256 << 20;
+/// Features offered to guests.
+pub(crate) const FEATURES: u64 = features::INDIRECT_DISPATCH;
+
+/// The answer of `open`: WebGPU's default limits, and the job's quotas.
+pub fn webgpu_caps(quotas: &Quotas) -> Caps {
+    let limits = device_limits();
+    Caps {
+        version: VERSION,
+        class: Class::Fast.code(),
+        features: FEATURES,
+        quota_bytes: quotas.bytes,
+        quota_objects: quotas.objects,
+        quota_shaders: quotas.shaders,
+        quota_invocations: quotas.invocations,
+        max_stream_bytes: quotas.stream_bytes,
+        max_shader_bytes: quotas.shader_bytes,
+        max_buffer_size: MAX_BUFFER,
+        max_uniform_buffer_binding_size: limits.max_uniform_buffer_binding_size,
+        max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+        max_bind_groups: MAX_BIND_GROUPS,
+        max_bindings_per_bind_group: limits.max_bindings_per_bind_group,
+        max_dynamic_uniform_buffers_per_pipeline_layout: limits
+            .max_dynamic_uniform_buffers_per_pipeline_layout,
+        max_dynamic_storage_buffers_per_pipeline_layout: limits
+            .max_dynamic_storage_buffers_per_pipeline_layout,
+        max_uniform_buffers_per_shader_stage: limits.max_uniform_buffers_per_shader_stage,
+        max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+        min_uniform_buffer_offset_alignment: limits.min_uniform_buffer_offset_alignment,
+        min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
+        max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
+        max_compute_invocations_per_workgroup: limits.max_compute_invocations_per_workgroup,
+        max_compute_workgroup_size_x: limits.max_compute_workgroup_size_x,
+        max_compute_workgroup_size_y: limits.max_compute_workgroup_size_y,
+        max_compute_workgroup_size_z: limits.max_compute_workgroup_size_z,
+        max_compute_workgroups_per_dimension: MAX_WORKGROUPS,
+        max_immediate_size: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_webgpus_defaults() {
+        let limits = device_limits();
+        assert_eq!(limits.max_bind_groups, MAX_BIND_GROUPS);
+        assert_eq!(limits.max_compute_workgroups_per_dimension, MAX_WORKGROUPS);
+        assert_eq!(limits.max_buffer_size, MAX_BUFFER);
+    }
+}

@@ -1,0 +1,339 @@
+//! Records command buffers: what stands between `BEGIN_COMMANDS` and `END_COMMANDS`.
+
+use crate::caps;
+use crate::objects::{Buffer, CommandBuffer, Entry, Object, PassState, Step};
+use crate::schedule;
+use crate::session::Open;
+use fizz_gpu_abi::host::{Limit, Stop};
+use fizz_gpu_abi::{Command, Commands, List, WHOLE, usage};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Unsubmitted command buffers may hold the bytes of this many streams.
+const STREAMS: u64 = 4;
+
+impl Open {
+    /// Records one command buffer, up to its `END_COMMANDS`.
+    pub(crate) fn record(&mut self, id: u32, label: &str, commands: &mut Commands<'_>) -> Result<(), Stop> {
+        self.table.free(id)?;
+        let counted = self.new_object()?;
+        let start = commands.offset();
+        let mut recorder = Recorder::new(self, label);
+        for command in commands.by_ref() {
+            let command = command.map_err(|error| Stop::Protocol(error.to_string().into()))?;
+            if command == Command::EndCommands {
+                break;
+            }
+            if recorder.refused.is_none() {
+                recorder.command(command)?;
+            }
+        }
+        let recorded = recorder.finish()?;
+        let bytes = (commands.offset() - start) as u64;
+        let most = u64::from(self.meter.quotas.stream_bytes).saturating_mul(STREAMS);
+        let bytes = self.recorded.add(bytes, most).ok_or(Stop::LimitExceeded(Limit::StreamBytes))?;
+        let valid = match recorded {
+            Ok(Recorded { steps, buffers, gas }) => {
+                Some(CommandBuffer { steps, buffers, gas, _bytes: bytes })
+            }
+            Err(reason) => {
+                self.invalid(format!("finish command buffer '{label}': {reason}"));
+                None
+            }
+        };
+        self.table.insert(id, Entry::CommandBuffer(Object::new(label, valid, counted)));
+        Ok(())
+    }
+}
+
+struct Recorded {
+    steps: Vec<Step>,
+    buffers: Vec<Arc<Object<Buffer>>>,
+    gas: u64,
+}
+
+struct Recorder<'o> {
+    open: &'o mut Open,
+    label: &'o str,
+    // Before the encoder, which it borrows from inside wgpu.
+    pass: Option<wgpu::ComputePass<'static>>,
+    encoder: Option<wgpu::CommandEncoder>,
+    state: PassState,
+    steps: Vec<Step>,
+    buffers: Vec<Arc<Object<Buffer>>>,
+    /// Addresses of the objects that were noted already.
+    seen: BTreeSet<usize>,
+    gas: u64,
+    /// Open debug groups outside passes and in the pass.
+    debug_groups: usize,
+    pass_debug_groups: usize,
+    /// The first broken rule.
+    refused: Option<String>,
+}
+
+/// What a step of recording found: nothing, a broken rule, or a stop.
+type Found = Result<Result<(), String>, Stop>;
+
+fn address<T>(object: &Arc<T>) -> usize {
+    Arc::as_ptr(object) as usize
+}
+
+impl<'o> Recorder<'o> {
+    fn new(open: &'o mut Open, label: &'o str) -> Self {
+        Recorder {
+            open,
+            label,
+            pass: None,
+            encoder: None,
+            state: PassState::default(),
+            steps: Vec::new(),
+            buffers: Vec::new(),
+            seen: BTreeSet::new(),
+            gas: 0,
+            debug_groups: 0,
+            pass_debug_groups: 0,
+            refused: None,
+        }
+    }
+
+    fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
+        self.encoder.get_or_insert_with(|| {
+            let wanted = wgpu::CommandEncoderDescriptor { label: Some(self.label) };
+            self.open.device.device.create_command_encoder(&wanted)
+        })
+    }
+
+    fn command(&mut self, command: Command<'_>) -> Result<(), Stop> {
+        if let Err(reason) = self.try_command(command)? {
+            self.refused = Some(reason);
+        }
+        Ok(())
+    }
+
+    fn try_command(&mut self, command: Command<'_>) -> Found {
+        match command {
+            Command::Invalidate { message } => Ok(Err(message.to_owned())),
+            Command::CopyBuffer { source, source_offset, target, target_offset, size } => {
+                self.copy((source, source_offset), (target, target_offset), size)
+            }
+            Command::ClearBuffer { buffer, offset, size } => self.clear(buffer, offset, size),
+            Command::BeginPass { .. } => {
+                let wanted = wgpu::ComputePassDescriptor::default();
+                let pass = self.encoder().begin_compute_pass(&wanted).forget_lifetime();
+                self.pass = Some(pass);
+                self.state = PassState::default();
+                Ok(Ok(()))
+            }
+            Command::EndPass => {
+                self.pass = None;
+                let open = std::mem::take(&mut self.pass_debug_groups);
+                Ok(if open == 0 { Ok(()) } else { Err("pass ends with open debug groups".to_owned()) })
+            }
+            Command::PushDebugGroup { .. } => {
+                *self.open_groups() += 1;
+                Ok(Ok(()))
+            }
+            Command::PopDebugGroup => {
+                let open = self.open_groups();
+                let Some(fewer) = open.checked_sub(1) else {
+                    return Ok(Err("debug group is closed that was not opened".to_owned()));
+                };
+                *open = fewer;
+                Ok(Ok(()))
+            }
+            Command::InsertDebugMarker { .. } => Ok(Ok(())),
+            Command::SetPipeline { pipeline } => self.set_pipeline(pipeline),
+            Command::SetBindGroup { index, group, offsets } => self.set_bind_group(index, group, offsets),
+            Command::SetImmediates { .. } => Ok(Err("immediates are not offered".to_owned())),
+            Command::Dispatch { x, y, z } => self.dispatch([x, y, z]),
+            Command::DispatchIndirect { buffer, offset } => self.dispatch_indirect(buffer, offset),
+            // The decoder does not let anything else stand here.
+            other => Err(Stop::Protocol(format!("op {:#06x} in a command buffer", other.op()).into())),
+        }
+    }
+
+    fn open_groups(&mut self) -> &mut usize {
+        if self.pass.is_some() { &mut self.pass_debug_groups } else { &mut self.debug_groups }
+    }
+
+    /// Looks a buffer up, notes that it is used, and checks the guest's usage.
+    fn used(
+        &mut self,
+        id: u32,
+        needed: u32,
+        name: &str,
+    ) -> Result<Result<Arc<Object<Buffer>>, String>, Stop> {
+        let object = self.open.table.buffer(id)?;
+        let lacks = match &object.valid {
+            None => return Ok(Err(format!("buffer '{}' is invalid", object.label))),
+            Some(buffer) => buffer.usage & needed == 0,
+        };
+        if lacks {
+            return Ok(Err(format!("usage of buffer '{}' lacks {name}", object.label)));
+        }
+        self.note(&object);
+        Ok(Ok(object))
+    }
+
+    fn note(&mut self, object: &Arc<Object<Buffer>>) {
+        if self.seen.insert(address(object)) {
+            self.buffers.push(object.clone());
+        }
+    }
+
+    fn copy(&mut self, from: (u32, u64), to: (u32, u64), size: u64) -> Found {
+        let source = match self.used(from.0, usage::COPY_SRC, "COPY_SRC")? {
+            Ok(source) => source,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let target = match self.used(to.0, usage::COPY_DST, "COPY_DST")? {
+            Ok(target) => target,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let (Some(source), Some(target)) = (&source.valid, &target.valid) else { return Ok(Ok(())) };
+        let size = if size == WHOLE { source.size.saturating_sub(from.1) } else { size };
+        if !source.holds(from.1, size) || !target.holds(to.1, size) {
+            return Ok(Err(format!(
+                "copy of {size} bytes from {} to {} does not fit the buffers",
+                from.1, to.1
+            )));
+        }
+        self.gas = self.gas.saturating_add(size.saturating_mul(schedule::BYTE));
+        self.encoder().copy_buffer_to_buffer(&source.buffer, from.1, &target.buffer, to.1, size);
+        Ok(Ok(()))
+    }
+
+    fn clear(&mut self, id: u32, offset: u64, size: u64) -> Found {
+        let object = match self.used(id, usage::COPY_DST, "COPY_DST")? {
+            Ok(object) => object,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let Some(buffer) = &object.valid else { return Ok(Ok(())) };
+        let size = if size == WHOLE { buffer.size.saturating_sub(offset) } else { size };
+        if !buffer.holds(offset, size) {
+            return Ok(Err(format!("clear of {size} bytes from {offset} does not fit the buffer")));
+        }
+        self.gas = self.gas.saturating_add(size.saturating_mul(schedule::BYTE));
+        self.encoder().clear_buffer(&buffer.buffer, offset, Some(size));
+        Ok(Ok(()))
+    }
+
+    fn set_pipeline(&mut self, id: u32) -> Found {
+        let object = self.open.table.pipeline(id)?;
+        let Some(pipeline) = &object.valid else {
+            return Ok(Err(format!("compute pipeline '{}' is invalid", object.label)));
+        };
+        if let Some(pass) = &mut self.pass {
+            pass.set_pipeline(&pipeline.pipeline);
+        }
+        self.state.pipeline = Some(object);
+        Ok(Ok(()))
+    }
+
+    fn set_bind_group(&mut self, index: u32, id: u32, offsets: List<'_, u32>) -> Found {
+        let Some(slot) = self.state.groups.get(index as usize) else {
+            return Ok(Err(format!("bind group index {index} is above {}", caps::MAX_BIND_GROUPS - 1)));
+        };
+        debug_assert!(slot.as_ref().is_none_or(|(group, _)| group.valid.is_some()));
+        let group = if id == 0 { None } else { Some(self.open.table.bind_group(id)?) };
+        let offsets: Vec<u32> = offsets.iter().collect();
+        if group.is_none() && !offsets.is_empty() {
+            return Ok(Err("dynamic offsets without a bind group".to_owned()));
+        }
+        let mut wgpu_group = None;
+        if let Some(object) = &group {
+            let Some(valid) = &object.valid else {
+                return Ok(Err(format!("bind group '{}' is invalid", object.label)));
+            };
+            if self.seen.insert(address(object)) {
+                for buffer in &valid.buffers {
+                    self.note(buffer);
+                }
+            }
+            wgpu_group = Some(&valid.group);
+        }
+        if let Some(pass) = &mut self.pass {
+            pass.set_bind_group(index, wgpu_group, &offsets);
+        }
+        self.state.groups[index as usize] = group.map(|group| (group, offsets));
+        Ok(Ok(()))
+    }
+
+    fn dispatch(&mut self, counts: [u32; 3]) -> Found {
+        if counts.iter().any(|count| *count > caps::MAX_WORKGROUPS) {
+            let [x, y, z] = counts;
+            let most = caps::MAX_WORKGROUPS;
+            return Ok(Err(format!("dispatch of {x} × {y} × {z} workgroups is above {most} in a dimension")));
+        }
+        let gas = self.open.dispatch_gas(&self.state, counts)?;
+        self.gas = self.gas.saturating_add(gas);
+        if let Some(pass) = &mut self.pass {
+            pass.dispatch_workgroups(counts[0], counts[1], counts[2]);
+        }
+        Ok(Ok(()))
+    }
+
+    /// Ends what was encoded so far; the counts are read when the device has got here.
+    fn dispatch_indirect(&mut self, id: u32, offset: u64) -> Found {
+        let counts = match self.used(id, usage::INDIRECT, "INDIRECT")? {
+            Ok(counts) => counts,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if !offset.is_multiple_of(4) || counts.valid.as_ref().is_some_and(|buffer| !buffer.holds(offset, 12))
+        {
+            return Ok(Err(format!("indirect offset {offset} is no multiple of 4 or outside the buffer")));
+        }
+        self.gas = self.gas.saturating_add(schedule::INDIRECT);
+        if let Some(pass) = &mut self.pass {
+            // Lets wgpu check pipeline and bind groups now, as WebGPU does.
+            pass.dispatch_workgroups(0, 0, 0);
+        }
+        self.cut();
+        self.steps.push(Step::Indirect { counts, offset, state: self.state.clone() });
+        let wanted = wgpu::ComputePassDescriptor::default();
+        let mut pass = self.encoder().begin_compute_pass(&wanted).forget_lifetime();
+        self.state.set(&mut pass);
+        self.pass = Some(pass);
+        Ok(Ok(()))
+    }
+
+    /// Finishes the encoder as one step.
+    fn cut(&mut self) {
+        self.pass = None;
+        if let Some(encoder) = self.encoder.take() {
+            self.steps.push(Step::Work(encoder.finish()));
+        }
+    }
+
+    fn finish(mut self) -> Result<Result<Recorded, String>, Stop> {
+        if self.refused.is_none() && self.debug_groups != 0 {
+            self.refused = Some("command buffer ends with open debug groups".to_owned());
+        }
+        if self.refused.is_none() {
+            self.cut();
+        }
+        self.pass = None;
+        self.encoder = None;
+        let invalid = self.open.device.errors()?.into_iter().next();
+        Ok(match self.refused.or(invalid) {
+            Some(reason) => Err(reason),
+            None => Ok(Recorded { steps: self.steps, buffers: self.buffers, gas: self.gas }),
+        })
+    }
+}
+
+impl PassState {
+    /// Brings a new pass into this state.
+    pub(crate) fn set(&self, pass: &mut wgpu::ComputePass<'_>) {
+        if let Some(pipeline) = self.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref()) {
+            pass.set_pipeline(&pipeline.pipeline);
+        }
+        for (index, group) in (0..).zip(&self.groups) {
+            if let Some((object, offsets)) = group
+                && let Some(group) = &object.valid
+            {
+                pass.set_bind_group(index, Some(&group.group), offsets);
+            }
+        }
+    }
+}

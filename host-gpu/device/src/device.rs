@@ -1,0 +1,176 @@
+//! A `wgpu` device: opening it, listening to its errors, waiting for it.
+
+use crate::adapters::AdapterSummary;
+use crate::caps;
+use crate::session::HardwareSession;
+use fizz_gpu_abi::host::{HostFault, Identity, Quotas, Session, Sessions, Stop};
+use fizz_gpu_abi::{Class, VERSION};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// An adapter that serves sessions. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hardware {
+    adapter: wgpu::Adapter,
+    summary: Arc<AdapterSummary>,
+    wait_limit: Duration,
+}
+
+impl Hardware {
+    pub(crate) fn new(summary: AdapterSummary, adapter: wgpu::Adapter) -> Self {
+        Hardware { adapter, summary: Arc::new(summary), wait_limit: Duration::from_secs(30) }
+    }
+
+    /// The longest wait for the device, 30 seconds unless set. A task that passes it is a host fault.
+    #[must_use]
+    pub fn with_wait_limit(mut self, limit: Duration) -> Self {
+        self.wait_limit = limit;
+        self
+    }
+
+    /// The adapter, in words.
+    pub fn summary(&self) -> &AdapterSummary {
+        &self.summary
+    }
+
+    /// A fresh device.
+    pub(crate) fn open(&self) -> Result<Device, Stop> {
+        let wanted = wgpu::DeviceDescriptor {
+            label: None,
+            required_features: wgpu::Features::empty(),
+            required_limits: caps::device_limits(),
+            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            trace: wgpu::Trace::Off,
+        };
+        let (device, queue) = pollster::block_on(self.adapter.request_device(&wanted))
+            .map_err(|error| Stop::HostFault(HostFault::DeviceLost, format!("no device: {error}")))?;
+        let reports = Arc::new(Reports::default());
+        let listener = reports.clone();
+        device.on_uncaptured_error(Arc::new(move |error| listener.report(error)));
+        let listener = reports.clone();
+        device.set_device_lost_callback(move |reason, text| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                listener.fail(HostFault::DeviceLost, text);
+            }
+        });
+        Ok(Device { device, queue, reports, wait_limit: self.wait_limit })
+    }
+}
+
+impl Sessions for Hardware {
+    fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop> {
+        Ok(Box::new(HardwareSession::new(self.clone(), *quotas)))
+    }
+
+    fn identity(&self) -> Identity {
+        debug_assert_eq!(Class::Fast.code(), 0);
+        Identity {
+            class: "fast".to_owned(),
+            stream: VERSION,
+            shader: fizz_shader::FRONT_END.to_owned(),
+            adapter: self.summary.name.clone(),
+            driver: self.summary.driver.clone(),
+            backend: self.summary.backend.clone(),
+            software: self.summary.software(),
+        }
+    }
+}
+
+/// What a device said, from whatever thread.
+#[derive(Debug, Default)]
+struct Reports {
+    any: AtomicBool,
+    said: Mutex<Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    /// Validation errors since the last look.
+    invalid: Vec<String>,
+    /// The first failure of the host.
+    fault: Option<(HostFault, String)>,
+}
+
+impl Reports {
+    fn report(&self, error: wgpu::Error) {
+        match error {
+            wgpu::Error::Validation { description, .. } => {
+                let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+                said.invalid.push(one_line(&description));
+                self.any.store(true, Ordering::Release);
+            }
+            // The quota was not passed, so the promise to the guest is broken, not the guest's rule.
+            wgpu::Error::OutOfMemory { source } => self.fail(HostFault::OutOfMemory, source.to_string()),
+            wgpu::Error::Internal { description, .. } => {
+                self.fail(HostFault::DeviceLost, one_line(&description))
+            }
+        }
+    }
+
+    fn fail(&self, fault: HostFault, text: String) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.fault.get_or_insert((fault, text));
+        self.any.store(true, Ordering::Release);
+    }
+}
+
+/// wgpu's multi-line description as one line.
+fn one_line(description: &str) -> String {
+    let lines = description.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && *line != "Validation Error" && *line != "Caused by:");
+    lines.collect::<Vec<_>>().join(": ")
+}
+
+/// A device with its queue.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    reports: Arc<Reports>,
+    wait_limit: Duration,
+}
+
+impl Device {
+    /// Validation errors since the last look; `Err` if the device failed.
+    pub(crate) fn errors(&self) -> Result<Vec<String>, Stop> {
+        if !self.reports.any.swap(false, Ordering::AcqRel) {
+            return Ok(Vec::new());
+        }
+        let mut said = self.reports.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((fault, text)) = &said.fault {
+            // It stays: a failed device answers nothing any more.
+            self.reports.any.store(true, Ordering::Release);
+            return Err(Stop::HostFault(*fault, text.clone()));
+        }
+        Ok(std::mem::take(&mut said.invalid))
+    }
+
+    /// An error of a step that cannot be the guest's.
+    pub(crate) fn must(&self, step: &str) -> Result<(), Stop> {
+        match self.errors()?.into_iter().next() {
+            None => Ok(()),
+            Some(text) => Err(Stop::HostFault(HostFault::DeviceLost, format!("{step}: {text}"))),
+        }
+    }
+
+    /// Blocks until `submission` and everything before it is done; `None` means everything.
+    pub(crate) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), Stop> {
+        let wait = wgpu::PollType::Wait { submission_index: submission, timeout: Some(self.wait_limit) };
+        self.device.poll(wait).map_err(|error| match error {
+            wgpu::PollError::Timeout => {
+                let limit = self.wait_limit.as_secs_f64();
+                Stop::HostFault(HostFault::TimedOut, format!("the device was busy for more than {limit} s"))
+            }
+            other => Stop::HostFault(HostFault::DeviceLost, other.to_string()),
+        })?;
+        self.errors().map(|invalid| debug_assert!(invalid.is_empty(), "{invalid:?}"))
+    }
+
+    /// Lets the device free what it no longer uses.
+    pub(crate) fn tidy(&self) -> Result<(), Stop> {
+        let poll = self.device.poll(wgpu::PollType::Poll);
+        poll.map(|_| ()).map_err(|error| Stop::HostFault(HostFault::DeviceLost, error.to_string()))
+    }
+}

@@ -1,0 +1,34 @@
+//! GPU devices for Fizz guests.
+//!
+//! In: the calls of [`Session`](fizz_gpu_abi::host::Session), with bytes of a stranger. Out: bytes of buffers, error records, gas; or a
+//! [`Stop`](fizz_gpu_abi::host::Stop). The main path: [`Adapters::list`] → [`Adapters::choose`] → [`Hardware`] (a factory of sessions) →
+//! a session with a `wgpu` device of its own, so that tasks cannot see or break each other's objects.
+//!
+//! A stream is decoded and checked as a whole, then executed command by command: quotas and [gas](schedule) first, then the rules
+//! that the stream has beyond WebGPU, then `wgpu`, whose own validation errors are collected after each
+//! command and go into the session's error scopes. Shaders pass `fizz-shader` before `wgpu` sees them. Labels never
+//! reach the driver, driver texts never reach the guest, and adapter limits never show: every guest gets WebGPU's defaults.
+//!
+//! What a device cannot promise here: bits equal to another device's (that is the class `exact`), and an end of endless
+//! shaders. Waits have a limit ([`Hardware::with_wait_limit`]), after which the task is a host fault.
+#![forbid(unsafe_code)]
+
+mod adapters;
+mod buffers;
+mod caps;
+mod commands;
+mod counted;
+mod device;
+mod errors;
+mod execute;
+mod flow;
+mod objects;
+mod pipelines;
+pub mod schedule;
+mod session;
+mod submit;
+
+pub use adapters::{AdapterKind, AdapterSummary, Adapters, Choice, ChooseError};
+pub use caps::webgpu_caps;
+pub use device::Hardware;
+pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};

@@ -1,0 +1,214 @@
+//! The guest's objects and the table of their ids.
+
+use crate::counted::Counted;
+use fizz_gpu_abi::host::Stop;
+use fizz_gpu_abi::{BindingKind, MapMode, ObjectKind};
+use fizz_shader::CheckedShader;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An object with its label; `valid` is `None` for an error object.
+#[derive(Debug)]
+pub(crate) struct Object<T> {
+    pub(crate) label: String,
+    pub(crate) valid: Option<T>,
+    _counted: Counted,
+}
+
+impl<T> Object<T> {
+    pub(crate) fn new(label: &str, valid: Option<T>, counted: Counted) -> Arc<Self> {
+        Arc::new(Object { label: label.to_owned(), valid, _counted: counted })
+    }
+}
+
+/// A buffer's mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mapping {
+    Unmapped,
+    AtCreation,
+    Mapped { mode: MapMode, offset: u64, size: u64 },
+    Destroyed,
+}
+
+/// A valid buffer. `memory` counts towards the quota until the buffer is destroyed or dropped.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    pub(crate) buffer: wgpu::Buffer,
+    pub(crate) usage: u32,
+    pub(crate) size: u64,
+    state: Mutex<BufferState>,
+}
+
+#[derive(Debug)]
+pub(crate) struct BufferState {
+    pub(crate) mapping: Mapping,
+    pub(crate) memory: Option<Counted>,
+}
+
+impl Buffer {
+    pub(crate) fn new(buffer: wgpu::Buffer, usage: u32, size: u64, mapped: bool, memory: Counted) -> Self {
+        let mapping = if mapped { Mapping::AtCreation } else { Mapping::Unmapped };
+        Buffer { buffer, usage, size, state: Mutex::new(BufferState { mapping, memory: Some(memory) }) }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, BufferState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `offset..offset + size` lies inside.
+    pub(crate) fn holds(&self, offset: u64, size: u64) -> bool {
+        offset.checked_add(size).is_some_and(|end| end <= self.size)
+    }
+}
+
+/// A valid shader: what `wgpu` has, and what is needed to check pipelines.
+#[derive(Debug)]
+pub(crate) struct Shader {
+    pub(crate) module: wgpu::ShaderModule,
+    pub(crate) checked: CheckedShader,
+}
+
+/// A valid compute pipeline.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    /// Invocations of a workgroup.
+    pub(crate) invocations: u64,
+    /// Gas of one invocation.
+    pub(crate) cost: u64,
+}
+
+/// A valid bind group and the buffers it keeps alive.
+#[derive(Debug)]
+pub(crate) struct BindGroup {
+    pub(crate) group: wgpu::BindGroup,
+    pub(crate) buffers: Vec<Arc<Object<Buffer>>>,
+}
+
+/// A valid, finished command buffer.
+#[derive(Debug)]
+pub(crate) struct CommandBuffer {
+    pub(crate) steps: Vec<Step>,
+    /// Buffers that must be neither mapped nor destroyed when it is submitted.
+    pub(crate) buffers: Vec<Arc<Object<Buffer>>>,
+    /// Gas of its work, indirect dispatches apart.
+    pub(crate) gas: u64,
+    /// Its share of the memory for unsubmitted commands.
+    pub(crate) _bytes: Counted,
+}
+
+/// A part of a command buffer.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Work encoded in full.
+    Work(wgpu::CommandBuffer),
+    /// A dispatch whose counts are read when it is reached.
+    Indirect { counts: Arc<Object<Buffer>>, offset: u64, state: PassState },
+}
+
+/// What a pass has set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PassState {
+    pub(crate) pipeline: Option<Arc<Object<Pipeline>>>,
+    pub(crate) groups: [Option<SetGroup>; 4],
+}
+
+/// A bind group with its dynamic offsets.
+pub(crate) type SetGroup = (Arc<Object<BindGroup>>, Vec<u32>);
+
+/// What an id names.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    Buffer(Arc<Object<Buffer>>),
+    Shader(Arc<Object<Shader>>),
+    BindGroupLayout(Arc<Object<wgpu::BindGroupLayout>>),
+    PipelineLayout(Arc<Object<wgpu::PipelineLayout>>),
+    ComputePipeline(Arc<Object<Pipeline>>),
+    BindGroup(Arc<Object<BindGroup>>),
+    CommandBuffer(Arc<Object<CommandBuffer>>),
+}
+
+impl Entry {
+    fn kind(&self) -> ObjectKind {
+        match self {
+            Entry::Buffer(_) => ObjectKind::Buffer,
+            Entry::Shader(_) => ObjectKind::Shader,
+            Entry::BindGroupLayout(_) => ObjectKind::BindGroupLayout,
+            Entry::PipelineLayout(_) => ObjectKind::PipelineLayout,
+            Entry::ComputePipeline(_) => ObjectKind::ComputePipeline,
+            Entry::BindGroup(_) => ObjectKind::BindGroup,
+            Entry::CommandBuffer(_) => ObjectKind::CommandBuffer,
+        }
+    }
+}
+
+fn unknown(kind: &str, id: u32) -> Stop {
+    Stop::Protocol(format!("no {kind} has the id {id}").into())
+}
+
+/// The ids.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    entries: BTreeMap<u32, Entry>,
+}
+
+macro_rules! getters {
+    ($($name:ident: $variant:ident, $type:ty, $word:literal;)*) => {
+        $(
+            pub(crate) fn $name(&self, id: u32) -> Result<Arc<Object<$type>>, Stop> {
+                match self.entries.get(&id) {
+                    Some(Entry::$variant(object)) => Ok(object.clone()),
+                    _ => Err(unknown($word, id)),
+                }
+            }
+        )*
+    };
+}
+
+impl Table {
+    getters! {
+        buffer: Buffer, Buffer, "buffer";
+        shader: Shader, Shader, "shader";
+        bind_group_layout: BindGroupLayout, wgpu::BindGroupLayout, "bind group layout";
+        pipeline_layout: PipelineLayout, wgpu::PipelineLayout, "pipeline layout";
+        pipeline: ComputePipeline, Pipeline, "compute pipeline";
+        bind_group: BindGroup, BindGroup, "bind group";
+    }
+
+    /// Whether an id may be given to a new object.
+    pub(crate) fn free(&self, id: u32) -> Result<(), Stop> {
+        if self.entries.contains_key(&id) {
+            return Err(Stop::Protocol(format!("the id {id} is taken").into()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn insert(&mut self, id: u32, entry: Entry) {
+        let before = self.entries.insert(id, entry);
+        debug_assert!(before.is_none(), "ids are checked before objects are made");
+    }
+
+    pub(crate) fn release(&mut self, kind: ObjectKind, id: u32) -> Result<Entry, Stop> {
+        if self.entries.get(&id).map(Entry::kind) != Some(kind) {
+            return Err(Stop::Protocol(format!("RELEASE: no {kind:?} has the id {id}").into()));
+        }
+        self.entries.remove(&id).ok_or_else(|| unknown("object", id))
+    }
+
+    /// Takes a command buffer out.
+    pub(crate) fn take_commands(&mut self, id: u32) -> Result<Arc<Object<CommandBuffer>>, Stop> {
+        match self.release(ObjectKind::CommandBuffer, id)? {
+            Entry::CommandBuffer(object) => Ok(object),
+            _ => Err(unknown("command buffer", id)),
+        }
+    }
+}
+
+/// wgpu's form of a binding kind.
+pub(crate) fn binding_type(kind: BindingKind) -> wgpu::BufferBindingType {
+    match kind {
+        BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
+        BindingKind::Storage => wgpu::BufferBindingType::Storage { read_only: false },
+        BindingKind::ReadOnlyStorage => wgpu::BufferBindingType::Storage { read_only: true },
+    }
+}

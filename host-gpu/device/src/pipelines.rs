@@ -1,0 +1,314 @@
+//! Shaders, layouts, pipelines and bind groups.
+
+use crate::caps;
+use crate::objects::{BindGroup, Entry, Object, Pipeline, Shader, binding_type};
+use crate::schedule;
+use crate::session::Open;
+use fizz_gpu_abi::host::{HostFault, Limit, Stop};
+use fizz_gpu_abi::{BindGroupEntry, LayoutEntry, List, Record, RecordKind, Severity, WHOLE};
+use fizz_shader::{Reason, ShaderError, ShaderLimits};
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+
+/// All sources of a task together may have this many times the bytes of the largest one.
+const ALL_SOURCES: u64 = 16;
+
+impl Open {
+    pub(crate) fn create_shader(&mut self, id: u32, label: &str, wgsl: &str) -> Result<(), Stop> {
+        self.table.free(id)?;
+        let counted = self.new_object()?;
+        let quotas = self.meter.quotas;
+        if self.meter.shaders >= quotas.shaders {
+            return Err(Stop::LimitExceeded(Limit::Shaders));
+        }
+        self.meter.shaders += 1;
+        self.meter.source_bytes += wgsl.len() as u64;
+        let most = u64::from(quotas.shader_bytes);
+        if wgsl.len() as u64 > most || self.meter.source_bytes > most.saturating_mul(ALL_SOURCES) {
+            return Err(Stop::LimitExceeded(Limit::ShaderBytes));
+        }
+        self.meter.charge(wgsl.len() as u64, schedule::SHADER_BYTE)?;
+        let limits = ShaderLimits { source_bytes: quotas.shader_bytes as usize, ..ShaderLimits::default() };
+        let valid = match fizz_shader::check(wgsl, label, &limits) {
+            Err(error) => {
+                self.refuse_shader(id, error)?;
+                None
+            }
+            Ok(checked) => {
+                // `create_shader_module` keeps every run-time check on, whatever the guest would like.
+                let module = self.device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                    label: Some(label),
+                    source: wgpu::ShaderSource::Naga(Cow::Owned(checked.module.clone())),
+                });
+                if self.settle()? { None } else { Some(Shader { module, checked }) }
+            }
+        };
+        self.table.insert(id, Entry::Shader(Object::new(label, valid, counted)));
+        Ok(())
+    }
+
+    fn refuse_shader(&mut self, id: u32, error: ShaderError) -> Result<(), Stop> {
+        if error.reason == Reason::Host {
+            return Err(Stop::HostFault(HostFault::OutOfMemory, error.message));
+        }
+        let text = error.to_string();
+        let at = error.location;
+        self.errors.push_optional(Record {
+            kind: RecordKind::Shader,
+            subject: id,
+            code: Severity::Error.code(),
+            line: at.map_or(0, |at| at.line),
+            column: at.map_or(0, |at| at.column),
+            offset: at.map_or(0, |at| at.offset),
+            length: at.map_or(0, |at| at.length),
+            text: text.clone(),
+        });
+        self.invalid(text);
+        Ok(())
+    }
+
+    pub(crate) fn create_bind_group_layout(
+        &mut self,
+        id: u32,
+        label: &str,
+        entries: List<'_, LayoutEntry>,
+    ) -> Result<(), Stop> {
+        self.table.free(id)?;
+        let counted = self.new_object()?;
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|entry| wgpu::BindGroupLayoutEntry {
+                binding: entry.binding,
+                visibility: if entry.visible {
+                    wgpu::ShaderStages::COMPUTE
+                } else {
+                    wgpu::ShaderStages::NONE
+                },
+                ty: wgpu::BindingType::Buffer {
+                    ty: binding_type(entry.kind),
+                    has_dynamic_offset: entry.dynamic_offset,
+                    min_binding_size: NonZeroU64::new(entry.min_size),
+                },
+                count: None,
+            })
+            .collect();
+        let wanted = wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries };
+        let layout = self.device.device.create_bind_group_layout(&wanted);
+        let valid = if self.settle()? { None } else { Some(layout) };
+        self.table.insert(id, Entry::BindGroupLayout(Object::new(label, valid, counted)));
+        Ok(())
+    }
+
+    pub(crate) fn create_pipeline_layout(
+        &mut self,
+        id: u32,
+        label: &str,
+        groups: List<'_, u32>,
+        immediate_size: u32,
+    ) -> Result<(), Stop> {
+        self.table.free(id)?;
+        let counted = self.new_object()?;
+        let mut layouts = Vec::with_capacity(groups.len().min(16));
+        let mut refused = None;
+        if groups.len() > caps::MAX_BIND_GROUPS as usize {
+            let most = caps::MAX_BIND_GROUPS;
+            refused = Some(format!("{} bind group layouts are more than {most}", groups.len()));
+        } else if immediate_size != 0 {
+            refused = Some("immediates are not offered".to_owned());
+        } else {
+            for group in groups.iter() {
+                layouts.push(if group == 0 { None } else { Some(self.table.bind_group_layout(group)?) });
+            }
+        }
+        if let Some(bad) = layouts.iter().flatten().find(|layout| layout.valid.is_none()) {
+            refused = Some(format!("bind group layout '{}' is invalid", bad.label));
+        }
+        let valid = if let Some(reason) = refused {
+            self.invalid(format!("create pipeline layout '{label}': {reason}"));
+            None
+        } else {
+            let layouts: Vec<_> = layouts
+                .iter()
+                .map(|layout| layout.as_ref().and_then(|layout| layout.valid.as_ref()))
+                .collect();
+            let layout = self.device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(label),
+                bind_group_layouts: &layouts,
+                immediate_size: 0,
+            });
+            if self.settle()? { None } else { Some(layout) }
+        };
+        self.table.insert(id, Entry::PipelineLayout(Object::new(label, valid, counted)));
+        Ok(())
+    }
+
+    pub(crate) fn create_compute_pipeline(
+        &mut self,
+        id: u32,
+        label: &str,
+        layout: u32,
+        shader: u32,
+        entry_point: Option<&str>,
+        constants: &[(&str, f64)],
+    ) -> Result<(), Stop> {
+        self.table.free(id)?;
+        let counted = self.new_object()?;
+        let layout = if layout == 0 { None } else { Some(self.table.pipeline_layout(layout)?) };
+        let shader = self.table.shader(shader)?;
+        let valid = match self.pipeline(label, layout.as_deref(), &shader, entry_point, constants) {
+            Ok(pipeline) => pipeline,
+            Err(Refused::Invalid(reason)) => {
+                self.invalid(format!("create compute pipeline '{label}': {reason}"));
+                None
+            }
+            Err(Refused::Stop(stop)) => return Err(stop),
+        };
+        self.table.insert(id, Entry::ComputePipeline(Object::new(label, valid, counted)));
+        Ok(())
+    }
+
+    fn pipeline(
+        &mut self,
+        label: &str,
+        layout: Option<&Object<wgpu::PipelineLayout>>,
+        shader: &Object<Shader>,
+        entry_point: Option<&str>,
+        constants: &[(&str, f64)],
+    ) -> Result<Option<Pipeline>, Refused> {
+        let layout = match layout {
+            None => None,
+            Some(layout) => {
+                let invalid = || Refused::Invalid(format!("layout '{}' is invalid", layout.label));
+                Some(layout.valid.as_ref().ok_or_else(invalid)?)
+            }
+        };
+        let invalid = || Refused::Invalid(format!("shader '{}' is invalid", shader.label));
+        let known = shader.valid.as_ref().ok_or_else(invalid)?;
+        let facts = known.checked.entry_point(entry_point).ok_or_else(|| match entry_point {
+            Some(name) => {
+                Refused::Invalid(format!("shader '{}' has no compute entry point '{name}'", shader.label))
+            }
+            None => {
+                Refused::Invalid(format!("shader '{}' has not exactly one compute entry point", shader.label))
+            }
+        })?;
+        self.meter.charge(facts.cost, schedule::PIPELINE_NODE)?;
+        let specialized = known.checked.specialize(&facts.name, label, constants).map_err(|error| {
+            if error.reason == Reason::Host {
+                Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, error.message))
+            } else {
+                Refused::Invalid(error.message)
+            }
+        })?;
+        let pipeline = self.device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout,
+            module: &known.module,
+            entry_point: Some(&facts.name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                zero_initialize_workgroup_memory: true,
+            },
+            cache: None,
+        });
+        if self.settle()? {
+            return Ok(None);
+        }
+        Ok(Some(Pipeline { pipeline, invocations: specialized.invocations(), cost: facts.cost }))
+    }
+
+    pub(crate) fn get_bind_group_layout(&mut self, id: u32, pipeline: u32, index: u32) -> Result<(), Stop> {
+        self.table.free(id)?;
+        let counted = self.new_object()?;
+        let pipeline = self.table.pipeline(pipeline)?;
+        let valid = match &pipeline.valid {
+            Some(known) if index < caps::MAX_BIND_GROUPS => {
+                let layout = known.pipeline.get_bind_group_layout(index);
+                if self.settle()? { None } else { Some(layout) }
+            }
+            Some(_) => {
+                self.invalid(format!("get bind group layout: index {index} is above 3"));
+                None
+            }
+            None => {
+                self.invalid(format!(
+                    "get bind group layout: compute pipeline '{}' is invalid",
+                    pipeline.label
+                ));
+                None
+            }
+        };
+        self.table.insert(id, Entry::BindGroupLayout(Object::new(&pipeline.label, valid, counted)));
+        Ok(())
+    }
+
+    pub(crate) fn create_bind_group(
+        &mut self,
+        id: u32,
+        label: &str,
+        layout: u32,
+        entries: List<'_, BindGroupEntry>,
+    ) -> Result<(), Stop> {
+        self.table.free(id)?;
+        let counted = self.new_object()?;
+        let layout = self.table.bind_group_layout(layout)?;
+        let mut refused = None;
+        let mut known = Vec::with_capacity(entries.len().min(64));
+        for entry in entries.iter() {
+            let buffer = self.table.buffer(entry.buffer)?;
+            if buffer.valid.is_none() {
+                refused.get_or_insert_with(|| format!("buffer '{}' is invalid", buffer.label));
+            }
+            if entry.size == 0 {
+                refused.get_or_insert_with(|| format!("binding {} has no bytes", entry.binding));
+            }
+            known.push((entry, buffer));
+        }
+        if layout.valid.is_none() {
+            refused = Some(format!("layout '{}' is invalid", layout.label));
+        }
+        let valid = match (&refused, &layout.valid) {
+            (None, Some(wgpu_layout)) => {
+                let entries: Vec<_> = known
+                    .iter()
+                    .filter_map(|(entry, buffer)| {
+                        let size = if entry.size == WHOLE { None } else { NonZeroU64::new(entry.size) };
+                        let buffer = &buffer.valid.as_ref()?.buffer;
+                        let binding = wgpu::BufferBinding { buffer, offset: entry.offset, size };
+                        let resource = wgpu::BindingResource::Buffer(binding);
+                        Some(wgpu::BindGroupEntry { binding: entry.binding, resource })
+                    })
+                    .collect();
+                let group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(label),
+                    layout: wgpu_layout,
+                    entries: &entries,
+                });
+                if self.settle()? {
+                    None
+                } else {
+                    let buffers = known.into_iter().map(|(_, buffer)| buffer).collect();
+                    Some(BindGroup { group, buffers })
+                }
+            }
+            _ => {
+                self.invalid(format!("create bind group '{label}': {}", refused.unwrap_or_default()));
+                None
+            }
+        };
+        self.table.insert(id, Entry::BindGroup(Object::new(label, valid, counted)));
+        Ok(())
+    }
+}
+
+/// Why there is no pipeline.
+enum Refused {
+    Invalid(String),
+    Stop(Stop),
+}
+
+impl From<Stop> for Refused {
+    fn from(stop: Stop) -> Self {
+        Refused::Stop(stop)
+    }
+}

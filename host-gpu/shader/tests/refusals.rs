@@ -1,0 +1,163 @@
+//! What is not offered is refused with its place; what compute in WebGPU has is accepted.
+
+use fizz_shader::{Reason, ShaderError, ShaderLimits, check};
+
+fn refuse(wgsl: &str) -> ShaderError {
+    check(wgsl, "blur", &ShaderLimits::default()).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn an_error_has_line_column_label_and_the_line() {
+    let error = refuse("@compute @workgroup_size(1)\nfn main() {\n    let x = foo + 1;\n}\n");
+    assert_eq!(error.reason, Reason::Syntax);
+    let at = error.location.unwrap();
+    assert_eq!((at.line, at.column, at.offset, at.length), (3, 13, 52, 3));
+    assert_eq!(
+        error.to_string(),
+        "shader 'blur', line 3, column 13: no definition in scope for identifier: `foo`\n  \
+         3 |     let x = foo + 1;\n    |             ^^^ unknown identifier"
+    );
+}
+
+#[test]
+fn a_validation_error_has_its_place_too() {
+    let error = refuse(
+        "@group(0) @binding(0) var<storage, read> a: array<u32>;\n\
+         @compute @workgroup_size(1)\nfn main() {\n  a[0] = 1u;\n}\n",
+    );
+    assert_eq!(error.reason, Reason::Invalid);
+    assert_eq!(error.location.unwrap().line, 4);
+    assert!(error.to_string().contains("a[0] = 1u"), "{error}");
+}
+
+#[test]
+fn odd_texts_do_not_break_the_marker() {
+    for text in [
+        "",
+        "é",
+        "fn main() { é€ }",
+        "fn é(",
+        "let\tx\u{0}",
+        "@",
+        "fn main() { let x = \"é\"; }",
+        "\u{feff}fn",
+    ] {
+        let _ = check(text, "ü", &ShaderLimits::default()).map_err(|error| error.to_string());
+    }
+    let long = format!("fn main() {{ let x = {}foo; }}", "1 + ".repeat(300));
+    assert!(refuse(&long).to_string().len() < 1000);
+}
+
+#[test]
+fn what_is_not_offered_is_refused() {
+    let main = "@compute @workgroup_size(1) fn main() {";
+    let cases = [
+        ("half floats", format!("enable f16; {main} let x = 1.0h; _ = x; }}")),
+        ("doubles", format!("{main} var x = 1.0lf; x = x + 1.0lf; }}")),
+        ("64-bit integers", format!("{main} var x: i64 = 1li; x = x + 1li; }}")),
+        ("subgroups", format!("enable subgroups; {main} let x = subgroupAdd(1u); _ = x; }}")),
+        (
+            "subgroup builtins",
+            "@compute @workgroup_size(1) fn main(@builtin(subgroup_size) s: u32) {}".to_owned(),
+        ),
+        (
+            "float atomics",
+            format!(
+                "@group(0) @binding(0) var<storage, read_write> a: atomic<f32>; {main} atomicAdd(&a, 1.0); }}"
+            ),
+        ),
+        ("ray queries", format!("enable wgpu_ray_query; {main} var q: ray_query; }}")),
+        ("immediates", format!("var<immediate> i: u32; {main} let x = i; _ = x; }}")),
+        (
+            "textures",
+            format!(
+                "@group(0) @binding(0) var t: texture_2d<f32>; {main} let x = textureDimensions(t); _ = x; }}"
+            ),
+        ),
+        ("samplers", format!("@group(0) @binding(0) var s: sampler; {main} }}")),
+        (
+            "storage textures",
+            format!("@group(0) @binding(0) var t: texture_storage_2d<rgba8unorm, write>; {main} }}"),
+        ),
+        (
+            "binding arrays",
+            format!(
+                "struct B {{ a: u32 }} @group(0) @binding(0) var<storage> b: binding_array<B, 4>; {main} }}"
+            ),
+        ),
+        ("recursion", format!("fn f() {{ f(); }} {main} f(); }}")),
+        ("a cycle", format!("fn f() {{ g(); }} fn g() {{ f(); }} {main} f(); }}")),
+    ];
+    for (what, wgsl) in cases {
+        let checked = check(&wgsl, "x", &ShaderLimits::default());
+        assert!(checked.is_err(), "{what} were accepted");
+    }
+}
+
+#[test]
+fn what_webgpu_has_is_accepted() {
+    let wgsl = "
+        override scale: f32 = 2.0;
+        override size: u32;
+        struct Params { n: u32, k: f32, m: mat4x4f }
+        @group(0) @binding(0) var<uniform> params: Params;
+        @group(0) @binding(1) var<storage, read> a: array<vec4f>;
+        @group(0) @binding(2) var<storage, read_write> b: array<vec4f>;
+        @group(1) @binding(0) var<storage, read_write> count: array<atomic<u32>, 4>;
+        var<workgroup> tile: array<vec4f, 64>;
+        @compute @workgroup_size(size)
+        fn first(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) l: u32) {
+            tile[l % 64] = a[id.x] * scale;
+            workgroupBarrier();
+            for (var i = 0u; i < params.n; i++) {
+                if (i == 7u) { continue; }
+                b[id.x] += params.m * tile[i % 64] * exp(params.k);
+            }
+            atomicAdd(&count[l & 3u], pack2x16float(vec2f(1.0, 2.0)));
+        }
+        @compute @workgroup_size(8, 8) fn second() { b[0] = vec4f(f32(dot4U8Packed(1u, 2u))); }
+    ";
+    let shader = check(wgsl, "x", &ShaderLimits::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(shader.entry_points.len(), 2);
+    assert_eq!(shader.entry_point(Some("first")).unwrap().workgroup_bytes, 1024);
+    assert_eq!(shader.entry_point(Some("second")).unwrap().workgroup_bytes, 0);
+    assert!(shader.entry_point(None).is_none());
+    let first = shader.entry_point(Some("first")).unwrap().cost;
+    assert!(first > shader.entry_point(Some("second")).unwrap().cost);
+
+    let known = shader.specialize("first", "p", &[("size", 32.0)]).unwrap();
+    assert_eq!((known.workgroup_size, known.invocations()), ([32, 1, 1], 32));
+    assert_eq!(shader.specialize("second", "p", &[]).unwrap().workgroup_size, [8, 8, 1]);
+    for (constants, says) in [
+        (&[][..], "size"),
+        (&[("size", 512.0)], "512"),
+        (&[("size", 0.0)], ""),
+        (&[("size", -1.0)], ""),
+        (&[("size", f64::NAN)], ""),
+        (&[("size", 1e300)], ""),
+        (&[("size", 8.0), ("nothing", 1.0)], "nothing"),
+        (&[("size", 8.0), ("scale", 1e300)], ""),
+    ] {
+        let error = shader.specialize("first", "p", constants).unwrap_err();
+        assert_eq!(error.reason, Reason::Invalid);
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    assert!(shader.specialize("third", "p", &[]).is_err());
+}
+
+#[test]
+fn workgroup_arrays_sized_by_overrides_are_bounded() {
+    let wgsl = "override n: u32; var<workgroup> w: array<u32, n>;
+        @compute @workgroup_size(64) fn main(@builtin(local_invocation_index) l: u32) { w[l] = l; }";
+    let shader = check(wgsl, "x", &ShaderLimits::default()).unwrap();
+    assert_eq!(shader.specialize("main", "p", &[("n", 4096.0)]).unwrap().workgroup_bytes, 16384);
+    for n in [4097.0, 1e9, 4294967295.0, 0.0, -5.0] {
+        assert!(shader.specialize("main", "p", &[("n", n)]).is_err(), "{n}");
+    }
+}
+
+#[test]
+fn checking_twice_gives_the_same() {
+    let text = "fn f(x: u32) -> u32 { return x + unknown; }";
+    assert_eq!(refuse(text), refuse(text));
+}

@@ -1,0 +1,10 @@
+//! One file a command.
+
+pub(crate) mod demo;
+pub(crate) mod inspect;
+pub(crate) mod key;
+pub(crate) mod node;
+pub(crate) mod receipt;
+pub(crate) mod run;
+pub(crate) mod submit;
+pub(crate) mod verify;

@@ -1,0 +1,185 @@
+//! `fizz node` and the worker it starts.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use fizz_node::worker::WorkerCommand;
+use fizz_node::{Drill, Node, NodeConfig, StartError, StoreError};
+
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::job_args::GpuArg;
+use crate::values::{Count, Size};
+use crate::{gpu, interrupt, keys};
+
+/// Runs strangers' jobs on this machine
+#[derive(Args, Debug)]
+pub(crate) struct NodeArgs {
+    /// UDP address to listen on; port 0 takes a free one
+    #[arg(long, env = "FIZZ_LISTEN", default_value = "127.0.0.1:4433", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// Where the node keeps its key, blobs and results [default: fizz/node in your data folder]
+    #[arg(long, env = "FIZZ_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Tasks at once
+    #[arg(long, default_value = "1", value_name = "N")]
+    slots: u32,
+    /// Tasks that wait at most
+    #[arg(long, default_value = "1024", value_name = "N")]
+    queue: u32,
+    /// CPU gas of one task at most
+    #[arg(long, default_value = "100T", value_name = "N")]
+    gas: Count,
+    /// Linear memory of one task at most
+    #[arg(long, default_value = "4G", value_name = "SIZE")]
+    memory: Size,
+    /// Inputs and outputs kept at most
+    #[arg(long, default_value = "16G", value_name = "SIZE")]
+    store: Size,
+    /// Seconds that one task may take
+    #[arg(long, default_value = "3600", value_name = "SECONDS")]
+    task_seconds: u64,
+    /// Whether guests find this machine's GPU
+    #[arg(long, default_value = "auto", value_name = "auto|hardware|off")]
+    gpu: GpuArg,
+    /// Uses the GPU adapter whose name holds this text
+    #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
+    adapter: Option<String>,
+    /// Stops when standard input ends, for programs that start nodes
+    #[arg(long)]
+    stop_with_stdin: bool,
+    /// Makes a fault on purpose, so that verifiers can practise: every task's largest output has one bit flipped
+    #[arg(long, value_name = "FAULT")]
+    drill: Option<DrillArg>,
+}
+
+/// A fault made on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DrillArg {
+    /// Flip one bit of every task's largest output.
+    WrongOutput,
+}
+
+impl NodeArgs {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let runtime = tokio::runtime::Runtime::new()
+            .map_err(|error| Failure::unexpected("cannot start the runtime").because(&error))?;
+        let served = runtime.block_on(self.serve());
+        // A blocked thread must not keep a node from ending.
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        served
+    }
+
+    async fn serve(self) -> Result<ExitCode, Failure> {
+        let data = match self.data {
+            Some(data) => data,
+            None => keys::default_data()?,
+        };
+        let key = keys::load_or_create(&data.join("node.pem"))?;
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
+        let mut args = vec!["worker".into(), "--gpu".into(), gpu_name(self.gpu).into()];
+        if let Some(adapter) = &self.adapter {
+            args.extend(["--adapter".into(), adapter.into()]);
+        }
+        let config = NodeConfig {
+            data,
+            listen: self.listen,
+            slots: self.slots,
+            max_waiting: self.queue,
+            max_gas: self.gas.0,
+            max_memory_bytes: self.memory.0,
+            max_store_bytes: self.store.0,
+            max_task_time: Duration::from_secs(self.task_seconds),
+            worker: WorkerCommand { program, args },
+            drill: self.drill.map(|DrillArg::WrongOutput| Drill::WrongOutput),
+        };
+        let node = Node::start(key, config).await.map_err(|error| start_failure(&error))?;
+        let address =
+            node.local_addr().map_err(|error| Failure::unexpected("the socket is gone").because(&error))?;
+        let device = match node.gpu_profile() {
+            Some(gpu) => gpu.gpu.as_ref().map_or("", |gpu| gpu.adapter.as_str()),
+            None => "none",
+        };
+        println!("{}@{address}", node.key());
+        eprintln!("GPU: {device}");
+        if self.drill.is_some() {
+            eprintln!("warning: this node falsifies its results on purpose (--drill)");
+        }
+        if !address.ip().is_loopback() {
+            eprintln!(
+                "warning: strangers can reach this node, and no operating-system jail stands around its workers yet"
+            );
+        }
+        eprintln!("next: fizz submit MODULE --node {}@{address}", node.key());
+        let stdin_ends = async {
+            match self.stop_with_stdin {
+                true => stdin_ends().await,
+                false => std::future::pending().await,
+            }
+        };
+        node.serve(async {
+            tokio::select! {
+                () = interrupt::received() => {}
+                () = stdin_ends => {}
+            }
+        })
+        .await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn gpu_name(gpu: GpuArg) -> &'static str {
+    match gpu {
+        GpuArg::Auto => "auto",
+        GpuArg::Hardware => "hardware",
+        GpuArg::Off => "off",
+    }
+}
+
+/// On a thread of its own: a read of standard input cannot be given up.
+async fn stdin_ends() {
+    let (sender, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut sink = [0; 256];
+        while matches!(std::io::stdin().read(&mut sink), Ok(1..)) {}
+        let _ = sender.send(());
+    });
+    let _ = ended.await;
+}
+
+fn start_failure(error: &StartError) -> Failure {
+    match error {
+        StartError::Bind(_) => Failure::new(Exit::Network, "cannot listen")
+            .because(error)
+            .hint("choose another address with --listen, or port 0 for a free one"),
+        StartError::Store(StoreError::InUse(_)) => Failure::usage("cannot use the data folder")
+            .because(error)
+            .hint("another node runs on it; choose another with --data"),
+        _ => Failure::unexpected("cannot start the node").because(error),
+    }
+}
+
+/// Runs tasks for a node, over standard input and output
+#[derive(Args, Debug)]
+pub(crate) struct WorkerArgs {
+    /// Whether guests find this machine's GPU
+    #[arg(long, default_value = "auto")]
+    gpu: GpuArg,
+    /// Uses the GPU adapter whose name holds this text
+    #[arg(long)]
+    adapter: Option<String>,
+}
+
+impl WorkerArgs {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let executor = gpu::executor(self.gpu, self.adapter.as_deref())?;
+        fizz_node::worker::work(&executor, std::io::stdin(), std::io::stdout())
+            .map_err(|error| Failure::unexpected("the node is gone").because(&error))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,209 @@
+//! `fizz run`: one task, here, in the same sandbox as on any node.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use fizz_attest::{
+    Canonical, Digest, Domain, Envelope, GpuUse, Lease, Outcome, Policy, Receipt, ReceiptFile, SecretKey,
+};
+use fizz_client::{host_path, write_output};
+use fizz_exec::{ExecuteError, Executed, Observer};
+
+use crate::error::Failure;
+use crate::exit::{Exit, TRAPPED};
+use crate::job_args::{JobArgs, PreparedJob};
+use crate::values::Mapping;
+use crate::{gpu, keys};
+
+/// Runs a module here, in the same sandbox as on any node
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Writes what the guest leaves in its output folder to a host folder [GUEST: /out]
+    #[arg(long, value_name = "HOST[::GUEST]")]
+    out: Option<Mapping>,
+    /// Uses the GPU adapter whose name holds this text
+    #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
+    adapter: Option<String>,
+    /// Writes a receipt, signed by your own key
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// The key that signs the receipt [default: key.pem in your configuration folder]
+    #[arg(long, env = "FIZZ_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Writes outcome, gas, digests and times as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl RunArgs {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let begun = Instant::now();
+        let out = self.out.as_ref().and_then(|mapping| mapping.guest.clone()).unwrap_or("/out".into());
+        if out.is_empty() {
+            return Err(
+                Failure::usage("the guest's root cannot be the output folder").hint("write HOST::/out")
+            );
+        }
+        let PreparedJob { job, blobs } = self.job.prepare(out)?;
+        let executor = gpu::executor(self.job.gpu, self.adapter.as_deref())?;
+        let started_ms = now_ms();
+        let executed = executor
+            .execute(&job, 0, &blobs, job.gpu != GpuUse::Off, Some(Box::new(Echo)))
+            .map_err(|error| failure(&error, &self.job.module))?;
+        if let Some(mapping) = &self.out {
+            for (path, bytes) in &executed.files {
+                write_output(&mapping.host, path, &mut &bytes[..]).map_err(|error| {
+                    let name = mapping.host.join(host_path(path));
+                    Failure::usage(format!("cannot write the output {}", name.display())).because(&error)
+                })?;
+            }
+        }
+        let result = executed.result(job.digest(), 0);
+        if let Some(path) = &self.report {
+            let device = executed.profile.gpu.as_ref().map(|gpu| gpu.adapter.as_str());
+            let report = serde_json::json!({
+                "outcome": executed.outcome,
+                "exit_code": exit_code(&executed.outcome),
+                "gas": executed.gas,
+                "gpu_gas": executed.gpu_gas,
+                "peak_memory_bytes": executed.peak_memory_bytes,
+                "output_root": result.outputs,
+                "result_digest": result.digest(),
+                "profile": result.profile,
+                "device": device,
+                "compile_ms": executed.compile_time.as_secs_f64() * 1e3,
+                "run_ms": executed.run_time.as_secs_f64() * 1e3,
+                "wall_ms": begun.elapsed().as_secs_f64() * 1e3,
+            });
+            write(path, format!("{report:#}\n").as_bytes(), "report")?;
+        }
+        if let Some(path) = &self.receipt {
+            let key = match &self.key {
+                Some(path) => keys::load_or_create(path)?,
+                None => keys::load_or_create(&keys::default_path()?)?,
+            };
+            let file = self_signed(&job, &executed, executor.engine_info(), started_ms, &key);
+            write(path, &file.to_canonical(), "receipt")?;
+            eprintln!("next: fizz verify {}", path.display());
+        }
+        Ok(end(&executed))
+    }
+}
+
+/// A receipt of one's own for one's own job: the lease is between the key and itself.
+fn self_signed(
+    job: &fizz_attest::Job,
+    executed: &Executed,
+    engine: fizz_attest::EngineInfo,
+    started_ms: u64,
+    key: &SecretKey,
+) -> ReceiptFile {
+    let lease = Lease {
+        v: 1,
+        network: "self".into(),
+        requester: key.public(),
+        node: key.public(),
+        job: job.digest(),
+        tasks: vec![0],
+        chunk_gas: 0,
+        policy: Policy::Trust,
+        price: 0,
+        challenge: Digest::of(Domain::Challenge, &[]),
+        expires: now_ms() / 1000,
+        keep_seconds: 0,
+        opening_bytes: 0,
+    };
+    let manifest = executed.manifest();
+    let receipt = Receipt {
+        v: 1,
+        result: executed.result(job.digest(), 0),
+        lease: lease.digest(),
+        node: key.public(),
+        profile: executed.profile.clone(),
+        engine,
+        manifest_sha256: manifest.sha256(),
+        started_ms,
+        finished_ms: now_ms(),
+    };
+    ReceiptFile {
+        receipt: Envelope::sign(&receipt, key),
+        lease: Envelope::sign(&lease, key),
+        job: job.to_canonical(),
+        manifest: manifest.to_canonical(),
+    }
+}
+
+/// The guest's exit code as the shell sees it, and a line on standard error where the guest did not exit by itself.
+fn end(executed: &Executed) -> ExitCode {
+    let code = exit_code(&executed.outcome);
+    let hint = match &executed.outcome {
+        Outcome::Completed { .. } => return ExitCode::from(code),
+        Outcome::OutOfGas => "give it more with --gas",
+        Outcome::LimitExceeded { kind: fizz_attest::LimitKind::Memory } => "give it more with --memory",
+        Outcome::LimitExceeded { kind: fizz_attest::LimitKind::GpuGas } => "give it more with --gpu-gas",
+        _ => "",
+    };
+    let mut failure = Failure::new(Exit::GuestFailed, executed.outcome.to_string());
+    failure.causes.extend(executed.diagnostic.clone());
+    if !hint.is_empty() {
+        failure.hint = Some(hint.into());
+    }
+    failure.print(false);
+    ExitCode::from(code)
+}
+
+fn exit_code(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Completed { exit_code } => u8::try_from(*exit_code).unwrap_or(u8::MAX),
+        Outcome::Trapped { .. } => TRAPPED,
+        Outcome::OutOfGas | Outcome::LimitExceeded { .. } => Exit::GuestFailed as u8,
+    }
+}
+
+/// What the user is told when a task cannot be run.
+pub(crate) fn failure(error: &ExecuteError, module: &std::path::Path) -> Failure {
+    let failure = match error {
+        ExecuteError::Module(_) => Failure::usage(format!("cannot run {}", module.display())),
+        ExecuteError::Fault { kind: fizz_attest::HostFault::NoGpu, .. } => {
+            Failure::new(Exit::NoCapacity, "this machine has no GPU for the job").hint(gpu::INSTALL)
+        }
+        ExecuteError::Fault { .. } => Failure::unexpected("this machine could not run the task"),
+        _ => Failure::usage("the job cannot be run"),
+    };
+    let failure = failure.because(error);
+    match error {
+        ExecuteError::Module(error) => failure.hint(error.hint()),
+        _ => failure,
+    }
+}
+
+/// Passes on what the guest writes, as it writes it.
+struct Echo;
+
+impl Observer for Echo {
+    fn stdout(&mut self, bytes: &[u8]) {
+        let mut stdout = std::io::stdout().lock();
+        // A reader that has gone is no reason to stop the guest, whose result must not depend on it.
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    }
+
+    fn stderr(&mut self, bytes: &[u8]) {
+        let _ = std::io::stderr().lock().write_all(bytes);
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn write(path: &std::path::Path, bytes: &[u8], what: &str) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| {
+        Failure::usage(format!("cannot write the {what} {}", path.display())).because(&error)
+    })
+}

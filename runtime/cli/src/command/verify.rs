@@ -1,0 +1,119 @@
+//! `fizz verify`: runs a receipt's task again and compares.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use fizz_attest::Blob;
+use fizz_client::JobBlobs;
+use fizz_exec::{Blobs, Executor, Verdict};
+
+use crate::command::receipt;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::gpu;
+use crate::job_args::{self, GpuArg};
+use crate::job_folder::Found;
+use crate::values::Mapping;
+
+/// Runs a receipt's task again, here, and compares bit for bit
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Receipt files
+    #[arg(required = true, value_name = "RECEIPT")]
+    receipts: Vec<PathBuf>,
+    /// The module, where it is not in a `blobs` folder beside the receipt
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// Inputs, where they are not in a `blobs` folder beside the receipt
+    #[arg(long, value_name = "HOST[::GUEST]")]
+    dir: Vec<Mapping>,
+    /// Shows one JSON object a receipt
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl VerifyArgs {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let given = self.given()?;
+        let mut executors = Executors::default();
+        let mut worst = None;
+        for path in &self.receipts {
+            let (_, checked) = receipt::load(path)?;
+            let result = &checked.receipt.result;
+            let found = Found::new(path, result.task, given.clone());
+            let adapter = checked.receipt.profile.gpu.as_ref().map(|gpu| gpu.adapter.as_str());
+            let executor = executors.get(adapter)?;
+            let verdict = fizz_exec::verify(&checked, executor, &found, &found);
+            let (exit, word, details) = match &verdict {
+                Verdict::Same => (None, "same", Vec::new()),
+                Verdict::Different(differences) => {
+                    (Some(Exit::Mismatch), "different", differences.iter().map(ToString::to_string).collect())
+                }
+                Verdict::Inconclusive(why) => {
+                    (Some(Exit::Inconclusive), "inconclusive", vec![why.to_string()])
+                }
+            };
+            if self.json {
+                let line = serde_json::json!({
+                    "receipt": path,
+                    "verdict": word,
+                    "details": details,
+                    "node": checked.receipt.node,
+                    "job": result.job,
+                    "task": result.task,
+                    "result_digest": result.digest(),
+                });
+                println!("{line}");
+            } else {
+                let (node, gas) = (checked.receipt.node.short(), result.gas);
+                println!("{}: {word} (task {}, node {node}, {gas} gas)", path.display(), result.task);
+                details.iter().for_each(|detail| println!("  {detail}"));
+            }
+            // A mismatch says more than a comparison that could not be made.
+            worst = match (worst, exit) {
+                (Some(Exit::Mismatch), _) | (_, None) => worst,
+                (_, exit) => exit,
+            };
+        }
+        Ok(worst.map_or(ExitCode::SUCCESS, ExitCode::from))
+    }
+
+    fn given(&self) -> Result<BTreeMap<Blob, Vec<u8>>, Failure> {
+        let mut blobs = JobBlobs::default();
+        if let Some(module) = &self.module {
+            job_args::add_file(module, &mut blobs)?;
+        }
+        for mapping in &self.dir {
+            job_args::add_mapping(mapping, &mut BTreeMap::new(), &mut blobs)?;
+        }
+        let read = |blob: &Blob| match blobs.read(blob) {
+            Ok(bytes) => Ok((*blob, bytes)),
+            Err(error) => Err(Failure::usage("a given file has changed").because(&error)),
+        };
+        blobs.names().map(read).collect()
+    }
+}
+
+/// One executor for receipts without a GPU, and one for each adapter that receipts name.
+#[derive(Default)]
+struct Executors(BTreeMap<Option<String>, Executor>);
+
+impl Executors {
+    fn get(&mut self, adapter: Option<&str>) -> Result<&Executor, Failure> {
+        let key = adapter.map(str::to_owned);
+        if !self.0.contains_key(&key) {
+            let executor = match adapter {
+                None => gpu::executor(GpuArg::Off, None)?,
+                // Where the adapter is not here, whatever is here tells how the profiles differ.
+                Some(name) => match gpu::executor(GpuArg::Auto, Some(name)) {
+                    Ok(executor) => executor,
+                    Err(_) => gpu::executor(GpuArg::Auto, None)?,
+                },
+            };
+            self.0.insert(key.clone(), executor);
+        }
+        self.0.get(&key).ok_or_else(|| Failure::unexpected("no executor"))
+    }
+}

@@ -1,0 +1,205 @@
+//! The arguments that make a job: shared by `run` and `submit`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fizz_attest::{Artifact, Blob, Digest, GpuUse, InputFile, Job, Limits, Task};
+use fizz_client::JobBlobs;
+
+use crate::build;
+use crate::error::Failure;
+use crate::values::{Count, Mapping, Size, Variable};
+
+/// What the guest's wall clock shows at its start unless the job says otherwise: 2026-01-01, in nanoseconds.
+pub(crate) const DEFAULT_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
+
+/// What to run, with what.
+#[derive(Args, Debug)]
+pub(crate) struct JobArgs {
+    /// A WASI module, or the folder of a crate that is built first
+    pub(crate) module: PathBuf,
+    /// Copies a host folder or file into the guest's files [GUEST: /NAME]
+    #[arg(long, value_name = "HOST[::GUEST]")]
+    pub(crate) dir: Vec<Mapping>,
+    /// Sets a variable of the guest's environment
+    #[arg(long, value_name = "K=V")]
+    pub(crate) env: Vec<Variable>,
+    /// The guest's standard input; `-` reads this command's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stdin: Option<PathBuf>,
+    /// CPU gas at most
+    #[arg(long, value_name = "N")]
+    pub(crate) gas: Option<Count>,
+    /// Linear memory at most
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<Size>,
+    /// Whether the guest finds a GPU: `auto` takes one where there is one, `hardware` needs one
+    #[arg(long, default_value = "auto", value_name = "auto|hardware|off")]
+    pub(crate) gpu: GpuArg,
+    /// GPU gas at most
+    #[arg(long, value_name = "N")]
+    pub(crate) gpu_gas: Option<Count>,
+    /// What the guest's random bytes are derived from, 64 hex digits
+    #[arg(long, value_name = "HEX")]
+    pub(crate) seed: Option<Digest>,
+    /// Arguments of the guest
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+}
+
+/// Whether a guest finds a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GpuArg {
+    /// Where there is one.
+    Auto,
+    /// It must.
+    Hardware,
+    /// Never.
+    Off,
+}
+
+impl From<GpuArg> for GpuUse {
+    fn from(gpu: GpuArg) -> GpuUse {
+        match gpu {
+            GpuArg::Auto => GpuUse::Auto,
+            GpuArg::Hardware => GpuUse::Hardware,
+            GpuArg::Off => GpuUse::Off,
+        }
+    }
+}
+
+/// A job with its bytes.
+pub(crate) struct PreparedJob {
+    pub(crate) job: Job,
+    pub(crate) blobs: JobBlobs,
+}
+
+impl JobArgs {
+    /// Reads everything that the job names and makes a job of one task. `out` is the guest's output folder.
+    pub(crate) fn prepare(&self, out: String) -> Result<PreparedJob, Failure> {
+        let module = build::module_of(&self.module)?;
+        let mut blobs = JobBlobs::default();
+        let bytes = read(&module, "module")?;
+        let artifact = Artifact::of(&bytes);
+        blobs.add_bytes(bytes);
+        let mut inputs = BTreeMap::new();
+        for mapping in &self.dir {
+            add_mapping(mapping, &mut inputs, &mut blobs)?;
+        }
+        let stdin = match &self.stdin {
+            None => None,
+            Some(path) if path == Path::new("-") => {
+                let mut bytes = Vec::new();
+                std::io::stdin()
+                    .read_to_end(&mut bytes)
+                    .map_err(|error| Failure::usage("cannot read standard input").because(&error))?;
+                Some(blobs.add_bytes(bytes))
+            }
+            Some(path) => Some(add_file(path, &mut blobs)?),
+        };
+        let mut limits = Limits::default();
+        if let Some(Count(gas)) = self.gas {
+            limits.gas = gas;
+        }
+        if let Some(Size(bytes)) = self.memory {
+            limits.memory_bytes = bytes;
+        }
+        if let Some(Count(gas)) = self.gpu_gas {
+            limits.gpu.gas = gas;
+        }
+        let name = module.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let job = Job {
+            v: 1,
+            name,
+            module: artifact,
+            args: self.args.clone(),
+            env: self.env.iter().map(|Variable(name, value)| (name.clone(), value.clone())).collect(),
+            inputs: inputs.into_iter().map(|(path, blob)| InputFile { path, blob }).collect(),
+            out,
+            gpu: self.gpu.into(),
+            seed: self.seed.unwrap_or_default(),
+            epoch_ns: DEFAULT_EPOCH_NS,
+            limits,
+            tasks: vec![Task { args: Vec::new(), stdin, inputs: Vec::new() }],
+            salt: Digest::default(),
+        };
+        check(&job)?;
+        Ok(PreparedJob { job, blobs })
+    }
+}
+
+/// Checks a job that was put together from what the user gave.
+pub(crate) fn check(job: &Job) -> Result<(), Failure> {
+    job.check().map_err(|error| Failure::usage("this cannot be a job").because(&error))
+}
+
+/// Adds the files that a mapping names.
+pub(crate) fn add_mapping(
+    mapping: &Mapping,
+    inputs: &mut BTreeMap<String, Blob>,
+    blobs: &mut JobBlobs,
+) -> Result<(), Failure> {
+    let host = &mapping.host;
+    let metadata = fs::metadata(host).map_err(|error| missing(host, "input").because(&error))?;
+    let guest = match (&mapping.guest, host.file_name()) {
+        (Some(guest), _) => guest.clone(),
+        (None, Some(name)) => format!("/{}", utf8(name.as_ref())?),
+        (None, None) => String::new(),
+    };
+    if metadata.is_dir() {
+        return add_folder(host, &guest, inputs, blobs);
+    }
+    if guest.is_empty() {
+        return Err(Failure::usage(format!("a file cannot be the guest's root: {}", host.display()))
+            .hint(format!("write --dir {}::/NAME", host.display())));
+    }
+    inputs.insert(guest, add_file(host, blobs)?);
+    Ok(())
+}
+
+fn add_folder(
+    host: &Path,
+    guest: &str,
+    inputs: &mut BTreeMap<String, Blob>,
+    blobs: &mut JobBlobs,
+) -> Result<(), Failure> {
+    let list = |error: std::io::Error| missing(host, "folder").because(&error);
+    for entry in fs::read_dir(host).map_err(list)? {
+        let entry = entry.map_err(list)?;
+        let path = entry.path();
+        let guest = format!("{guest}/{}", utf8(entry.file_name().as_ref())?);
+        let kind = entry.file_type().map_err(list)?;
+        if kind.is_symlink() {
+            eprintln!("warning: {} is a link and is left out", path.display());
+        } else if kind.is_dir() {
+            add_folder(&path, &guest, inputs, blobs)?;
+        } else if kind.is_file() {
+            inputs.insert(guest, add_file(&path, blobs)?);
+        } else {
+            eprintln!("warning: {} is no plain file and is left out", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Adds one file.
+pub(crate) fn add_file(path: &Path, blobs: &mut JobBlobs) -> Result<Blob, Failure> {
+    blobs.add_file(path).map_err(|error| missing(path, "file").because(&error))
+}
+
+/// Reads one file.
+pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| missing(path, what).because(&error))
+}
+
+fn missing(path: &Path, what: &str) -> Failure {
+    Failure::usage(format!("cannot read the {what} {}", path.display()))
+        .hint("check the path; relative paths start at the current folder")
+}
+
+fn utf8(name: &Path) -> Result<&str, Failure> {
+    name.to_str().ok_or_else(|| Failure::usage(format!("the name of {} is not UTF-8", name.display())))
+}

@@ -1,0 +1,284 @@
+//! From a job and a task to a result.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fizz_attest::{
+    Blob, Digest, EngineInfo, GpuProfile, GpuUse, HostFault, Job, LimitKind, Outcome, OutputEntry,
+    OutputManifest, Profile, TaskResult,
+};
+use fizz_gpu_abi::host::Sessions;
+use fizz_sandbox::{
+    Engine, EngineError, Fault, Files, FilesError, ModuleLimits, Observer, Program, ProgramError, TaskSpec,
+};
+
+use crate::blobs::{self, BlobError, Blobs};
+
+/// Programs kept compiled.
+const PROGRAMS: usize = 4;
+
+/// Runs tasks of jobs on this machine.
+pub struct Executor {
+    engine: Engine,
+    gpu: Option<Arc<dyn Sessions>>,
+    programs: Mutex<Vec<(Digest, Arc<Program>)>>,
+}
+
+/// A task that ran to its end.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// CPU gas.
+    pub gas: u64,
+    /// GPU gas.
+    pub gpu_gas: u64,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// Files below the output folder, by rising path.
+    pub files: Vec<(String, Bytes)>,
+    /// Under which profile it ran.
+    pub profile: Profile,
+    /// Largest linear memory, in bytes.
+    pub peak_memory_bytes: u64,
+    /// For people: why and where the guest trapped.
+    pub diagnostic: Option<String>,
+    /// Time to instrument and compile; zero where the program was at hand.
+    pub compile_time: Duration,
+    /// Time inside the guest.
+    pub run_time: Duration,
+}
+
+/// One output of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputName {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file, by its path below the output folder.
+    File(String),
+}
+
+impl fmt::Display for OutputName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutputName::Stdout => f.write_str("standard output"),
+            OutputName::Stderr => f.write_str("standard error"),
+            OutputName::File(path) => write!(f, "output file `{path}`"),
+        }
+    }
+}
+
+/// A task could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The job has no such task.
+    #[error("the job has {tasks} tasks, no task {task}")]
+    NoSuchTask {
+        /// The task asked for.
+        task: u32,
+        /// Tasks there are.
+        tasks: usize,
+    },
+    /// A blob is missing or wrong.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The module cannot be run by anybody.
+    #[error("the module cannot be run")]
+    Module(#[source] ProgramError),
+    /// An input cannot lie where the job says.
+    #[error("the input `{path}` cannot be laid out")]
+    Inputs {
+        /// Its path.
+        path: String,
+        /// Why not.
+        source: FilesError,
+    },
+    /// This machine failed, which says nothing of the task.
+    #[error("{kind}: {detail}")]
+    Fault {
+        /// What failed.
+        kind: HostFault,
+        /// Details for the operator.
+        detail: String,
+    },
+}
+
+impl From<Fault> for ExecuteError {
+    fn from(Fault { kind, detail }: Fault) -> ExecuteError {
+        ExecuteError::Fault { kind, detail }
+    }
+}
+
+impl Executor {
+    /// An executor whose guests find the given GPU, or none.
+    ///
+    /// # Errors
+    /// When the engine cannot be made on this machine.
+    pub fn new(gpu: Option<Arc<dyn Sessions>>) -> Result<Executor, EngineError> {
+        Ok(Executor { engine: Engine::new()?, gpu, programs: Mutex::new(Vec::new()) })
+    }
+
+    /// Whether guests can find a GPU.
+    pub fn has_gpu(&self) -> bool {
+        self.gpu.is_some()
+    }
+
+    /// The profile under which tasks run here, with the GPU or without.
+    pub fn profile(&self, gpu: bool) -> Profile {
+        let identity = self.gpu.as_ref().filter(|_| gpu).map(|gpu| gpu.identity());
+        let gpu = identity.map(|identity| GpuProfile {
+            class: identity.class,
+            stream: identity.stream,
+            shader: identity.shader,
+            adapter: identity.adapter,
+            driver: identity.driver,
+        });
+        Profile { gpu, ..fizz_sandbox::profile() }
+    }
+
+    /// What runs guests here.
+    pub fn engine_info(&self) -> EngineInfo {
+        fizz_sandbox::engine_info()
+    }
+
+    /// Runs a task. With `gpu`, a guest that looks for a GPU finds this machine's.
+    ///
+    /// # Errors
+    /// [`ExecuteError`]. A guest that fails is no error but an outcome.
+    pub fn execute(
+        &self,
+        job: &Job,
+        task: u32,
+        blobs: &dyn Blobs,
+        gpu: bool,
+        observer: Option<Box<dyn Observer>>,
+    ) -> Result<Executed, ExecuteError> {
+        if task as usize >= job.tasks.len() {
+            return Err(ExecuteError::NoSuchTask { task, tasks: job.tasks.len() });
+        }
+        if gpu && job.gpu == GpuUse::Hardware && self.gpu.is_none() {
+            return Err(ExecuteError::Fault { kind: HostFault::NoGpu, detail: String::new() });
+        }
+        let compiling = Instant::now();
+        let (program, compiled) = self.program(&job.module.blob, blobs)?;
+        let compile_time = if compiled { compiling.elapsed() } else { Duration::ZERO };
+        let gpu = self.gpu.clone().filter(|_| gpu && job.gpu != GpuUse::Off);
+        let profile = self.profile(gpu.is_some());
+        let spec = specify(job, task, blobs)?;
+        let report = fizz_sandbox::run(&program, spec, gpu, observer)?;
+        let mut executed = Executed {
+            outcome: report.outcome,
+            gas: report.gas,
+            gpu_gas: report.gpu_gas,
+            stdout: report.stdout,
+            stderr: report.stderr,
+            files: outputs(&report.files, &job.out),
+            profile,
+            peak_memory_bytes: report.peak_memory_bytes,
+            diagnostic: report.diagnostic,
+            compile_time,
+            run_time: report.run,
+        };
+        executed.limit_outputs(job);
+        Ok(executed)
+    }
+
+    fn program(&self, module: &Blob, blobs: &dyn Blobs) -> Result<(Arc<Program>, bool), ExecuteError> {
+        let mut programs = self.programs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((_, program)) = programs.iter().find(|(digest, _)| *digest == module.content) {
+            return Ok((program.clone(), false));
+        }
+        let bytes = blobs::read(blobs, module)?;
+        let program = Program::compile(&self.engine, &bytes, &ModuleLimits::default());
+        let program = Arc::new(program.map_err(|error| match error {
+            ProgramError::Fault(fault) => fault.into(),
+            module => ExecuteError::Module(module),
+        })?);
+        if programs.len() >= PROGRAMS {
+            programs.remove(0);
+        }
+        programs.push((module.content, program.clone()));
+        Ok((program, true))
+    }
+}
+
+/// What the sandbox is to run, with all bytes read and checked.
+fn specify(job: &Job, task: u32, blobs: &dyn Blobs) -> Result<TaskSpec, ExecuteError> {
+    let mut files = Files::new();
+    let refused =
+        |path: &str, error: FilesError| ExecuteError::Inputs { path: path.to_owned(), source: error };
+    for input in job.task_inputs(task) {
+        let bytes = blobs::read(blobs, &input.blob)?;
+        files.insert(&input.path, bytes).map_err(|error| refused(&input.path, error))?;
+    }
+    files.create_dir(&job.out).map_err(|error| refused(&job.out, error))?;
+    let stdin = match job.tasks[task as usize].stdin {
+        Some(blob) => blobs::read(blobs, &blob)?,
+        None => Vec::new(),
+    };
+    Ok(TaskSpec {
+        args: job.argv(task),
+        env: job.env.clone(),
+        stdin: stdin.into(),
+        files,
+        seed: job.seed.0,
+        task_index: task,
+        epoch_ns: job.epoch_ns,
+        limits: job.limits.clone(),
+    })
+}
+
+/// The regular files below the output folder, named from there.
+fn outputs(files: &Files, out: &str) -> Vec<(String, Bytes)> {
+    let below = |(path, bytes): (String, Bytes)| {
+        let path = path.strip_prefix(out)?.strip_prefix('/')?.to_owned();
+        Some((path, bytes))
+    };
+    files.regular_files(out).into_iter().filter_map(below).collect()
+}
+
+impl Executed {
+    /// A guest can name one file many times: what it leaves by all names counts, as it is all carried away.
+    fn limit_outputs(&mut self, job: &Job) {
+        let sizes = self.files.iter().map(|(_, bytes)| bytes.len() as u64);
+        let streams = (self.stdout.len() + self.stderr.len()) as u64;
+        if sizes.fold(streams, u64::saturating_add) > job.limits.output_bytes {
+            self.outcome = Outcome::LimitExceeded { kind: LimitKind::OutputBytes };
+            self.files.clear();
+        }
+    }
+
+    /// The manifest of the outputs.
+    pub fn manifest(&self) -> OutputManifest {
+        let entry =
+            |(path, bytes): &(String, Bytes)| OutputEntry { path: path.clone(), blob: Blob::of(bytes) };
+        OutputManifest {
+            stdout: Blob::of(&self.stdout),
+            stderr: Blob::of(&self.stderr),
+            files: self.files.iter().map(entry).collect(),
+        }
+    }
+
+    /// The bytes of an output.
+    pub fn output(&self, name: &OutputName) -> Option<&[u8]> {
+        match name {
+            OutputName::Stdout => Some(&self.stdout),
+            OutputName::Stderr => Some(&self.stderr),
+            OutputName::File(path) => {
+                self.files.iter().find(|(other, _)| other == path).map(|(_, bytes)| &bytes[..])
+            }
+        }
+    }
+
+    /// The result of this run as a task of a job.
+    pub fn result(&self, job: Digest, task: u32) -> TaskResult {
+        let (outcome, manifest) = (self.outcome.clone(), self.manifest());
+        TaskResult::of_whole_task(job, task, outcome, &manifest, self.gas, self.gpu_gas, &self.profile)
+    }
+}

@@ -1,0 +1,15 @@
+//! Runs a task of a job, and runs a receipt's task again to compare.
+//!
+//! Nodes, requesters and verifiers all come through here, so that they do the same: [`Executor::execute`] takes a
+//! job, a task and the [`Blobs`] they name and gives an [`Executed`] task, from which a `TaskResult` follows;
+//! [`verify`] does so for a receipt and compares.
+#![forbid(unsafe_code)]
+
+mod blobs;
+mod executor;
+mod verify;
+
+pub use blobs::{BlobError, Blobs};
+pub use executor::{ExecuteError, Executed, Executor, OutputName};
+pub use fizz_sandbox::{EngineError, Observer};
+pub use verify::{Claimed, Difference, Inconclusive, NoClaims, OutputDifference, Verdict, verify};

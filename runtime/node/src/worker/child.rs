@@ -1,0 +1,134 @@
+//! The worker's side: runs orders one after the other until its standard input ends.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use fizz_attest::{Blob, GpuUse, HostFault, Job};
+use fizz_exec::{BlobError, Blobs, ExecuteError, Executed, Executor, Observer};
+use fizz_wire::frame;
+
+use super::{Description, Event, Finished, Order, OutputFile};
+use crate::store::blob_path;
+
+/// How often a node hears of a running guest at most.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Serves orders from `input` to `output` until `input` ends; then the process ends at once, whatever a guest does.
+///
+/// # Errors
+/// When the pipes break or the node sends rubbish.
+pub fn work(
+    executor: &Executor,
+    mut input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+) -> io::Result<()> {
+    let (orders, queue) = mpsc::channel();
+    std::thread::spawn(move || {
+        while let Ok(order) = read(&mut input) {
+            if orders.send(order).is_err() {
+                return;
+            }
+        }
+        // The node is gone, or no longer makes sense. A running guest must not outlive it.
+        std::process::exit(0);
+    });
+    let output = Arc::new(Mutex::new(output));
+    let gpu_profile = executor.has_gpu().then(|| executor.profile(true));
+    let description =
+        Description { profile: executor.profile(false), gpu_profile, engine: executor.engine_info() };
+    tell(&output, &Event::Ready(Box::new(description)))?;
+    for order in queue {
+        tell(&output, &Event::Started)?;
+        let end = carry_out(executor, &order, Teller { output: output.clone(), last: Instant::now() });
+        tell(&output, &end)?;
+    }
+    Ok(())
+}
+
+fn read(input: &mut impl Read) -> io::Result<Order> {
+    let mut header = [0; frame::HEADER_BYTES];
+    input.read_exact(&mut header)?;
+    let length = frame::body_length::<Order>(header).map_err(io::Error::other)?;
+    let mut body = vec![0; length];
+    input.read_exact(&mut body)?;
+    frame::decode_body(&body).map_err(io::Error::other)
+}
+
+fn carry_out(executor: &Executor, order: &Order, observer: impl Observer + 'static) -> Event {
+    let job = match Job::decode(&order.job) {
+        Ok(job) => job,
+        Err(error) => return Event::Rejected(error.to_string()),
+    };
+    let blobs = Folder(Path::new(&order.blobs));
+    match executor.execute(&job, order.task, &blobs, job.gpu != GpuUse::Off, Some(Box::new(observer))) {
+        Ok(executed) => match write_outputs(&executed, Path::new(&order.outputs)) {
+            Ok(finished) => Event::Finished(Box::new(finished)),
+            Err(error) => Event::Fault(HostFault::Store, error.to_string()),
+        },
+        Err(ExecuteError::Fault { kind, detail }) => Event::Fault(kind, detail),
+        Err(ExecuteError::Blob(error)) => Event::Fault(HostFault::Store, error.to_string()),
+        Err(error) => Event::Rejected(describe(&error)),
+    }
+}
+
+fn describe(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", describe(source)),
+        None => error.to_string(),
+    }
+}
+
+/// Tells of progress, now and then.
+struct Teller<W> {
+    output: Arc<Mutex<W>>,
+    last: Instant,
+}
+
+impl<W: Write + Send> Observer for Teller<W> {
+    fn progress(&mut self, gas: u64) {
+        if self.last.elapsed() >= PROGRESS_EVERY {
+            self.last = Instant::now();
+            // A pipe that breaks here is met again by the last event.
+            let _ = tell(&self.output, &Event::Progress(gas));
+        }
+    }
+}
+
+fn tell(output: &Mutex<impl Write>, event: &Event) -> io::Result<()> {
+    let bytes = frame::encode(event).map_err(io::Error::other)?;
+    let mut output = output.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    output.write_all(&bytes)?;
+    output.flush()
+}
+
+fn write_outputs(executed: &Executed, folder: &Path) -> io::Result<Finished> {
+    fs::write(folder.join("stdout"), &executed.stdout)?;
+    fs::write(folder.join("stderr"), &executed.stderr)?;
+    let mut files = Vec::new();
+    for (index, (path, bytes)) in executed.files.iter().enumerate() {
+        let name = index.to_string();
+        fs::write(folder.join(&name), bytes)?;
+        files.push(OutputFile { path: path.clone(), name });
+    }
+    Ok(Finished {
+        outcome: executed.outcome.clone(),
+        gas: executed.gas,
+        gpu_gas: executed.gpu_gas,
+        gpu: executed.profile.gpu.is_some(),
+        stdout: "stdout".into(),
+        stderr: "stderr".into(),
+        files,
+    })
+}
+
+/// The node's folder of blobs.
+struct Folder<'a>(&'a Path);
+
+impl Blobs for Folder<'_> {
+    fn read(&self, blob: &Blob) -> Result<Vec<u8>, BlobError> {
+        fs::read(blob_path(self.0, blob)).map_err(|error| BlobError::new(blob, error))
+    }
+}

@@ -1,0 +1,107 @@
+//! What a node and its workers say to each other.
+
+use fizz_attest::{EngineInfo, HostFault, Outcome, Profile};
+use fizz_wire::frame::{FieldError, Message};
+use serde::{Deserialize, Serialize};
+
+/// Bytes of an order at most: a job and paths.
+const MAX_ORDER_BYTES: usize = 17 << 20;
+/// Bytes of an event at most: the names of all output files.
+const MAX_EVENT_BYTES: usize = 64 << 20;
+
+/// One task to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The job's canonical bytes.
+    #[serde(with = "serde_bytes")]
+    pub job: Vec<u8>,
+    /// Index of the task.
+    pub task: u32,
+    /// The folder of blobs, read only.
+    pub blobs: String,
+    /// An empty folder for outputs.
+    pub outputs: String,
+}
+
+/// What a worker tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The worker is up; its first event. Everything under which it computes.
+    Ready(Box<Description>),
+    /// The guest runs.
+    Started,
+    /// Gas used so far.
+    Progress(u64),
+    /// The guest ended, and its outputs lie in the order's folder.
+    Finished(Box<Finished>),
+    /// The task cannot be run by anybody: the module or a blob is not what it must be.
+    Rejected(String),
+    /// The worker failed.
+    Fault(HostFault, String),
+}
+
+/// Under which profiles a worker computes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The profile of tasks that find no GPU.
+    pub profile: Profile,
+    /// The profile of tasks that find a GPU, where there is one.
+    pub gpu_profile: Option<Profile>,
+    /// What runs guests.
+    pub engine: EngineInfo,
+}
+
+/// How a guest ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// How.
+    pub outcome: Outcome,
+    /// CPU gas.
+    pub gas: u64,
+    /// GPU gas.
+    pub gpu_gas: u64,
+    /// Whether the guest could find the node's GPU, which decides the profile.
+    pub gpu: bool,
+    /// Standard output, as a file name in the order's folder.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Output files by rising path.
+    pub files: Vec<OutputFile>,
+}
+
+/// An output of a guest, in a file whose name is the worker's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Path below the job's output folder.
+    pub path: String,
+    /// Name in the order's folder.
+    pub name: String,
+}
+
+impl Message for Order {
+    const KIND: &'static str = "order";
+    const MAX_BYTES: usize = MAX_ORDER_BYTES;
+
+    fn check(&self) -> Result<(), FieldError> {
+        Ok(())
+    }
+}
+
+impl Message for Event {
+    const KIND: &'static str = "event";
+    const MAX_BYTES: usize = MAX_EVENT_BYTES;
+
+    fn check(&self) -> Result<(), FieldError> {
+        let Event::Finished(finished) = self else { return Ok(()) };
+        let names = finished.files.iter().map(|file| &file.name).chain([&finished.stdout, &finished.stderr]);
+        // The node opens these below a folder of its own: they must not lead out of it.
+        for name in names {
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                let problem = format!("`{}` is no plain file name", name.escape_default());
+                return Err(FieldError { message: "event", field: "name", problem });
+            }
+        }
+        Ok(())
+    }
+}

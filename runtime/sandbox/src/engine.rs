@@ -1,0 +1,124 @@
+//! The wasmtime engine, with every proposal and every setting that could matter set by hand.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use fizz_attest::{EngineInfo, Profile};
+use wasmtime::{Collector, Config, Inlining, Linker, OptLevel, Strategy};
+
+use crate::features::{ALLOWED, REFUSED, allowed_names};
+use crate::host::Host;
+use crate::instrument::{COSTS, INSTRUMENTATION_VERSION};
+use crate::stack::{Stacks, WASM_STACK};
+use crate::{gpu, wasi};
+
+/// Version of wasmtime that is linked in. A test compares it with the lock file.
+pub(crate) const WASMTIME_VERSION: &str = "48.0.8";
+
+/// Compiles and runs modules. Cheap to clone; one per process is enough.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: wasmtime::Engine,
+    linker: Linker<Host>,
+    stacks: Stacks,
+}
+
+/// The engine could not be set up on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the WebAssembly engine: {0}")]
+pub struct EngineError(String);
+
+impl Engine {
+    /// Sets the engine up.
+    ///
+    /// # Errors
+    /// When this machine cannot run it: an unsupported processor, or no memory for its tables.
+    pub fn new() -> Result<Engine, EngineError> {
+        let failed = |error: wasmtime::Error| EngineError(error.to_string());
+        let engine = wasmtime::Engine::new(&config()).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        wasi::add_to_linker(&mut linker).map_err(failed)?;
+        gpu::add_to_linker(&mut linker).map_err(failed)?;
+        Ok(Engine { shared: Arc::new(Shared { engine, linker, stacks: Stacks::default() }) })
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<Host> {
+        &self.shared.linker
+    }
+
+    pub(crate) fn stacks(&self) -> &Stacks {
+        &self.shared.stacks
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine(wasmtime {WASMTIME_VERSION})")
+    }
+}
+
+/// What defines a CPU result's bits here. The GPU's part is added by who runs the GPU.
+pub fn profile() -> Profile {
+    Profile {
+        instrumentation: INSTRUMENTATION_VERSION,
+        cost_table: COSTS.digest(),
+        wasi: wasi::WASI_VERSION,
+        proposals: allowed_names(),
+        isa: std::env::consts::ARCH.to_owned(),
+        gpu: None,
+    }
+}
+
+/// What runs the guest here, to be recorded beside a result.
+pub fn engine_info() -> EngineInfo {
+    EngineInfo {
+        engine: format!("wasmtime {WASMTIME_VERSION}"),
+        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        fizz: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Proposals are turned on by default from one version of the engine to the next, so each is set, on or off.
+fn config() -> Config {
+    let mut config = Config::new();
+    config.strategy(Strategy::Cranelift);
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.compiler_inlining(Inlining::No);
+    config.parallel_compilation(true);
+    config.collector(Collector::DeferredReferenceCounting);
+
+    // Ours are injected into the module; the engine's depend on its version and are slower.
+    config.consume_fuel(false);
+    config.epoch_interruption(false);
+    config.cranelift_nan_canonicalization(false);
+
+    // Memory never moves and is reserved whole, so that growth is a change of protection and no copy.
+    config.memory_may_move(false);
+    config.memory_reservation(4 << 30);
+    config.memory_guard_size(32 << 20);
+    config.memory_init_cow(true);
+    config.max_wasm_stack(WASM_STACK);
+    // Not used, but the engine wants it to be no smaller.
+    config.async_stack_size(WASM_STACK);
+
+    // For the operator's log only; a host call that ends a guest would pay for more frames.
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
+    config.native_unwind_info(false);
+    config.generate_address_map(false);
+
+    for proposal in REFUSED {
+        config.wasm_features(proposal.flag, false);
+    }
+    for proposal in ALLOWED {
+        config.wasm_features(proposal.flag, true);
+    }
+    config
+}

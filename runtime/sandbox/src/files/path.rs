@@ -1,0 +1,198 @@
+//! Resolves a path from a folder, never above that folder.
+
+use std::collections::VecDeque;
+
+use super::tree::{Inode, Kind, NodeKind, Tree};
+
+/// Longest name of one entry, in bytes.
+const NAME_MAX: usize = 255;
+/// Longest path, in bytes.
+pub(super) const PATH_MAX: usize = 4096;
+/// Symbolic links followed in one resolution.
+const LINKS_MAX: u32 = 32;
+
+/// Why a file operation failed, as the guest sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileError {
+    NotFound,
+    Exists,
+    NotDir,
+    IsDir,
+    NotEmpty,
+    /// The path leads out of the folder it starts from.
+    Escape,
+    TooManyLinks,
+    NameTooLong,
+    Invalid,
+    /// The file would be larger than a file can be.
+    TooLarge,
+    /// A descriptor's file is gone; cannot happen to a guest.
+    Stale,
+    /// A quota of the job is used up: the task ends.
+    Quota(fizz_attest::LimitKind),
+}
+
+/// Where a path leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The folder that holds the last part.
+    pub(super) dir: Inode,
+    /// The last part; empty when the path ends in a folder itself (`.`, `..`).
+    pub(super) name: String,
+    /// What is there.
+    pub(super) node: Option<Inode>,
+    /// The path ends in a slash.
+    pub(super) wants_dir: bool,
+    /// Bytes of names looked up, to be charged.
+    pub(super) work: u64,
+}
+
+/// Whether `part` can name an entry.
+pub(super) fn is_name(part: &str) -> bool {
+    !part.is_empty() && part != "." && part != ".." && part.len() <= NAME_MAX && !part.contains(['/', '\0'])
+}
+
+/// Resolves `path` from the folder `base`. The last part is followed if it is a link and `follow` is set.
+pub(super) fn resolve(tree: &Tree, base: Inode, path: &str, follow: bool) -> Result<Place, FileError> {
+    if path.is_empty() {
+        return Err(FileError::NotFound);
+    }
+    if path.len() > PATH_MAX {
+        return Err(FileError::NameTooLong);
+    }
+    if path.contains('\0') {
+        return Err(FileError::Invalid);
+    }
+    if path.starts_with('/') {
+        return Err(FileError::Escape);
+    }
+    Walk { tree, folders: vec![base], links: 0, work: 0 }.run(path, follow)
+}
+
+struct Walk<'t> {
+    tree: &'t Tree,
+    /// From the base down to where we are. Never empty.
+    folders: Vec<Inode>,
+    links: u32,
+    work: u64,
+}
+
+impl Walk<'_> {
+    fn run(mut self, path: &str, follow: bool) -> Result<Place, FileError> {
+        let mut wants_dir = path.ends_with('/');
+        let mut parts: VecDeque<String> = split(path);
+        while let Some(part) = parts.pop_front() {
+            let here = self.here()?;
+            let is_last = parts.is_empty();
+            self.work += part.len() as u64 + 8;
+            match part.as_str() {
+                "." => continue,
+                ".." => {
+                    if self.folders.len() == 1 {
+                        return Err(FileError::Escape);
+                    }
+                    self.folders.pop();
+                    continue;
+                }
+                name if name.len() > NAME_MAX => return Err(FileError::NameTooLong),
+                _ => {}
+            }
+            let found = self.tree.lookup(here, &part);
+            let node = found.and_then(|inode| self.tree.node(inode));
+            match node.map(|node| &node.kind) {
+                Some(NodeKind::Link(target)) if !is_last || follow || wants_dir => {
+                    self.links += 1;
+                    if self.links > LINKS_MAX {
+                        return Err(FileError::TooManyLinks);
+                    }
+                    if target.starts_with('/') {
+                        return Err(FileError::Escape);
+                    }
+                    wants_dir |= is_last && target.ends_with('/');
+                    for part in split(target).into_iter().rev() {
+                        parts.push_front(part);
+                    }
+                }
+                _ if is_last => {
+                    return Ok(Place { dir: here, name: part, node: found, wants_dir, work: self.work });
+                }
+                Some(NodeKind::Dir { .. }) => self.folders.extend(found),
+                Some(_) => return Err(FileError::NotDir),
+                None => return Err(FileError::NotFound),
+            }
+        }
+        // The path ended in `.` or `..`.
+        let dir = self.here()?;
+        Ok(Place { dir, name: String::new(), node: Some(dir), wants_dir: true, work: self.work })
+    }
+
+    /// The folder we are in, which must still exist as a folder.
+    fn here(&self) -> Result<Inode, FileError> {
+        let inode = *self.folders.last().ok_or(FileError::Stale)?;
+        match self.tree.node(inode).map(|node| node.kind()) {
+            Some(Kind::Dir) => Ok(inode),
+            Some(_) => Err(FileError::NotDir),
+            None => Err(FileError::NotFound),
+        }
+    }
+}
+
+fn split(path: &str) -> VecDeque<String> {
+    path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::{Content, ROOT};
+    use super::*;
+
+    fn tree() -> (Tree, Inode) {
+        let mut tree = Tree::default();
+        let folder = tree.folder(ROOT, "dir").unwrap();
+        tree.add(folder, "file", NodeKind::File(Content::Owned(vec![])), 0);
+        tree.add(folder, "up", NodeKind::Link("../top".to_owned()), 0);
+        tree.add(folder, "loop", NodeKind::Link("loop".to_owned()), 0);
+        tree.add(ROOT, "top", NodeKind::File(Content::Owned(vec![])), 0);
+        tree.add(ROOT, "abs", NodeKind::Link("/top".to_owned()), 0);
+        tree.add(ROOT, "to-dir", NodeKind::Link("dir/".to_owned()), 0);
+        (tree, folder)
+    }
+
+    #[test]
+    fn links_and_dots_are_resolved_inside() {
+        let (tree, folder) = tree();
+        let node = |path, follow| resolve(&tree, ROOT, path, follow).map(|place| place.node);
+        let top = tree.lookup(ROOT, "top");
+        assert_eq!(node("dir/up", true), Ok(top));
+        assert_eq!(node("dir/./../dir/up", true), Ok(top));
+        assert_eq!(node("dir/up", false), Ok(tree.lookup(folder, "up")));
+        assert_eq!(node("to-dir/file", false), Ok(tree.lookup(folder, "file")));
+        assert_eq!(node("dir/..", true), Ok(Some(ROOT)));
+        assert_eq!(node("dir/none", true), Ok(None));
+    }
+
+    #[test]
+    fn nothing_leads_out_of_the_folder() {
+        let (tree, folder) = tree();
+        let from = |base, path| resolve(&tree, base, path, true).unwrap_err();
+        assert_eq!(from(ROOT, "../x"), FileError::Escape);
+        assert_eq!(from(ROOT, "dir/../../x"), FileError::Escape);
+        assert_eq!(from(ROOT, "/top"), FileError::Escape);
+        assert_eq!(from(ROOT, "abs"), FileError::Escape);
+        assert_eq!(from(folder, "up"), FileError::Escape, "a link does not widen a folder's view");
+        assert_eq!(from(folder, ".."), FileError::Escape);
+    }
+
+    #[test]
+    fn bad_paths_have_their_own_errors() {
+        let (tree, _) = tree();
+        let error = |path: &str| resolve(&tree, ROOT, path, true).unwrap_err();
+        assert_eq!(error(""), FileError::NotFound);
+        assert_eq!(error("dir/loop"), FileError::TooManyLinks);
+        assert_eq!(error("top/x"), FileError::NotDir);
+        assert_eq!(error("none/x"), FileError::NotFound);
+        assert_eq!(error("a\0b"), FileError::Invalid);
+        assert_eq!(error(&"n".repeat(256)), FileError::NameTooLong);
+        assert_eq!(error(&"n/".repeat(3000)), FileError::NameTooLong);
+    }
+}

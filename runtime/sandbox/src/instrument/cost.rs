@@ -1,0 +1,224 @@
+//! The cost table: what every operator, frame and host call costs. Data, versioned and hashed into the profile.
+//!
+//! One unit of gas stands for about one nanosecond of a present-day core running a module of average quality, and
+//! the guest's clock advances by one nanosecond per unit.
+
+use fizz_attest::{Digest, Domain};
+use wasmparser::Operator;
+
+/// Raise it with every change of [`COSTS`] or of the classes below.
+pub const COST_TABLE_VERSION: u32 = 1;
+
+/// What things cost, in units of gas unless a field says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CostTable {
+    /// Structure, constants that cost nothing to run: `block`, `loop`, `end`, `else`, `nop`, `drop`.
+    pub free: u32,
+    /// One machine instruction or less.
+    pub simple: u32,
+    /// A load or a store of memory, a global or a table.
+    pub memory: u32,
+    /// Integer division, float division and square root, on one lane.
+    pub divide: u32,
+    /// Conversions with a range check.
+    pub convert: u32,
+    /// A SIMD operator.
+    pub simd: u32,
+    /// A SIMD operator that divides, takes roots or is done lane by lane.
+    pub simd_slow: u32,
+    /// `br_table`.
+    pub branch_table: u32,
+    /// A direct call, the callee's entry and its return.
+    pub call: u32,
+    /// A call through a table.
+    pub call_indirect: u32,
+    /// Throwing an exception.
+    pub throw: u32,
+    /// The fixed part of a bulk operation and of growth.
+    pub bulk: u32,
+    /// Bulk operations on memory cost one unit per `2^bulk_shift` bytes.
+    pub bulk_shift: u32,
+    /// Bulk operations on tables and table growth cost this per element.
+    pub table_element: u32,
+    /// Elements of a table growth that are charged at most, so that a refused growth stays cheap.
+    pub table_grow_cap: u32,
+    /// One 64 KiB page of linear memory, at the start and at growth.
+    pub page: u32,
+    /// The fixed part of a host call.
+    pub host_call: u32,
+    /// Host calls cost one unit per `2^host_shift` bytes that they move.
+    pub host_shift: u32,
+    /// One byte of a path, and one directory entry listed.
+    pub path_byte: u32,
+    /// One 64-byte block of random bytes.
+    pub random_block: u32,
+    /// Bytes of stack: the fixed part of a frame.
+    pub frame: u32,
+    /// Bytes of stack per local or operand of 8 bytes or fewer; vectors count twice.
+    pub frame_slot: u32,
+    /// A frame costs one byte per `2^frame_operators_shift` operators of its function, for what the engine spills.
+    pub frame_operators_shift: u32,
+    /// Frames of functions that call nothing, up to this size, are not metered: there is only one at a time.
+    pub frame_leaf: u32,
+}
+
+/// The one table.
+pub const COSTS: CostTable = CostTable {
+    free: 0,
+    simple: 1,
+    memory: 2,
+    divide: 8,
+    convert: 3,
+    simd: 2,
+    simd_slow: 12,
+    branch_table: 3,
+    call: 6,
+    call_indirect: 10,
+    throw: 2_000,
+    bulk: 20,
+    bulk_shift: 3,
+    table_element: 1,
+    table_grow_cap: 1 << 24,
+    page: 4_096,
+    host_call: 200,
+    host_shift: 3,
+    path_byte: 4,
+    random_block: 64,
+    frame: 64,
+    frame_slot: 8,
+    frame_operators_shift: 2,
+    frame_leaf: 16 << 10,
+};
+
+impl CostTable {
+    /// Rows by name, in the order in which they are hashed.
+    fn rows(&self) -> [(&'static str, u32); 24] {
+        [
+            ("free", self.free),
+            ("simple", self.simple),
+            ("memory", self.memory),
+            ("divide", self.divide),
+            ("convert", self.convert),
+            ("simd", self.simd),
+            ("simd_slow", self.simd_slow),
+            ("branch_table", self.branch_table),
+            ("call", self.call),
+            ("call_indirect", self.call_indirect),
+            ("throw", self.throw),
+            ("bulk", self.bulk),
+            ("bulk_shift", self.bulk_shift),
+            ("table_element", self.table_element),
+            ("table_grow_cap", self.table_grow_cap),
+            ("page", self.page),
+            ("host_call", self.host_call),
+            ("host_shift", self.host_shift),
+            ("path_byte", self.path_byte),
+            ("random_block", self.random_block),
+            ("frame", self.frame),
+            ("frame_slot", self.frame_slot),
+            ("frame_operators_shift", self.frame_operators_shift),
+            ("frame_leaf", self.frame_leaf),
+        ]
+    }
+
+    /// The digest that stands in the profile: of the version and every row.
+    pub fn digest(&self) -> Digest {
+        let mut text = format!("version {COST_TABLE_VERSION}\n");
+        for (name, value) in self.rows() {
+            text.push_str(&format!("{name} {value}\n"));
+        }
+        Digest::of(Domain::CostTable, text.as_bytes())
+    }
+
+    /// The static cost of an operator.
+    pub(crate) fn operator(&self, operator: &Operator<'_>) -> u32 {
+        use Operator::*;
+        match operator {
+            Nop | Block { .. } | Loop { .. } | End | Else | Drop | TryTable { .. } | Unreachable => self.free,
+            Call { .. } | ReturnCall { .. } => self.call,
+            CallIndirect { .. } | ReturnCallIndirect { .. } => self.call_indirect,
+            BrTable { .. } => self.branch_table,
+            Throw { .. } | ThrowRef => self.throw,
+            MemoryCopy { .. } | MemoryFill { .. } | MemoryInit { .. } | MemoryGrow { .. } | TableCopy { .. }
+            | TableFill { .. } | TableInit { .. } | TableGrow { .. } => self.bulk,
+            I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU | F32Div | F64Div
+            | F32Sqrt | F64Sqrt => self.divide,
+            I32TruncF32S | I32TruncF32U | I32TruncF64S | I32TruncF64U | I64TruncF32S | I64TruncF32U
+            | I64TruncF64S | I64TruncF64U | I32TruncSatF32S | I32TruncSatF32U | I32TruncSatF64S
+            | I32TruncSatF64U | I64TruncSatF32S | I64TruncSatF32U | I64TruncSatF64S | I64TruncSatF64U
+            | F32Min | F32Max | F64Min | F64Max | F32ConvertI64U | F64ConvertI64U => self.convert,
+            GlobalGet { .. } | GlobalSet { .. } | TableGet { .. } | TableSet { .. } | I32Load { .. }
+            | I64Load { .. } | F32Load { .. } | F64Load { .. } | I32Load8S { .. } | I32Load8U { .. }
+            | I32Load16S { .. } | I32Load16U { .. } | I64Load8S { .. } | I64Load8U { .. } | I64Load16S { .. }
+            | I64Load16U { .. } | I64Load32S { .. } | I64Load32U { .. } | I32Store { .. } | I64Store { .. }
+            | F32Store { .. } | F64Store { .. } | I32Store8 { .. } | I32Store16 { .. } | I64Store8 { .. }
+            | I64Store16 { .. } | I64Store32 { .. } => self.memory,
+            F32x4Div | F64x2Div | F32x4Sqrt | F64x2Sqrt | F32x4Ceil | F32x4Floor | F32x4Trunc | F32x4Nearest
+            | F64x2Ceil | F64x2Floor | F64x2Trunc | F64x2Nearest | I8x16Popcnt | I64x2Mul => self.simd_slow,
+            simd if is_simd(simd) => self.simd,
+            _ => self.simple,
+        }
+    }
+
+    /// Bytes of metered stack that one frame costs.
+    ///
+    /// The native frame holds at most the locals, the operands and what the engine keeps across them (hoisted or
+    /// shared values, of which each needs several operators), so that a native stack of
+    /// [`crate::stack::NATIVE_FACTOR`] times the metered one is always larger.
+    pub(crate) fn frame(&self, slots: u64, operators: u64) -> u64 {
+        u64::from(self.frame)
+            + slots.saturating_mul(u64::from(self.frame_slot))
+            + (operators >> self.frame_operators_shift)
+    }
+}
+
+/// Whether an operator works on vectors.
+pub(super) fn is_simd(operator: &Operator<'_>) -> bool {
+    macro_rules! decide {
+        ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+            match operator {
+                $( Operator::$op { .. } => decide!(@ $proposal), )*
+                _ => false,
+            }
+        };
+        (@ simd) => { true };
+        (@ $other:ident) => { false };
+    }
+    wasmparser::for_each_operator!(decide)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_names_every_row() {
+        let base = COSTS.digest();
+        assert_ne!(CostTable { divide: 9, ..COSTS }.digest(), base);
+        assert_ne!(CostTable { frame_leaf: 1, ..COSTS }.digest(), base);
+        assert_eq!(COSTS.digest(), base);
+    }
+
+    #[test]
+    fn whatever_can_close_a_loop_costs_something() {
+        for operator in [
+            Operator::Br { relative_depth: 0 },
+            Operator::BrIf { relative_depth: 0 },
+            Operator::Call { function_index: 0 },
+            Operator::ReturnCall { function_index: 0 },
+            Operator::CallIndirect { type_index: 0, table_index: 0 },
+            Operator::ReturnCallIndirect { type_index: 0, table_index: 0 },
+            Operator::Throw { tag_index: 0 },
+            Operator::ThrowRef,
+        ] {
+            assert!(COSTS.operator(&operator) > 0, "{operator:?}");
+        }
+    }
+
+    #[test]
+    fn vectors_are_told_from_scalars() {
+        assert_eq!(COSTS.operator(&Operator::I32x4Add), COSTS.simd);
+        assert_eq!(COSTS.operator(&Operator::I32Add), COSTS.simple);
+        assert_eq!(COSTS.operator(&Operator::F32x4Div), COSTS.simd_slow);
+    }
+}

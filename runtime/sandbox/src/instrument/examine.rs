@@ -1,0 +1,443 @@
+//! Validates the original module, refuses what Fizz does not run, and collects facts for the rewrite.
+
+use wasmparser::{
+    ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, TypeRef, ValType,
+    ValidPayload, Validator,
+};
+
+use super::cost::is_simd;
+use super::{COSTS, RESERVED_PREFIX};
+use crate::features;
+
+/// The module name of the GPU interface.
+pub(crate) const GPU_MODULE: &str = "fizz_gpu";
+/// The module name of WASI preview 1.
+pub(crate) const WASI_MODULE: &str = "wasi_snapshot_preview1";
+
+/// Bounds on a module, against compile-time bombs. They are the same everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleLimits {
+    /// Bytes of the module.
+    pub bytes: usize,
+    /// Functions defined in the module.
+    pub functions: u32,
+    /// Bytes of one function's body.
+    pub function_bytes: usize,
+    /// Locals of one function, parameters included.
+    pub locals: u32,
+    /// Elements that all tables have at the start.
+    pub table_elements: u64,
+    /// Exports, globals, types, data and element segments, each.
+    pub items: u32,
+}
+
+impl Default for ModuleLimits {
+    fn default() -> Self {
+        ModuleLimits {
+            bytes: 256 << 20,
+            functions: 400_000,
+            function_bytes: 4 << 20,
+            locals: 20_000,
+            table_elements: 10_000_000,
+            items: 200_000,
+        }
+    }
+}
+
+/// Why a module cannot be run. It is the requester's fault and the same on every node.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// The bytes are a component.
+    #[error("this is a component, not a core module")]
+    Component,
+    /// The bytes are not a WebAssembly binary at all.
+    #[error("this is not a WebAssembly module: it does not start with the magic bytes `\\0asm`")]
+    NotWasm,
+    /// The module ends too early or is malformed.
+    #[error("the module is not valid: {message} (at byte {offset:#x})")]
+    Malformed {
+        /// What the validator says.
+        message: String,
+        /// Where.
+        offset: usize,
+    },
+    /// The module needs proposals that Fizz refuses.
+    #[error("the module uses WebAssembly proposals that Fizz does not run: {}", .0.join(", "))]
+    Proposals(Vec<&'static str>),
+    /// The module imports something else than functions.
+    #[error("the module imports the {kind} `{module}.{name}`; only functions can be imported")]
+    ImportKind {
+        /// Memory, table, global or tag.
+        kind: &'static str,
+        /// Module name of the import.
+        module: String,
+        /// Name of the import.
+        name: String,
+    },
+    /// The module imports a function that Fizz does not serve.
+    #[error("the module imports `{module}.{name}`, which Fizz does not serve")]
+    UnknownImport {
+        /// Module name of the import.
+        module: String,
+        /// Name of the import.
+        name: String,
+    },
+    /// The module imports a known function with another type.
+    #[error("the module imports `{module}.{name}` with another type than Fizz serves")]
+    ImportType {
+        /// Module name of the import.
+        module: String,
+        /// Name of the import.
+        name: String,
+    },
+    /// The module exports a name that belongs to the instrumentation.
+    #[error("the module exports `{0}`; names that start with `fizz:` are reserved")]
+    ReservedExport(String),
+    /// There is no `memory` export.
+    #[error("the module does not export its memory under the name `memory`")]
+    NoMemory,
+    /// There is no `_start`, but `_initialize` or `fizz_step`.
+    #[error("the module exports `{0}` and no `_start`: reactor and step modules are not run yet")]
+    Reactor(&'static str),
+    /// There is no `_start`.
+    #[error("the module exports no function `_start` without parameters and results")]
+    NoStart,
+    /// A bound of [`ModuleLimits`] is passed.
+    #[error("the module has {found} {what}; at most {limit} are allowed")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: u64,
+        /// How much may be.
+        limit: u64,
+    },
+}
+
+impl ModuleError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            ModuleError::Component => {
+                "build for the target wasm32-wasip1, or take the core module out of the component"
+            }
+            ModuleError::NotWasm => "give a .wasm file; text modules must be assembled first",
+            ModuleError::Malformed { .. } => "the file may be cut short or damaged: build or copy it again",
+            ModuleError::Proposals(_) => "turn these features off in the compiler and build again",
+            ModuleError::ImportKind { .. } => "let the module define and export its own memory and tables",
+            ModuleError::UnknownImport { .. } | ModuleError::ImportType { .. } => {
+                "a module may import wasi_snapshot_preview1 and fizz_gpu: build for the target wasm32-wasip1"
+            }
+            ModuleError::ReservedExport(_) => "rename the export; a module must not be instrumented twice",
+            ModuleError::NoMemory => "link with --export-memory (the default of wasm32-wasip1)",
+            ModuleError::Reactor(_) | ModuleError::NoStart => {
+                "build a command: a Rust binary with `fn main`, not a library"
+            }
+            ModuleError::TooLarge { .. } => "make the module smaller: optimise for size, strip what is not used",
+        }
+    }
+
+    fn malformed(error: &wasmparser::BinaryReaderError) -> Self {
+        ModuleError::Malformed { message: error.message().to_owned(), offset: error.offset() }
+    }
+}
+
+impl From<wasmparser::BinaryReaderError> for ModuleError {
+    fn from(error: wasmparser::BinaryReaderError) -> Self {
+        ModuleError::malformed(&error)
+    }
+}
+
+/// What the rewrite must know of one defined function.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FunctionFacts {
+    /// Bytes of metered stack of one frame.
+    pub(crate) frame: u32,
+    /// Whether its prologue reads the stack global.
+    pub(crate) metered_stack: bool,
+}
+
+/// What is known of a module after validation.
+#[derive(Debug)]
+pub(crate) struct ModuleFacts {
+    /// Every function type, by type index.
+    pub(crate) types: Vec<FuncType>,
+    /// The type index of every defined function.
+    pub(crate) function_types: Vec<u32>,
+    /// Facts of every defined function.
+    pub(crate) functions: Vec<FunctionFacts>,
+    /// Imported functions, which come first in the index space.
+    pub(crate) imported_functions: u32,
+    /// Globals of the module.
+    pub(crate) globals: u32,
+    /// The start function.
+    pub(crate) start: Option<u32>,
+    /// Pages of linear memory at the start, and the declared maximum.
+    pub(crate) memory: (u64, Option<u64>),
+    /// Elements of all tables at the start.
+    pub(crate) table_elements: u64,
+    /// Bytes of active data and elements that instantiation copies.
+    pub(crate) initial_bytes: u64,
+    /// Whether `fizz_gpu` is imported.
+    pub(crate) imports_gpu: bool,
+}
+
+/// Validates `wasm` and collects its facts. `is_served` says whether an import is one of ours.
+pub(crate) fn examine(
+    wasm: &[u8],
+    limits: &ModuleLimits,
+    is_served: impl Fn(&str, &str) -> bool,
+) -> Result<ModuleFacts, ModuleError> {
+    within("bytes", wasm.len() as u64, limits.bytes as u64)?;
+    if !wasm.starts_with(b"\0asm") {
+        return Err(ModuleError::NotWasm);
+    }
+    if Parser::is_component(wasm) {
+        return Err(ModuleError::Component);
+    }
+    let mut examiner = Examiner::new(limits, is_served);
+    match examiner.run(wasm) {
+        Err(ModuleError::Malformed { message, offset }) => {
+            let refused = features::refused_proposals_of(wasm);
+            Err(if refused.is_empty() {
+                ModuleError::Malformed { message, offset }
+            } else {
+                ModuleError::Proposals(refused)
+            })
+        }
+        Err(other) => Err(other),
+        Ok(()) => examiner.finish(),
+    }
+}
+
+fn within(what: &'static str, found: u64, limit: u64) -> Result<(), ModuleError> {
+    if found > limit { Err(ModuleError::TooLarge { what, found, limit }) } else { Ok(()) }
+}
+
+/// The exports that decide how a module is run.
+#[derive(Default)]
+struct Exports {
+    memory: bool,
+    start: Option<u32>,
+    initialize: bool,
+    step: bool,
+}
+
+struct Examiner<'l, F> {
+    limits: &'l ModuleLimits,
+    is_served: F,
+    facts: ModuleFacts,
+    exports: Exports,
+    imported_types: Vec<u32>,
+    locals: u64,
+}
+
+impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
+    fn new(limits: &'l ModuleLimits, is_served: F) -> Self {
+        Examiner {
+            limits,
+            is_served,
+            facts: ModuleFacts {
+                types: Vec::new(),
+                function_types: Vec::new(),
+                functions: Vec::new(),
+                imported_functions: 0,
+                globals: 0,
+                start: None,
+                memory: (0, None),
+                table_elements: 0,
+                initial_bytes: 0,
+                imports_gpu: false,
+            },
+            exports: Exports::default(),
+            imported_types: Vec::new(),
+            locals: 0,
+        }
+    }
+
+    fn run(&mut self, wasm: &[u8]) -> Result<(), ModuleError> {
+        let mut validator = Validator::new_with_features(features::allowed_features());
+        let mut allocations = FuncValidatorAllocations::default();
+        for payload in Parser::new(0).parse_all(wasm) {
+            let payload = payload?;
+            // Counts are bounded before the validator allocates for them.
+            self.bound(&payload)?;
+            match validator.payload(&payload)? {
+                ValidPayload::Func(function, body) => {
+                    let mut function = function.into_validator(std::mem::take(&mut allocations));
+                    let facts = self.function(&mut function, &body)?;
+                    self.facts.functions.push(facts);
+                    allocations = function.into_allocations();
+                }
+                ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::End(_) => self.section(&payload)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn bound(&self, payload: &Payload<'_>) -> Result<(), ModuleError> {
+        let items = u64::from(self.limits.items);
+        match payload {
+            Payload::TypeSection(s) => within("types", s.count().into(), items),
+            Payload::ImportSection(s) => within("imports", s.count().into(), 1_000),
+            Payload::FunctionSection(s) => within("functions", s.count().into(), self.limits.functions.into()),
+            Payload::TableSection(s) => within("tables", s.count().into(), 100),
+            Payload::TagSection(s) => within("tags", s.count().into(), 1_000),
+            Payload::GlobalSection(s) => within("globals", s.count().into(), items),
+            Payload::ExportSection(s) => within("exports", s.count().into(), items),
+            Payload::ElementSection(s) => within("element segments", s.count().into(), items),
+            Payload::DataSection(s) => within("data segments", s.count().into(), items),
+            Payload::CodeSectionEntry(body) => within(
+                "bytes in one function",
+                body.as_bytes().len() as u64,
+                self.limits.function_bytes as u64,
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn section(&mut self, payload: &Payload<'_>) -> Result<(), ModuleError> {
+        match payload {
+            Payload::TypeSection(section) => {
+                for ty in section.clone().into_iter_err_on_gc_types() {
+                    self.facts.types.push(ty?);
+                }
+            }
+            Payload::ImportSection(section) => {
+                for import in section.clone().into_imports() {
+                    let import = import?;
+                    self.import(import.module, import.name, import.ty)?;
+                }
+            }
+            Payload::FunctionSection(section) => {
+                for ty in section.clone() {
+                    self.facts.function_types.push(ty?);
+                }
+            }
+            Payload::TableSection(section) => {
+                for table in section.clone() {
+                    let initial = table?.ty.initial;
+                    self.facts.table_elements = self.facts.table_elements.saturating_add(initial);
+                }
+                within("table elements", self.facts.table_elements, self.limits.table_elements)?;
+            }
+            Payload::MemorySection(section) => {
+                for memory in section.clone() {
+                    let memory = memory?;
+                    self.facts.memory = (memory.initial, memory.maximum);
+                }
+            }
+            Payload::GlobalSection(section) => self.facts.globals = section.count(),
+            Payload::ExportSection(section) => {
+                for export in section.clone() {
+                    let export = export?;
+                    self.export(export.name, export.kind, export.index)?;
+                }
+            }
+            Payload::StartSection { func, .. } => self.facts.start = Some(*func),
+            Payload::ElementSection(section) => {
+                self.facts.initial_bytes += section.range().len() as u64;
+            }
+            Payload::DataSection(section) => self.facts.initial_bytes += section.range().len() as u64,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, module: &str, name: &str, ty: TypeRef) -> Result<(), ModuleError> {
+        let (module_name, import_name) = (|| module.to_owned(), || name.to_owned());
+        let kind = match ty {
+            TypeRef::Func(index) | TypeRef::FuncExact(index) => {
+                if !(self.is_served)(module, name) {
+                    return Err(ModuleError::UnknownImport { module: module_name(), name: import_name() });
+                }
+                self.imported_types.push(index);
+                self.facts.imported_functions += 1;
+                self.facts.imports_gpu |= module == GPU_MODULE;
+                return Ok(());
+            }
+            TypeRef::Table(_) => "table",
+            TypeRef::Memory(_) => "memory",
+            TypeRef::Global(_) => "global",
+            TypeRef::Tag(_) => "tag",
+        };
+        Err(ModuleError::ImportKind { kind, module: module_name(), name: import_name() })
+    }
+
+    fn export(&mut self, name: &str, kind: ExternalKind, index: u32) -> Result<(), ModuleError> {
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(ModuleError::ReservedExport(name.to_owned()));
+        }
+        match (name, kind) {
+            ("memory", ExternalKind::Memory) => self.exports.memory = true,
+            ("_start", ExternalKind::Func) => self.exports.start = Some(index),
+            ("_initialize", ExternalKind::Func) => self.exports.initialize = true,
+            ("fizz_step", ExternalKind::Func) => self.exports.step = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Validates a body operator by operator, for the largest operand height is known only on the way.
+    fn function(
+        &mut self,
+        validator: &mut wasmparser::FuncValidator<impl wasmparser::WasmModuleResources>,
+        body: &FunctionBody<'_>,
+    ) -> Result<FunctionFacts, ModuleError> {
+        let mut reader = body.get_binary_reader();
+        validator.read_locals(&mut reader)?;
+        within("locals in one function", validator.len_locals().into(), self.limits.locals.into())?;
+        self.locals += u64::from(validator.len_locals());
+        within("locals in all functions", self.locals, 20_000_000)?;
+        let mut slots = u64::from(validator.len_locals());
+        for group in body.get_locals_reader()? {
+            let (count, ty) = group?;
+            slots += if ty == ValType::V128 { u64::from(count) } else { 0 };
+        }
+        let mut vectors = false;
+        let (mut height, mut operators, mut calls) = (0u32, 0u64, false);
+        let mut operator_reader = body.get_operators_reader()?;
+        while !operator_reader.eof() {
+            let (operator, offset) = operator_reader.read_with_offset()?;
+            validator.op(offset, &operator)?;
+            height = height.max(validator.operand_stack_height());
+            operators += 1;
+            calls |= match operator {
+                Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
+                    function_index >= self.facts.imported_functions
+                }
+                Operator::CallIndirect { .. } | Operator::ReturnCallIndirect { .. } => true,
+                _ => false,
+            };
+            vectors |= is_simd(&operator);
+        }
+        operator_reader.finish()?;
+        let wide = if vectors { u64::from(height) } else { 0 };
+        let frame = COSTS.frame(slots + u64::from(height) + wide, operators);
+        // Larger than any stack that a job may ask for, and far from the end of an i32.
+        let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
+        Ok(FunctionFacts { frame, metered_stack: calls || frame > COSTS.frame_leaf })
+    }
+
+    fn finish(self) -> Result<ModuleFacts, ModuleError> {
+        if !self.exports.memory {
+            return Err(ModuleError::NoMemory);
+        }
+        let start = match self.exports {
+            Exports { start: Some(index), .. } => index,
+            Exports { step: true, .. } => return Err(ModuleError::Reactor("fizz_step")),
+            Exports { initialize: true, .. } => return Err(ModuleError::Reactor("_initialize")),
+            _ => return Err(ModuleError::NoStart),
+        };
+        let type_index = self
+            .imported_types
+            .iter()
+            .chain(&self.facts.function_types)
+            .nth(start as usize)
+            .and_then(|&index| self.facts.types.get(index as usize));
+        match type_index {
+            Some(ty) if ty.params().is_empty() && ty.results().is_empty() => Ok(self.facts),
+            _ => Err(ModuleError::NoStart),
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Rewrites one function: charges gas per segment, meters the stack, and keeps both exact wherever control leaves.
+//!
+//! The gas counter is a local, for a local lives in a register: that is what makes the count cheap. The exported
+//! global is the truth whenever the function is left: before calls, throws and traps of our own, and on return. The
+//! path taken when the gas is used up ends in `unreachable` and never returns, so that the engine need not keep
+//! anything alive across it.
+
+use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
+use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
+use wasmparser::{FunctionBody, Operator};
+
+use super::examine::{FunctionFacts, ModuleFacts};
+use super::plan::{Plan, Segment};
+use super::{COSTS, Variant};
+
+type Error = reencode::Error<std::convert::Infallible>;
+
+/// A straight function whose cost is below this is not checked: its caller soon is.
+const UNCHECKED_LEAF: u64 = 64;
+
+/// Indices of the globals that the pass appends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Globals {
+    pub(super) gas: u32,
+    pub(super) stack: u32,
+    pub(super) pages: u32,
+}
+
+impl Globals {
+    pub(super) fn after(globals: u32) -> Self {
+        Globals { gas: globals, stack: globals + 1, pages: globals + 2 }
+    }
+}
+
+/// Rewrites the defined function number `index`.
+pub(super) fn instrument(
+    facts: &ModuleFacts,
+    index: usize,
+    body: &FunctionBody<'_>,
+    variant: Variant,
+) -> Result<Function, Error> {
+    let plan = Plan::of(body)?;
+    let ty = &facts.types[facts.function_types[index] as usize];
+    let mut groups = Vec::new();
+    let mut locals = u32::try_from(ty.params().len()).unwrap_or(u32::MAX);
+    for group in body.get_locals_reader()? {
+        let (count, ty) = group?;
+        locals += count;
+        groups.push((count, RoundtripReencoder.val_type(ty)?));
+    }
+    let own = facts.functions[index];
+    let straight = plan.is_straight_leaf() && plan.segments[0].cost < UNCHECKED_LEAF;
+    // A function that catches re-reads the global at its landings, so the global must always be current there. A
+    // function of several results has no block type at hand that could wrap its body.
+    let write_through = variant == Variant::WriteThrough || plan.catches || ty.results().len() > 1;
+    groups.extend([(1, ValType::I64), (2, ValType::I32)]);
+    let mut emitter = Emitter {
+        out: Function::new(groups),
+        globals: Globals::after(facts.globals),
+        facts,
+        own,
+        gas: locals,
+        stack: locals + 1,
+        temporary: locals + 2,
+        write_through,
+        straight,
+        wrapped: !straight && !write_through,
+        depth: 0,
+    };
+    let result = match ty.results() {
+        [one] => BlockType::Result(RoundtripReencoder.val_type(*one)?),
+        _ => BlockType::Empty,
+    };
+    emitter.prologue(result);
+    emitter.body(body, &plan)?;
+    Ok(emitter.out)
+}
+
+struct Emitter<'f> {
+    out: Function,
+    globals: Globals,
+    facts: &'f ModuleFacts,
+    own: FunctionFacts,
+    /// Local that holds the remaining gas.
+    gas: u32,
+    /// Local that holds the remaining stack as our callees see it.
+    stack: u32,
+    /// Local for the size of a bulk operation.
+    temporary: u32,
+    write_through: bool,
+    /// One unchecked charge on the global is all.
+    straight: bool,
+    /// The body stands in a block, at whose end the gas is written back.
+    wrapped: bool,
+    /// Open control structures of the original body.
+    depth: u32,
+}
+
+impl Emitter<'_> {
+    fn emit(&mut self, instructions: &[I<'_>]) {
+        for instruction in instructions {
+            self.out.instruction(instruction);
+        }
+    }
+
+    fn prologue(&mut self, result: BlockType) {
+        // The stack is checked before any gas is charged: the global is exact here, as the caller left it.
+        if self.own.metered_stack {
+            let (stack, global) = (self.stack, self.globals.stack);
+            self.emit(&[
+                I::GlobalGet(global),
+                I::I32Const(self.own.frame.cast_signed()),
+                I::I32Sub,
+                I::LocalTee(stack),
+                I::I32Const(0),
+                I::I32LtS,
+                I::If(BlockType::Empty),
+                I::LocalGet(stack),
+                I::GlobalSet(global),
+                I::Unreachable,
+                I::End,
+            ]);
+        }
+        if !self.straight {
+            self.reload();
+        }
+        if self.wrapped {
+            self.emit(&[I::Block(result)]);
+        }
+    }
+
+    /// Local := global.
+    fn reload(&mut self) {
+        self.emit(&[I::GlobalGet(self.globals.gas), I::LocalSet(self.gas)]);
+    }
+
+    /// Global := local, where it is not so already.
+    fn flush(&mut self) {
+        if !self.write_through && !self.straight {
+            self.emit(&[I::LocalGet(self.gas), I::GlobalSet(self.globals.gas)]);
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment) {
+        let cost = i64::try_from(segment.cost).unwrap_or(i64::MAX >> 8);
+        let global = self.globals.gas;
+        if self.straight {
+            if cost > 0 {
+                self.emit(&[I::GlobalGet(global), I::I64Const(cost), I::I64Sub, I::GlobalSet(global)]);
+            }
+            return;
+        }
+        if cost > 0 {
+            self.emit(&[I::LocalGet(self.gas), I::I64Const(cost), I::I64Sub]);
+            self.charged(segment.checked);
+        } else {
+            self.emit(&[I::LocalGet(self.gas)]);
+            self.check();
+        }
+    }
+
+    /// Takes the new amount from the operand stack into the local, and traps if it is negative and `checked`.
+    fn charged(&mut self, checked: bool) {
+        let (gas, global) = (self.gas, self.globals.gas);
+        match (self.write_through, checked) {
+            (false, false) => self.emit(&[I::LocalSet(gas)]),
+            (false, true) => self.emit(&[I::LocalTee(gas)]),
+            (true, false) => self.emit(&[I::LocalTee(gas), I::GlobalSet(global)]),
+            (true, true) => self.emit(&[I::LocalTee(gas), I::GlobalSet(global), I::LocalGet(gas)]),
+        }
+        if checked {
+            self.check();
+        }
+    }
+
+    /// Traps if the amount on the operand stack is negative. The host tells this trap by the negative global.
+    fn check(&mut self) {
+        self.emit(&[I::I64Const(0), I::I64LtS, I::If(BlockType::Empty)]);
+        self.flush();
+        self.emit(&[I::Unreachable, I::End]);
+    }
+
+    /// Charges a bulk operation whose size is the `i32` in the temporary local.
+    fn charge_size(&mut self, unit: SizeUnit) {
+        self.emit(&[I::LocalGet(self.gas), I::LocalGet(self.temporary)]);
+        match unit {
+            SizeUnit::Bytes => {
+                let shift = i64::from(COSTS.bulk_shift);
+                self.emit(&[I::I64ExtendI32U, I::I64Const(shift), I::I64ShrU]);
+            }
+            SizeUnit::Elements => {
+                self.emit(&[I::I64ExtendI32U, I::I64Const(COSTS.table_element.into()), I::I64Mul]);
+            }
+            SizeUnit::GrownElements => {
+                let cap = COSTS.table_grow_cap.cast_signed();
+                self.emit(&[
+                    I::I32Const(cap),
+                    I::LocalGet(self.temporary),
+                    I::I32Const(cap),
+                    I::I32LtU,
+                    I::Select,
+                    I::I64ExtendI32U,
+                    I::I64Const(COSTS.table_element.into()),
+                    I::I64Mul,
+                ]);
+            }
+            SizeUnit::Pages => self.emit(&[I::I64ExtendI32U, I::I64Const(COSTS.page.into()), I::I64Mul]),
+        }
+        self.emit(&[I::I64Sub]);
+        self.charged(true);
+    }
+
+    /// Growth over the job's or the module's own maximum is answered here with −1, as the specification says, so that
+    /// whatever reaches the engine can fail only because of the host.
+    fn memory_grow(&mut self) {
+        self.emit(&[
+            I::LocalTee(self.temporary),
+            I::I64ExtendI32U,
+            I::MemorySize(0),
+            I::I64ExtendI32U,
+            I::I64Add,
+            I::GlobalGet(self.globals.pages),
+            I::I64LeU,
+            I::If(BlockType::Result(ValType::I32)),
+        ]);
+        self.charge_size(SizeUnit::Pages);
+        self.emit(&[I::LocalGet(self.temporary), I::MemoryGrow(0), I::Else, I::I32Const(-1), I::End]);
+    }
+
+    /// Tells the next callee how much stack is left, unless it does not look.
+    fn hand_over_stack(&mut self, callee: Option<u32>) {
+        if self.own.metered_stack && self.reads_stack(callee) {
+            self.emit(&[I::LocalGet(self.stack), I::GlobalSet(self.globals.stack)]);
+        }
+    }
+
+    /// A tail call gives our own frame back first.
+    fn give_back_stack(&mut self, callee: Option<u32>) {
+        if self.own.metered_stack && self.reads_stack(callee) {
+            self.emit(&[
+                I::LocalGet(self.stack),
+                I::I32Const(self.own.frame.cast_signed()),
+                I::I32Add,
+                I::GlobalSet(self.globals.stack),
+            ]);
+        }
+    }
+
+    /// Whether a function reads the stack global; `None` is a function not known here.
+    fn reads_stack(&self, callee: Option<u32>) -> bool {
+        let Some(callee) = callee else { return true };
+        match callee.checked_sub(self.facts.imported_functions) {
+            None => false,
+            Some(defined) => self.facts.functions[defined as usize].metered_stack,
+        }
+    }
+
+    fn body(&mut self, body: &FunctionBody<'_>, plan: &Plan) -> Result<(), Error> {
+        let mut segments = plan.segments.iter().peekable();
+        let mut reader = body.get_operators_reader()?;
+        for index in 0..plan.operators {
+            while let Some(segment) = segments.next_if(|segment| segment.start == index) {
+                self.segment(segment);
+            }
+            let operator = reader.read()?;
+            if index + 1 == plan.operators {
+                self.epilogue(plan);
+            } else {
+                self.operator(operator)?;
+                if plan.landings.contains(&index) {
+                    self.reload();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The final `end`.
+    fn epilogue(&mut self, plan: &Plan) {
+        debug_assert!(!(plan.catch_returns && self.wrapped), "a function that catches writes through");
+        if self.wrapped {
+            self.emit(&[I::End]);
+            self.flush();
+        }
+        self.emit(&[I::End]);
+    }
+
+    fn operator(&mut self, operator: Operator<'_>) -> Result<(), Error> {
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                self.depth += 1;
+                self.copy(operator)
+            }
+            Operator::End => {
+                self.depth -= 1;
+                self.copy(operator)
+            }
+            // The wrapping block has taken the place of the function's own label.
+            Operator::Return if self.wrapped => {
+                self.emit(&[I::Br(self.depth)]);
+                Ok(())
+            }
+            Operator::Unreachable | Operator::Throw { .. } | Operator::ThrowRef => {
+                self.flush();
+                self.copy(operator)
+            }
+            Operator::Call { function_index } => self.call(operator, Some(function_index)),
+            Operator::CallIndirect { .. } => self.call(operator, None),
+            Operator::ReturnCall { function_index } => self.tail_call(operator, Some(function_index)),
+            Operator::ReturnCallIndirect { .. } => self.tail_call(operator, None),
+            Operator::MemoryGrow { .. } => {
+                self.memory_grow();
+                Ok(())
+            }
+            Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => {
+                self.bulk(operator, SizeUnit::Bytes)
+            }
+            Operator::TableCopy { .. } | Operator::TableFill { .. } | Operator::TableInit { .. } => {
+                self.bulk(operator, SizeUnit::Elements)
+            }
+            Operator::TableGrow { .. } => self.bulk(operator, SizeUnit::GrownElements),
+            other => self.copy(other),
+        }
+    }
+
+    fn copy(&mut self, operator: Operator<'_>) -> Result<(), Error> {
+        let instruction = RoundtripReencoder.instruction(operator)?;
+        self.out.instruction(&instruction);
+        Ok(())
+    }
+
+    fn call(&mut self, operator: Operator<'_>, callee: Option<u32>) -> Result<(), Error> {
+        self.flush();
+        self.hand_over_stack(callee);
+        self.copy(operator)?;
+        self.reload();
+        Ok(())
+    }
+
+    fn tail_call(&mut self, operator: Operator<'_>, callee: Option<u32>) -> Result<(), Error> {
+        self.flush();
+        self.give_back_stack(callee);
+        self.copy(operator)
+    }
+
+    /// The size is on top of the operand stack.
+    fn bulk(&mut self, operator: Operator<'_>, unit: SizeUnit) -> Result<(), Error> {
+        self.emit(&[I::LocalTee(self.temporary)]);
+        self.charge_size(unit);
+        self.copy(operator)
+    }
+}
+
+/// What the size of a bulk operation counts.
+#[derive(Clone, Copy)]
+enum SizeUnit {
+    Bytes,
+    Elements,
+    GrownElements,
+    Pages,
+}

@@ -1,0 +1,41 @@
+//! The wasm → wasm pass that counts gas and stack at the level of WebAssembly, so that the counts are equal on every
+//! engine version, compiler setting and processor.
+//!
+//! [`examine`] validates the original module and collects what must be known before it is rewritten;
+//! [`rewrite`] makes the instrumented module from it.
+
+mod cost;
+mod examine;
+mod function;
+mod plan;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+
+pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
+pub use examine::{ModuleError, ModuleLimits};
+pub(crate) use examine::{GPU_MODULE, ModuleFacts, WASI_MODULE, examine};
+pub(crate) use rewrite::rewrite;
+
+/// Version of what the pass does to a module, apart from the numbers of the cost table. It stands in the profile.
+pub const INSTRUMENTATION_VERSION: u32 = 1;
+
+/// Prefix of the exports that the pass adds. A module that has such exports itself is refused.
+pub(crate) const RESERVED_PREFIX: &str = "fizz:";
+/// Remaining gas, a mutable `i64`. Negative once the gas is used up.
+pub(crate) const GAS_EXPORT: &str = "fizz:gas";
+/// Remaining metered stack in bytes as the next callee sees it, a mutable `i32`. Negative after an overflow.
+pub(crate) const STACK_EXPORT: &str = "fizz:stack";
+/// Largest size of linear memory in pages, a mutable `i64` that the host sets once.
+pub(crate) const PAGES_EXPORT: &str = "fizz:pages";
+/// The module's start function, if it has one, so that it runs metered.
+pub(crate) const START_EXPORT: &str = "fizz:start";
+
+/// Which of the two forms of the instrumentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Gas in a local of every function, written to the global at calls, returns, throws and `unreachable`.
+    Fast,
+    /// The same charges, but the global is written with every one of them, so that it is exact after any trap.
+    WriteThrough,
+}

@@ -1,0 +1,210 @@
+//! Cuts a function into segments that run as a whole, with the gas of each.
+
+use std::collections::BTreeSet;
+
+use wasmparser::{BinaryReaderError, Catch, FunctionBody, Operator};
+
+use super::COSTS;
+
+/// A run of operators that has one entry, and is left only at its end, by a trap or by an exception.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// Index of its first operator.
+    pub(super) start: usize,
+    /// Gas of all its operators.
+    pub(super) cost: u64,
+    /// Whether the remaining gas is checked here: at the function's entry and at loop heads.
+    pub(super) checked: bool,
+}
+
+/// What one pass over a body finds.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) segments: Vec<Segment>,
+    /// Operators, the final `end` included.
+    pub(super) operators: usize,
+    /// A call, a throw or a tail call, before which the gas must be written to the global.
+    pub(super) leaves: bool,
+    /// Something other than calls uses the gas counter in the middle: bulk operations and growth.
+    pub(super) bulk: bool,
+    /// There is a `try_table`.
+    pub(super) catches: bool,
+    /// Operators after which control may arrive from a catch: the `end` of a block or the head of a loop.
+    pub(super) landings: BTreeSet<usize>,
+    /// A catch may branch out of the function's outermost block, which returns.
+    pub(super) catch_returns: bool,
+}
+
+/// A control structure that is open at some point of the pass.
+struct Frame {
+    kind: FrameKind,
+    /// Index of the operator that opened it.
+    start: usize,
+    /// Some branch goes to its label.
+    targeted: bool,
+    /// Some catch goes to its label.
+    landing: bool,
+}
+
+#[derive(PartialEq, Eq)]
+enum FrameKind {
+    Function,
+    Block,
+    Loop,
+    If,
+}
+
+struct Planner {
+    plan: Plan,
+    frames: Vec<Frame>,
+}
+
+impl Planner {
+    fn begin(&mut self, start: usize, checked: bool) {
+        self.plan.segments.push(Segment { start, cost: 0, checked });
+    }
+
+    fn open(&mut self, kind: FrameKind, start: usize) {
+        self.frames.push(Frame { kind, start, targeted: false, landing: false });
+    }
+
+    /// Validation has proven that every label exists.
+    fn label(&mut self, depth: u32) -> Option<&mut Frame> {
+        let index = self.frames.len().checked_sub(1 + depth as usize)?;
+        self.frames.get_mut(index)
+    }
+
+    fn branch(&mut self, depth: u32) {
+        if let Some(frame) = self.label(depth) {
+            frame.targeted = true;
+        }
+    }
+
+    fn catch(&mut self, depth: u32) {
+        let mut loop_head = None;
+        if let Some(frame) = self.label(depth) {
+            frame.targeted = true;
+            frame.landing = true;
+            match frame.kind {
+                FrameKind::Loop => loop_head = Some(frame.start),
+                FrameKind::Function => self.plan.catch_returns = true,
+                FrameKind::Block | FrameKind::If => {}
+            }
+        }
+        self.plan.landings.extend(loop_head);
+    }
+
+    fn operator(&mut self, index: usize, operator: &Operator<'_>) {
+        if let Some(segment) = self.plan.segments.last_mut() {
+            segment.cost = segment.cost.saturating_add(COSTS.operator(operator).into());
+        }
+        match operator {
+            Operator::Block { .. } => self.open(FrameKind::Block, index),
+            Operator::TryTable { try_table } => {
+                self.plan.catches = true;
+                // The labels of the catches are counted from outside.
+                for catch in &try_table.catches {
+                    match *catch {
+                        Catch::One { label, .. }
+                        | Catch::OneRef { label, .. }
+                        | Catch::All { label }
+                        | Catch::AllRef { label } => self.catch(label),
+                    }
+                }
+                self.open(FrameKind::Block, index);
+            }
+            Operator::Loop { .. } => {
+                self.open(FrameKind::Loop, index);
+                self.begin(index + 1, true);
+            }
+            Operator::If { .. } => {
+                self.open(FrameKind::If, index);
+                self.begin(index + 1, false);
+            }
+            Operator::Else => self.begin(index + 1, false),
+            Operator::End => {
+                if let Some(frame) = self.frames.pop() {
+                    if frame.landing && frame.kind != FrameKind::Loop {
+                        self.plan.landings.insert(index);
+                    }
+                    // Control meets here unless nothing jumps to this place: a loop's label is its head.
+                    let joins = match frame.kind {
+                        FrameKind::Function | FrameKind::Loop => false,
+                        FrameKind::If => true,
+                        FrameKind::Block => frame.targeted,
+                    };
+                    if joins {
+                        self.begin(index + 1, false);
+                    }
+                }
+            }
+            Operator::Br { relative_depth } => {
+                self.branch(*relative_depth);
+                self.begin(index + 1, false);
+            }
+            Operator::BrIf { relative_depth } => {
+                self.branch(*relative_depth);
+                self.begin(index + 1, false);
+            }
+            Operator::BrTable { targets } => {
+                for target in targets.targets().flatten().chain([targets.default()]) {
+                    self.branch(target);
+                }
+                self.begin(index + 1, false);
+            }
+            Operator::Return | Operator::Unreachable => self.begin(index + 1, false),
+            Operator::Throw { .. }
+            | Operator::ThrowRef
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. } => {
+                self.plan.leaves = true;
+                self.begin(index + 1, false);
+            }
+            Operator::Call { .. } | Operator::CallIndirect { .. } => self.plan.leaves = true,
+            Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableInit { .. }
+            | Operator::TableGrow { .. } => self.plan.bulk = true,
+            _ => {}
+        }
+    }
+}
+
+impl Plan {
+    /// Plans a validated body.
+    pub(super) fn of(body: &FunctionBody<'_>) -> Result<Plan, BinaryReaderError> {
+        let mut planner = Planner {
+            plan: Plan {
+                segments: Vec::new(),
+                operators: 0,
+                leaves: false,
+                bulk: false,
+                catches: false,
+                landings: BTreeSet::new(),
+                catch_returns: false,
+            },
+            frames: Vec::new(),
+        };
+        planner.open(FrameKind::Function, 0);
+        planner.begin(0, true);
+        let mut reader = body.get_operators_reader()?;
+        let mut index = 0;
+        while !reader.eof() {
+            planner.operator(index, &reader.read()?);
+            index += 1;
+        }
+        let mut plan = planner.plan;
+        plan.operators = index;
+        plan.segments.retain(|segment| segment.checked || segment.cost > 0);
+        Ok(plan)
+    }
+
+    /// Whether the whole body is one segment that calls nothing: then one charge on the global is enough.
+    pub(super) fn is_straight_leaf(&self) -> bool {
+        self.segments.len() == 1 && !self.leaves && !self.bulk && !self.catches
+    }
+}

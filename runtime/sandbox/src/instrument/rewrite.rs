@@ -1,0 +1,99 @@
+//! Rewrites a module: appends our globals and exports, replaces the functions' bodies, drops the start section and
+//! every custom section but the names.
+
+use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
+use wasm_encoder::{
+    CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, GlobalSection, GlobalType, Module, RawSection,
+    SectionId, ValType,
+};
+use wasmparser::{Parser, Payload};
+
+use super::examine::ModuleFacts;
+use super::function::{self, Globals};
+use super::{GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant};
+
+type Error = reencode::Error<std::convert::Infallible>;
+
+/// Sections that are copied as they are, in their order in a module, and where ours go.
+#[derive(Default)]
+struct Sections<'a> {
+    before_globals: Vec<RawSection<'a>>,
+    globals: GlobalSection,
+    exports: ExportSection,
+    before_code: Vec<RawSection<'a>>,
+    code: CodeSection,
+    data: Option<RawSection<'a>>,
+    names: Option<CustomSection<'a>>,
+}
+
+/// Makes the instrumented module. `wasm` must be the module that `facts` were collected from.
+pub(crate) fn rewrite(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Vec<u8>, String> {
+    sections(wasm, facts, variant).map(assemble).map_err(|error| error.to_string())
+}
+
+fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result<Sections<'a>, Error> {
+    let mut out = Sections::default();
+    let mut defined = 0;
+    let raw = |id: SectionId, range: std::ops::Range<usize>| RawSection { id: id as u8, data: &wasm[range] };
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload? {
+            Payload::TypeSection(s) => out.before_globals.push(raw(SectionId::Type, s.range())),
+            Payload::ImportSection(s) => out.before_globals.push(raw(SectionId::Import, s.range())),
+            Payload::FunctionSection(s) => out.before_globals.push(raw(SectionId::Function, s.range())),
+            Payload::TableSection(s) => out.before_globals.push(raw(SectionId::Table, s.range())),
+            Payload::MemorySection(s) => out.before_globals.push(raw(SectionId::Memory, s.range())),
+            Payload::TagSection(s) => out.before_globals.push(raw(SectionId::Tag, s.range())),
+            Payload::GlobalSection(s) => RoundtripReencoder.parse_global_section(&mut out.globals, s)?,
+            Payload::ExportSection(s) => RoundtripReencoder.parse_export_section(&mut out.exports, s)?,
+            Payload::ElementSection(s) => out.before_code.push(raw(SectionId::Element, s.range())),
+            Payload::DataCountSection { range, .. } => {
+                out.before_code.push(raw(SectionId::DataCount, range));
+            }
+            Payload::CodeSectionEntry(body) => {
+                out.code.function(&function::instrument(facts, defined, &body, variant)?);
+                defined += 1;
+            }
+            Payload::DataSection(s) => out.data = Some(raw(SectionId::Data, s.range())),
+            Payload::CustomSection(s) if s.name() == "name" => {
+                out.names = Some(CustomSection { name: "name".into(), data: s.data().into() });
+            }
+            _ => {}
+        }
+    }
+    append_ours(&mut out, facts);
+    Ok(out)
+}
+
+fn append_ours(out: &mut Sections<'_>, facts: &ModuleFacts) {
+    let ours = Globals::after(facts.globals);
+    let mutable = |val_type| GlobalType { val_type, mutable: true, shared: false };
+    out.globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+    out.globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
+    out.globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+    out.exports.export(GAS_EXPORT, ExportKind::Global, ours.gas);
+    out.exports.export(STACK_EXPORT, ExportKind::Global, ours.stack);
+    out.exports.export(PAGES_EXPORT, ExportKind::Global, ours.pages);
+    if let Some(start) = facts.start {
+        out.exports.export(START_EXPORT, ExportKind::Func, start);
+    }
+}
+
+fn assemble(sections: Sections<'_>) -> Vec<u8> {
+    let mut module = Module::new();
+    for section in &sections.before_globals {
+        module.section(section);
+    }
+    module.section(&sections.globals);
+    module.section(&sections.exports);
+    for section in &sections.before_code {
+        module.section(section);
+    }
+    module.section(&sections.code);
+    if let Some(data) = &sections.data {
+        module.section(data);
+    }
+    if let Some(names) = &sections.names {
+        module.section(names);
+    }
+    module.finish()
+}

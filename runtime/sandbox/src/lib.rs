@@ -1,0 +1,54 @@
+//! Runs one WASI task in one wasmtime instance: instrumentation, WASI, limits.
+//!
+//! What comes in: a WebAssembly module and a [`TaskSpec`]. What goes out: a [`TaskReport`] that is the same, bit for
+//! bit, on every machine with the same [`profile`], or a [`Fault`] of this machine that says nothing of the guest.
+//!
+//! The order of things: an [`Engine`] is made once. [`Program::compile`] validates the module, injects the counting
+//! of gas and stack (`instrument`), and compiles it. [`run`] gives it files, clocks and random bytes that are
+//! functions of the task alone (`wasi`, `files`), calls `_start`, and says what the end of it means (`outcome`).
+//!
+//! ```
+//! use fizz_sandbox::{Engine, ModuleLimits, Program, TaskSpec, run};
+//!
+//! let wasm = wat::parse_str(
+//!     r#"(module
+//!         (import "wasi_snapshot_preview1" "fd_write"
+//!             (func $write (param i32 i32 i32 i32) (result i32)))
+//!         (memory (export "memory") 1)
+//!         (data (i32.const 16) "hello\n")
+//!         (data (i32.const 0) "\10\00\00\00\06\00\00\00")
+//!         (func (export "_start")
+//!             (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#,
+//! )?;
+//! let engine = Engine::new()?;
+//! let program = Program::compile(&engine, &wasm, &ModuleLimits::default())?;
+//! let report = run(&program, TaskSpec::new("hello"), None, None)?;
+//! assert!(report.outcome.is_success());
+//! assert_eq!(report.stdout, b"hello\n");
+//! assert!(report.gas > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod engine;
+mod features;
+mod files;
+mod gpu;
+mod host;
+mod instrument;
+mod limiter;
+mod outcome;
+mod program;
+mod run;
+mod stack;
+mod task;
+mod wasi;
+
+pub use engine::{Engine, EngineError, engine_info, profile};
+pub use files::{Files, FilesError};
+pub use instrument::{
+    COST_TABLE_VERSION, COSTS, CostTable, INSTRUMENTATION_VERSION, ModuleError, ModuleLimits,
+};
+pub use program::{Program, ProgramError};
+pub use run::run;
+pub use task::{Fault, Observer, TaskReport, TaskSpec};

@@ -1,0 +1,166 @@
+//! A module, checked, instrumented and compiled.
+
+use std::sync::{Arc, OnceLock};
+
+use fizz_attest::HostFault;
+use wasmtime::{InstancePre, Module};
+
+use crate::Engine;
+use crate::host::Host;
+use crate::instrument::{
+    COSTS, GPU_MODULE, ModuleError, ModuleFacts, ModuleLimits, Variant, WASI_MODULE, examine, rewrite,
+};
+use crate::task::Fault;
+use crate::{gpu, wasi};
+
+/// A module ready to be run any number of times, on any thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Program {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    /// The original, from which the second form is made when a trap asks for it.
+    wasm: Arc<[u8]>,
+    facts: ModuleFacts,
+    fast: InstancePre<Host>,
+    write_through: OnceLock<Result<InstancePre<Host>, Fault>>,
+}
+
+/// A module could not be made into a program.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// The module is at fault: the same on every node.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// The node is at fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl ProgramError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            ProgramError::Module(error) => error.hint(),
+            ProgramError::Fault(_) => "this is a fault of the node: try another one",
+        }
+    }
+}
+
+impl Program {
+    /// Checks, instruments and compiles a module.
+    ///
+    /// # Errors
+    /// [`ProgramError::Module`] when the module is not one that Fizz runs, [`ProgramError::Fault`] when it is but the
+    /// node could not compile it.
+    pub fn compile(engine: &Engine, wasm: &[u8], limits: &ModuleLimits) -> Result<Program, ProgramError> {
+        let facts = examine(wasm, limits, |module, name| match module {
+            WASI_MODULE => wasi::is_served(name),
+            GPU_MODULE => gpu::is_served(name),
+            _ => false,
+        })?;
+        let module = compile(engine, wasm, &facts, Variant::Fast)?;
+        let fast = link(engine, &module)?;
+        Ok(Program {
+            shared: Arc::new(Shared {
+                engine: engine.clone(),
+                wasm: wasm.into(),
+                facts,
+                fast,
+                write_through: OnceLock::new(),
+            }),
+        })
+    }
+
+    /// Whether the module imports `fizz_gpu`.
+    pub fn imports_gpu(&self) -> bool {
+        self.shared.facts.imports_gpu
+    }
+
+    /// Bytes of the original module.
+    pub fn wasm_bytes(&self) -> usize {
+        self.shared.wasm.len()
+    }
+
+    /// Bytes of machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.shared.fast.module().text().len()
+    }
+
+    /// Bytes of linear memory that the module starts with.
+    pub fn initial_memory_bytes(&self) -> u64 {
+        self.facts().memory.0 << 16
+    }
+
+    /// Gas that every run of the module costs before its first instruction.
+    pub fn start_gas(&self) -> u64 {
+        let facts = self.facts();
+        facts.memory.0 * u64::from(COSTS.page)
+            + facts.table_elements * u64::from(COSTS.table_element)
+            + (facts.initial_bytes >> COSTS.bulk_shift)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn facts(&self) -> &ModuleFacts {
+        &self.shared.facts
+    }
+
+    /// The instantiable form. The second one is compiled when it is first asked for.
+    pub(crate) fn instance_pre(&self, variant: Variant) -> Result<&InstancePre<Host>, Fault> {
+        match variant {
+            Variant::Fast => Ok(&self.shared.fast),
+            Variant::WriteThrough => {
+                let pre = self.shared.write_through.get_or_init(|| {
+                    let Shared { engine, wasm, facts, .. } = &*self.shared;
+                    let module = compile(engine, wasm, facts, Variant::WriteThrough)?;
+                    engine.linker().instantiate_pre(&module).map_err(|error| fault(&error))
+                });
+                pre.as_ref().map_err(Clone::clone)
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("wasm_bytes", &self.wasm_bytes())
+            .field("code_bytes", &self.code_bytes())
+            .field("imports_gpu", &self.imports_gpu())
+            .finish()
+    }
+}
+
+fn fault(error: &wasmtime::Error) -> Fault {
+    Fault { kind: HostFault::Compile, detail: format!("{error:#}") }
+}
+
+fn compile(engine: &Engine, wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Module, Fault> {
+    let instrumented = rewrite(wasm, facts, variant)
+        .map_err(|detail| Fault { kind: HostFault::Internal, detail: format!("instrumentation: {detail}") })?;
+    Module::new(engine.wasmtime(), &instrumented).map_err(|error| fault(&error))
+}
+
+/// Every import is known by name here, so only a type can be wrong.
+fn link(engine: &Engine, module: &Module) -> Result<InstancePre<Host>, ProgramError> {
+    engine.linker().instantiate_pre(module).map_err(|error| {
+        let text = error.to_string();
+        let wrong = module.imports().find(|import| {
+            text.starts_with("incompatible import type")
+                && text.contains(&format!("`{}::{}`", import.module(), import.name()))
+        });
+        match wrong {
+            Some(import) => ModuleError::ImportType {
+                module: import.module().to_owned(),
+                name: import.name().to_owned(),
+            }
+            .into(),
+            None => ProgramError::Fault(fault(&error)),
+        }
+    })
+}

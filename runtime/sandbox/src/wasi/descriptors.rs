@@ -1,0 +1,171 @@
+//! The descriptor map: numbers to open objects, lowest free number first.
+
+use std::collections::BTreeMap;
+
+use wasi_common::Error;
+use wasi_common::snapshots::preview_1::types::{Errno, Fdflags};
+
+use crate::files::{Entry, Inode, ROOT};
+
+/// The path under which the guest knows the root folder.
+pub(super) const PREOPEN_NAME: &[u8] = b"/";
+
+/// What a descriptor stands for.
+#[derive(Debug)]
+pub(super) enum Object {
+    Stdin,
+    Stdout,
+    Stderr,
+    Folder {
+        inode: Inode,
+        /// Whether it is the root folder that every guest starts with.
+        preopen: bool,
+        /// What the last listing from the start has seen, so that cookies stay valid while entries come and go.
+        listing: Option<Vec<Entry>>,
+    },
+    File {
+        inode: Inode,
+        offset: u64,
+        read: bool,
+        write: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Descriptor {
+    pub(super) object: Object,
+    pub(super) flags: Fdflags,
+}
+
+/// All open descriptors of a run.
+#[derive(Debug)]
+pub(super) struct Descriptors {
+    open: BTreeMap<u32, Descriptor>,
+    most: u64,
+    /// Entries in all listings.
+    listed: usize,
+}
+
+/// Entries that all listings but one may hold together.
+const LISTED_MAX: usize = 1 << 18;
+
+impl Descriptors {
+    /// Standard streams and the root folder, which may not be limited away.
+    pub(super) fn new(most: u64) -> Self {
+        let mut open = BTreeMap::new();
+        let root = Object::Folder { inode: ROOT, preopen: true, listing: None };
+        for (number, object) in (0..).zip([Object::Stdin, Object::Stdout, Object::Stderr, root]) {
+            open.insert(number, Descriptor { object, flags: Fdflags::empty() });
+        }
+        Descriptors { open, most, listed: 0 }
+    }
+
+    pub(super) fn get(&self, number: u32) -> Result<&Descriptor, Error> {
+        self.open.get(&number).ok_or_else(|| Errno::Badf.into())
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Result<&mut Descriptor, Error> {
+        self.open.get_mut(&number).ok_or_else(|| Errno::Badf.into())
+    }
+
+    /// Whether one more can be opened.
+    pub(super) fn has_room(&self) -> bool {
+        (self.open.len() as u64) < self.most
+    }
+
+    /// Opens a descriptor under the lowest free number.
+    pub(super) fn push(&mut self, object: Object, flags: Fdflags) -> Result<u32, Error> {
+        if !self.has_room() {
+            return Err(Errno::Mfile.into());
+        }
+        let number = (0..).zip(self.open.keys()).find(|(free, used)| free != *used).map(|(free, _)| free);
+        let number = match number {
+            Some(number) => number,
+            None => u32::try_from(self.open.len()).map_err(|_| Errno::Mfile)?,
+        };
+        self.open.insert(number, Descriptor { object, flags });
+        Ok(number)
+    }
+
+    /// Takes a descriptor out.
+    pub(super) fn remove(&mut self, number: u32) -> Result<Descriptor, Error> {
+        let descriptor = self.open.remove(&number).ok_or(Errno::Badf)?;
+        if let Object::Folder { listing: Some(listing), .. } = &descriptor.object {
+            self.listed -= listing.len();
+        }
+        Ok(descriptor)
+    }
+
+    /// Puts a descriptor under another number, and returns what stood there. Both must be open.
+    pub(super) fn renumber(&mut self, from: u32, to: u32) -> Result<Option<Descriptor>, Error> {
+        self.get(from)?;
+        self.get(to)?;
+        if from == to {
+            return Ok(None);
+        }
+        let old = self.remove(to)?;
+        if let Some(descriptor) = self.open.remove(&from) {
+            self.open.insert(to, descriptor);
+        }
+        Ok(Some(old))
+    }
+
+    /// Keeps a listing with its folder, if there is room for it.
+    pub(super) fn keep_listing(&mut self, number: u32, new: Vec<Entry>) -> Result<(), Error> {
+        let listed = self.listed;
+        let Object::Folder { listing, .. } = &mut self.get_mut(number)?.object else {
+            return Err(Errno::Notdir.into());
+        };
+        let old = listing.as_ref().map_or(0, Vec::len);
+        let others = listed - old;
+        if others > LISTED_MAX {
+            return Err(Errno::Nomem.into());
+        }
+        let total = others + new.len();
+        *listing = Some(new);
+        self.listed = total;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> Object {
+        Object::File { inode: 9, offset: 0, read: true, write: false }
+    }
+
+    #[test]
+    fn the_lowest_free_number_is_taken() {
+        let mut map = Descriptors::new(6);
+        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), 4);
+        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), 5);
+        assert!(map.push(file(), Fdflags::empty()).is_err(), "six are open");
+        map.remove(1).unwrap();
+        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), 1);
+    }
+
+    #[test]
+    fn renumbering_needs_both_and_returns_the_old_one() {
+        let mut map = Descriptors::new(10);
+        let number = map.push(file(), Fdflags::empty()).unwrap();
+        assert!(map.renumber(number, 77).is_err());
+        assert!(map.renumber(77, number).is_err());
+        assert!(map.renumber(number, number).unwrap().is_none());
+        let old = map.renumber(number, 0).unwrap().unwrap();
+        assert!(matches!(old.object, Object::Stdin));
+        assert!(map.get(number).is_err());
+        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), number);
+    }
+
+    #[test]
+    fn listings_are_bounded_together() {
+        let entry = Entry { name: String::new(), inode: 1, kind: crate::files::Kind::Dir };
+        let mut map = Descriptors::new(10);
+        map.keep_listing(3, vec![entry.clone(); LISTED_MAX + 1]).unwrap();
+        map.keep_listing(3, vec![entry.clone(); LISTED_MAX + 1]).unwrap();
+        let second = map.push(Object::Folder { inode: 1, preopen: false, listing: None }, Fdflags::empty());
+        assert!(map.keep_listing(second.unwrap(), vec![entry]).is_err());
+    }
+}

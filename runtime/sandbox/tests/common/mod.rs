@@ -1,0 +1,111 @@
+//! What every test here needs: an engine, and short ways to run text modules.
+#![allow(dead_code, reason = "every test binary uses another part")]
+
+use std::sync::OnceLock;
+
+use fizz_sandbox::{Engine, ModuleLimits, Program, ProgramError, TaskReport, TaskSpec, run};
+
+/// One engine for all tests of a binary.
+pub(crate) fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new().expect("an engine"))
+}
+
+/// Assembles and compiles.
+pub(crate) fn compile(wat: &str) -> Result<Program, ProgramError> {
+    let wasm = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}"));
+    Program::compile(engine(), &wasm, &ModuleLimits::default())
+}
+
+/// Compiles a module that must be good.
+pub(crate) fn program(wat: &str) -> Program {
+    compile(wat).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs a text module as a task.
+pub(crate) fn run_task(wat: &str, task: TaskSpec) -> TaskReport {
+    run(&program(wat), task, None, None).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// Runs a text module with gas to spare, but not without end.
+pub(crate) fn run_wat(wat: &str) -> TaskReport {
+    run_task(wat, task())
+}
+
+/// A task that ends soon, whatever it does.
+pub(crate) fn task() -> TaskSpec {
+    let mut task = TaskSpec::new("test");
+    task.limits.gas = 1_000_000_000;
+    task
+}
+
+/// A module whose `_start` is `body`, with every import that tests use.
+pub(crate) fn module(body: &str) -> String {
+    module_with("", body)
+}
+
+/// The same with more fields before `_start`.
+pub(crate) fn module_with(fields: &str, body: &str) -> String {
+    let mut imports = String::new();
+    for (name, params, results) in [
+        ("args_get", "i32 i32", "i32"),
+        ("args_sizes_get", "i32 i32", "i32"),
+        ("environ_get", "i32 i32", "i32"),
+        ("environ_sizes_get", "i32 i32", "i32"),
+        ("clock_time_get", "i32 i64 i32", "i32"),
+        ("clock_res_get", "i32 i32", "i32"),
+        ("random_get", "i32 i32", "i32"),
+        ("poll_oneoff", "i32 i32 i32 i32", "i32"),
+        ("proc_exit", "i32", ""),
+        ("proc_raise", "i32", "i32"),
+        ("sched_yield", "", "i32"),
+        ("sock_recv", "i32 i32 i32 i32 i32 i32", "i32"),
+        ("sock_shutdown", "i32 i32", "i32"),
+        ("fd_write", "i32 i32 i32 i32", "i32"),
+        ("fd_pwrite", "i32 i32 i32 i64 i32", "i32"),
+        ("fd_read", "i32 i32 i32 i32", "i32"),
+        ("fd_pread", "i32 i32 i32 i64 i32", "i32"),
+        ("fd_close", "i32", "i32"),
+        ("fd_seek", "i32 i64 i32 i32", "i32"),
+        ("fd_renumber", "i32 i32", "i32"),
+        ("fd_readdir", "i32 i32 i32 i64 i32", "i32"),
+        ("fd_prestat_get", "i32 i32", "i32"),
+        ("fd_prestat_dir_name", "i32 i32 i32", "i32"),
+        ("fd_fdstat_get", "i32 i32", "i32"),
+        ("fd_filestat_get", "i32 i32", "i32"),
+        ("fd_filestat_set_size", "i32 i64", "i32"),
+        ("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32", "i32"),
+        ("path_create_directory", "i32 i32 i32", "i32"),
+        ("path_filestat_get", "i32 i32 i32 i32 i32", "i32"),
+        ("path_symlink", "i32 i32 i32 i32 i32", "i32"),
+        ("path_unlink_file", "i32 i32 i32", "i32"),
+    ] {
+        let params = if params.is_empty() { String::new() } else { format!("(param {params})") };
+        let results = if results.is_empty() { String::new() } else { format!("(result {results})") };
+        imports.push_str(&format!(
+            "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} {params} {results}))\n"
+        ));
+    }
+    format!(
+        "(module\n{imports}\n(memory (export \"memory\") 4)\n{fields}\n
+        ;; Prints `len` bytes of memory.
+        (func $print (param $at i32) (param $len i32)
+            (i32.store (i32.const 262128) (local.get $at))
+            (i32.store (i32.const 262132) (local.get $len))
+            (drop (call $fd_write (i32.const 1) (i32.const 262128) (i32.const 1) (i32.const 262136))))
+        ;; Prints an i32 as four bytes.
+        (func $print_i32 (param $value i32)
+            (i32.store (i32.const 262120) (local.get $value))
+            (call $print (i32.const 262120) (i32.const 4)))
+        (func $_start (export \"_start\")\n{body}))"
+    )
+}
+
+/// Standard output as little-endian 32-bit numbers.
+pub(crate) fn numbers(report: &TaskReport) -> Vec<i32> {
+    report
+        .stdout
+        .chunks(4)
+        .map(|four| i32::from_le_bytes(four.try_into().expect("whole numbers")))
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! What a Rust job links. A job needs none of it: any WASI command is a job. These are the few things that
+//! most jobs would otherwise write again.
+//!
+//! - [`output`] opens a file that the job leaves behind;
+//! - [`block_on`] runs a future to its end, which is all the executor that `wgpu` needs in the sandbox;
+//! - [`gpu`] (feature `gpu`) is `wgpu`, in the sandbox and natively.
+
+#![forbid(unsafe_code)]
+
+mod executor;
+mod output;
+
+pub use executor::block_on;
+pub use output::output;
+
+#[cfg(feature = "gpu")]
+pub use fizz_wgpu as gpu;

@@ -1,0 +1,27 @@
+//! wgpu's custom backend over the imports `fizz_gpu`.
+//!
+//! Order of reading: [`session`] (the stream and what comes back) → [`instance`] → [`device`] → [`buffer`] →
+//! [`encoder`] → [`queue`].
+
+mod absent;
+mod buffer;
+mod caps;
+mod device;
+mod encoder;
+#[allow(unsafe_code)] // Calls into the host.
+mod imports;
+mod instance;
+mod layout;
+mod object;
+mod pass;
+mod pipeline;
+mod queue;
+mod session;
+
+pub(crate) fn instance() -> wgpu::Instance {
+    wgpu::Instance::from_custom(instance::Instance)
+}
+
+pub(crate) fn available() -> bool {
+    session::probe().is_ok()
+}

@@ -1,0 +1,48 @@
+//! wgpu for Fizz guests.
+//!
+//! In the sandbox there is no graphics driver to link. This crate is a backend of the `wgpu` crate that speaks
+//! to the host's GPU instead. Ordinary compute code runs unchanged but for how its instance is made:
+//!
+//! ```
+//! let instance = fizz_wgpu::instance();
+//! ```
+//!
+//! Built for the machine itself, the same function gives an ordinary wgpu instance, so a job can be run and
+//! debugged natively.
+//!
+//! What comes in: calls of the `wgpu` API. What goes out: the command stream of `fizz-gpu-abi`. In the sandbox
+//! there is one thread, so every future is ready at once, and callbacks run before the call that takes them
+//! returns. Errors reach their scope or handler at the next submit, wait, read or popped scope.
+//!
+//! # What there is
+//! Buffers and their mapping, shaders in WGSL, bind groups, compute pipelines, command encoders, compute passes,
+//! error scopes, with WebGPU's default limits. Textures, samplers and query sets are refused with a validation
+//! error; rendering, ray tracing and surfaces do not exist, and the functions that make them say so.
+//! There is one device at a time: drop it and all that it made (or call `destroy`) before opening the next.
+
+#![deny(unsafe_code)]
+
+#[cfg(target_family = "wasm")]
+mod guest;
+#[cfg(any(target_family = "wasm", test))]
+mod mapping;
+#[cfg(not(target_family = "wasm"))]
+mod native;
+
+#[cfg(target_family = "wasm")]
+use guest as backend;
+#[cfg(not(target_family = "wasm"))]
+use native as backend;
+
+/// The `wgpu` that this crate is a backend of.
+pub use wgpu;
+
+/// The instance from which everything in `wgpu` begins.
+pub fn instance() -> wgpu::Instance {
+    backend::instance()
+}
+
+/// Whether there is a GPU to compute on. If not, `request_adapter` fails, and a job takes its CPU path.
+pub fn available() -> bool {
+    backend::available()
+}
