@@ -100,8 +100,8 @@
 //! The guest names objects with non-zero `u32` ids from one space for all [`ObjectKind`]s. An id is taken by the
 //! command that creates it, valid or not, and becomes free again with `RELEASE` (command buffers: also with
 //! `SUBMIT`). Releasing drops the guest's reference only: an object lives on inside what uses it (a buffer in a
-//! bind group, a bind group in a command buffer). `DESTROY_BUFFER` frees the memory at once; using the buffer
-//! afterwards is a validation error at `SUBMIT`.
+//! bind group, a bind group in a command buffer), and counts towards the quota of objects, and of bytes, as long as it does.
+//! `DESTROY_BUFFER` frees the memory at once; using the buffer afterwards is a validation error, at `SUBMIT` at the latest.
 //!
 //! **Errors are contagious**, as in WebGPU: creation never fails to the caller. An invalid creation records an
 //! error and makes an *error object*; using an error object records another and makes another. `CREATE_ERROR`
@@ -130,6 +130,8 @@
 //!   reads the present contents inside the mapped range.
 //! - A violated rule records a validation error as if a command had done it, and answers [`status::INVALID`]; nothing is
 //!   transferred.
+//! - A **read** or **write** import of zero bytes transfers and records nothing and answers the same: after `MAP_BUFFER`, a `read`
+//!   or `write` of zero bytes at the mapped offset tells whether the mapping succeeded, without a second error.
 //!
 //! # Command buffers
 //!
@@ -139,6 +141,9 @@
 //! message (for what it cannot express here). `SUBMIT` executes its command buffers in order, all or none: one error object,
 //! mapped or destroyed buffer among them drops the whole `SUBMIT` with a validation error. It frees
 //! the ids in every case. The same id twice in one `SUBMIT` ends the task.
+//!
+//! Command buffers that are not submitted yet hold at most four times [`Caps::max_stream_bytes`] together, and all shader
+//! sources of a task at most sixteen times [`Caps::max_shader_bytes`]; more ends the task.
 //!
 //! `DISPATCH` counts above the limit are a validation error; a zero count does nothing. `DISPATCH_INDIRECT`
 //! reads three `u32`; a count above the limit makes it do nothing, as in WebGPU. `SET_IMMEDIATES` records

@@ -134,6 +134,7 @@ impl Open {
         let object = self.table.buffer(id)?;
         let buffer = match transfer(&object, offset, data.len(), Transfer::Write) {
             Ok(buffer) => buffer,
+            Err(_) if data.is_empty() => return Ok(status::INVALID),
             Err(reason) => {
                 self.invalid(format!("write buffer '{}': {reason}", object.label));
                 return Ok(status::INVALID);
@@ -157,6 +158,7 @@ impl Open {
         let object = self.table.buffer(id)?;
         let buffer = match transfer(&object, offset, into.len(), Transfer::Read) {
             Ok(buffer) => buffer,
+            Err(_) if into.is_empty() => return Ok(status::INVALID),
             Err(reason) => {
                 self.invalid(format!("read buffer '{}': {reason}", object.label));
                 return Ok(status::INVALID);

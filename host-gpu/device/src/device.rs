@@ -167,10 +167,4 @@ impl Device {
         })?;
         self.errors().map(|invalid| debug_assert!(invalid.is_empty(), "{invalid:?}"))
     }
-
-    /// Lets the device free what it no longer uses.
-    pub(crate) fn tidy(&self) -> Result<(), Stop> {
-        let poll = self.device.poll(wgpu::PollType::Poll);
-        poll.map(|_| ()).map_err(|error| Stop::HostFault(HostFault::DeviceLost, error.to_string()))
-    }
 }

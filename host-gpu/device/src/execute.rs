@@ -26,7 +26,6 @@ impl Open {
                 command => self.execute(command)?,
             }
         }
-        self.device.tidy()?;
         self.settle().map(|_| ())
     }
 

@@ -31,6 +31,10 @@ impl Flow {
         device: &Device,
         buffers: impl IntoIterator<Item = wgpu::CommandBuffer>,
     ) -> Result<(), Stop> {
+        let mut buffers = buffers.into_iter().peekable();
+        if buffers.peek().is_none() && self.pending == 0 {
+            return Ok(());
+        }
         let index = device.queue.submit(buffers);
         let bytes = std::mem::take(&mut self.pending);
         self.staged += bytes;

@@ -1,4 +1,5 @@
 //! What works: data in, shaders, data out.
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod common;
 
@@ -89,6 +90,10 @@ fn mapping_for_reading_and_writing() {
     guest.flush().unwrap();
     assert_eq!(guest.session.write(upload, 16, &[2; 8]), Ok(status::OK));
     assert_eq!(guest.session.write(upload, 12, &[3; 8]), Ok(status::INVALID));
+    // Zero bytes ask whether the mapping is there, and record nothing.
+    assert_eq!(guest.session.write(upload, 16, &[]), Ok(status::OK));
+    assert_eq!(guest.session.write(upload, 0, &[]), Ok(status::INVALID));
+    assert_eq!(guest.session.read(download, 8, &mut []), Ok(status::INVALID));
     guest.stream.unmap_buffer(upload);
     guest.submit(|to| to.copy_buffer(upload, 0, download, 0, 64));
     guest.stream.map_buffer(download, MapMode::Read, 0, 64);

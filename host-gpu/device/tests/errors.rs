@@ -1,4 +1,5 @@
 //! What fails, and how the guest hears of it.
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod common;
 

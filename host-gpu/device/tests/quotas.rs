@@ -1,4 +1,5 @@
 //! Quotas, gas, and streams that break the rules.
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod common;
 

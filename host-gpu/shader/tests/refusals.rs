@@ -1,4 +1,5 @@
 //! What is not offered is refused with its place; what compute in WebGPU has is accepted.
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 use fizz_shader::{Reason, ShaderError, ShaderLimits, check};
 

@@ -1,5 +1,5 @@
 //! The fizz command: each subcommand is one file in `command`; `exit` is the table of exit codes.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod build;
 mod command;
@@ -59,6 +59,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    quiet_driver();
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
@@ -107,6 +108,18 @@ impl Command {
             Command::Verify(args) => args.json,
             Command::Receipt(receipt::ReceiptCommand::Show { json, .. }) => *json,
             _ => false,
+        }
+    }
+}
+
+/// Turns Mesa's layer for choosing a GPU by window system off: it complains on standard error where there is no
+/// window system, and adapters are chosen here anyway. Child processes inherit it.
+fn quiet_driver() {
+    if std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: this is the first thing the process does, so that no other thread reads the environment.
+        #[expect(unsafe_code, reason = "the variable must be set before the driver is loaded")]
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
         }
     }
 }

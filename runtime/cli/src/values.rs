@@ -1,5 +1,6 @@
 //! Values of command-line arguments.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -72,6 +73,16 @@ impl FromStr for Mapping {
         }
         let guest = guest.map(absolute_guest_path).transpose()?;
         Ok(Mapping { host: host.into(), guest })
+    }
+}
+
+impl fmt::Display for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.guest.as_deref() {
+            Some("") => write!(f, "{}::/", self.host.display()),
+            Some(guest) => write!(f, "{}::{guest}", self.host.display()),
+            None => write!(f, "{}", self.host.display()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! once against wgpu itself and once as a guest.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
+#[allow(dead_code, reason = "some programs are for benchmarks")]
 #[path = "../../../sdk/wgpu/examples/compute/programs/mod.rs"]
 mod programs;
 

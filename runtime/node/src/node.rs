@@ -358,7 +358,8 @@ impl Drop for Scratch {
 
 /// Flips the lowest bit of the middle byte of the largest output.
 fn spoil(outputs: &Path, finished: &Finished) {
-    let names = finished.files.iter().map(|file| file.name.as_str()).chain([finished.stdout.as_str()]);
+    // The last of equals is taken, so files come before streams.
+    let names = [finished.stdout.as_str()].into_iter().chain(finished.files.iter().map(|file| file.name.as_str()));
     let size = |name: &&str| std::fs::metadata(outputs.join(name)).map_or(0, |metadata| metadata.len());
     let Some(largest) = names.max_by_key(size) else { return };
     let path = outputs.join(largest);

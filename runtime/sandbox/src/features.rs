@@ -62,16 +62,11 @@ pub(crate) fn allowed_names() -> String {
 /// This validates the module once for each refused proposal, and is called only for modules already refused.
 pub(crate) fn refused_proposals_of(wasm: &[u8]) -> Vec<&'static str> {
     let every = REFUSED.iter().fold(allowed_features(), |all, proposal| all | proposal.flag);
-    let is_valid =
-        |features| wasmparser::Validator::new_with_features(features).validate_all(wasm).is_ok();
+    let is_valid = |features| wasmparser::Validator::new_with_features(features).validate_all(wasm).is_ok();
     if !is_valid(every) {
         return Vec::new();
     }
-    REFUSED
-        .iter()
-        .filter(|proposal| !is_valid(every - proposal.flag))
-        .map(|proposal| proposal.name)
-        .collect()
+    REFUSED.iter().filter(|proposal| !is_valid(every - proposal.flag)).map(|proposal| proposal.name).collect()
 }
 
 #[cfg(test)]
@@ -91,20 +86,18 @@ mod tests {
     #[test]
     fn every_core_proposal_of_the_parser_is_decided() {
         // A parser update that adds a proposal must be looked at, not inherited.
-        let component = WasmFeatures::all().iter_names().filter(|(name, _)| {
-            name.starts_with("CM") || *name == "COMPONENT_MODEL"
-        });
-        let mut decided = allowed_features()
-            | WasmFeatures::CALL_INDIRECT_OVERLONG
-            | WasmFeatures::BULK_MEMORY_OPT;
+        let component = WasmFeatures::all()
+            .iter_names()
+            .filter(|(name, _)| name.starts_with("CM") || *name == "COMPONENT_MODEL");
+        let mut decided =
+            allowed_features() | WasmFeatures::CALL_INDIRECT_OVERLONG | WasmFeatures::BULK_MEMORY_OPT;
         for (_, flag) in component {
             decided |= flag;
         }
         for refused in REFUSED {
             decided |= refused.flag;
         }
-        let missing: Vec<_> =
-            (WasmFeatures::all() - decided).iter_names().map(|(name, _)| name).collect();
+        let missing: Vec<_> = (WasmFeatures::all() - decided).iter_names().map(|(name, _)| name).collect();
         assert_eq!(missing, Vec::<&str>::new());
     }
 }

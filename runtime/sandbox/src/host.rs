@@ -67,9 +67,14 @@ impl Meter {
         self.limit - self.remaining.max(0).cast_unsigned().min(self.limit)
     }
 
-    /// Nanoseconds since the start of the run, as the guest sees them: one per unit of gas, and what it slept.
+    /// Nanoseconds since the start of the run, as the guest sees them: its work, and what it slept.
     pub(crate) fn elapsed(&self) -> u64 {
-        self.used().saturating_add(self.slept)
+        self.worked().saturating_add(self.slept)
+    }
+
+    /// Nanoseconds of work.
+    pub(crate) fn worked(&self) -> u64 {
+        self.used() / u64::from(COSTS.per_nanosecond)
     }
 
     /// Sleeping takes no time of the host.
@@ -86,7 +91,7 @@ impl Meter {
 
     /// Charges for bytes to be moved.
     pub(crate) fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
-        self.charge(bytes >> COSTS.host_shift)
+        self.charge(bytes.saturating_mul(COSTS.host_byte.into()))
     }
 
     /// Ends the run. The first reason counts.
@@ -156,14 +161,14 @@ mod tests {
 
     #[test]
     fn a_charge_over_the_rest_ends_the_run_and_never_wraps() {
-        let mut meter = Meter::new(10);
-        meter.charge(4).unwrap();
-        assert_eq!((meter.used(), meter.elapsed()), (4, 4));
+        let mut meter = Meter::new(100);
+        meter.charge(40).unwrap();
+        assert_eq!((meter.used(), meter.elapsed()), (40, 2));
         meter.sleep(100);
-        assert_eq!(meter.elapsed(), 104);
+        assert_eq!(meter.elapsed(), 102);
         assert!(meter.charge(u64::MAX).is_err());
         assert!(meter.charge(u64::MAX).is_err());
-        assert_eq!(meter.used(), 10);
+        assert_eq!(meter.used(), 100);
         assert_eq!(meter.ending, Some(Ending::OutOfGas));
     }
 

@@ -99,7 +99,7 @@ impl Program {
         let facts = self.facts();
         facts.memory.0 * u64::from(COSTS.page)
             + facts.table_elements * u64::from(COSTS.table_element)
-            + (facts.initial_bytes >> COSTS.bulk_shift)
+            + facts.initial_bytes * u64::from(COSTS.bulk_byte)
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -141,8 +141,10 @@ fn fault(error: &wasmtime::Error) -> Fault {
 }
 
 fn compile(engine: &Engine, wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Module, Fault> {
-    let instrumented = rewrite(wasm, facts, variant)
-        .map_err(|detail| Fault { kind: HostFault::Internal, detail: format!("instrumentation: {detail}") })?;
+    let instrumented = rewrite(wasm, facts, variant).map_err(|detail| Fault {
+        kind: HostFault::Internal,
+        detail: format!("instrumentation: {detail}"),
+    })?;
     Module::new(engine.wasmtime(), &instrumented).map_err(|error| fault(&error))
 }
 
@@ -155,11 +157,10 @@ fn link(engine: &Engine, module: &Module) -> Result<InstancePre<Host>, ProgramEr
                 && text.contains(&format!("`{}::{}`", import.module(), import.name()))
         });
         match wrong {
-            Some(import) => ModuleError::ImportType {
-                module: import.module().to_owned(),
-                name: import.name().to_owned(),
+            Some(import) => {
+                ModuleError::ImportType { module: import.module().to_owned(), name: import.name().to_owned() }
+                    .into()
             }
-            .into(),
             None => ProgramError::Fault(fault(&error)),
         }
     })

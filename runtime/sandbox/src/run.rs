@@ -105,10 +105,13 @@ impl<'p> Run<'p> {
             Err(StartError::Files(error)) => return Err(internal(format!("file system: {error:?}"))),
             Err(StartError::Strings(detail)) => return Err(internal(detail.to_owned())),
         };
-        let gpu = Gpu::new(gpu.filter(|_| facts.imports_gpu), &limits.gpu).map_err(|stop| match gpu::ending(stop) {
-            Ending::Fault(kind, detail) => Fault { kind, detail },
-            other => internal(format!("GPU session refused: {other:?}")),
-        })?;
+        let gpu =
+            Gpu::new(gpu.filter(|_| facts.imports_gpu), &limits.gpu).map_err(|stop| {
+                match gpu::ending(stop) {
+                    Ending::Fault(kind, detail) => Fault { kind, detail },
+                    other => internal(format!("GPU session refused: {other:?}")),
+                }
+            })?;
         let host = Host::new(limits, wasi, gpu, observer);
         let mut store = Box::new(Store::new(program.engine().wasmtime(), host));
         store.limiter(|host| &mut host.limiter);
@@ -190,8 +193,7 @@ struct Guest {
 impl Guest {
     fn new(store: &mut Store<Host>, instance: Instance) -> Result<Self, Fault> {
         let missing = |name: &str| internal(format!("the instrumented module has no `{name}`"));
-        let mut global =
-            |name: &str| instance.get_global(&mut *store, name).ok_or_else(|| missing(name));
+        let mut global = |name: &str| instance.get_global(&mut *store, name).ok_or_else(|| missing(name));
         let (gas, stack, pages) = (global(GAS_EXPORT)?, global(STACK_EXPORT)?, global(PAGES_EXPORT)?);
         let memory = instance.get_memory(&mut *store, "memory").ok_or_else(|| missing("memory"))?;
         let handles = Handles { memory, gas };
@@ -209,7 +211,8 @@ impl Guest {
         let declared = program.facts().memory.1.unwrap_or(1 << 16);
         let pages = (limits.memory_bytes >> 16).min(declared).min(1 << 16).cast_signed();
         let stack = limits.stack_bytes.min(METERED_MAX) as i32;
-        let mut set = |global: Global, value| global.set(&mut *store, value).map_err(|e| internal(e.to_string()));
+        let mut set =
+            |global: Global, value| global.set(&mut *store, value).map_err(|e| internal(e.to_string()));
         set(self.gas, Val::I64(budget))?;
         set(self.stack, Val::I32(stack))?;
         set(self.pages, Val::I64(pages))

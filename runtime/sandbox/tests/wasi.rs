@@ -34,16 +34,26 @@ fn path_at(path: &str) -> usize {
 }
 
 const PATHS: &[&str] = &[
-    "in", "out", "dir", "dir/file", "../escape", "/etc/passwd", "dir/../../x", "dir/../in", "a", "b", "c", "l",
-    "nothing", ".",
+    "in",
+    "out",
+    "dir",
+    "dir/file",
+    "../escape",
+    "/etc/passwd",
+    "dir/../../x",
+    "dir/../in",
+    "a",
+    "b",
+    "c",
+    "l",
+    "nothing",
+    ".",
 ];
 
 /// A module with all of [`PATHS`] in memory.
 fn with_paths(body: &str) -> String {
-    let data: String = PATHS
-        .iter()
-        .map(|path| format!("(data (i32.const {}) \"{path}\")\n", path_at(path)))
-        .collect();
+    let data: String =
+        PATHS.iter().map(|path| format!("(data (i32.const {}) \"{path}\")\n", path_at(path))).collect();
     module_with(&data, body)
 }
 
@@ -131,7 +141,8 @@ fn files_are_read_written_and_left_behind() {
 
 #[test]
 fn no_path_leads_out() {
-    let tries = ["../escape", "/etc/passwd", "dir/../../x"].map(|path| format!("(call $print_i32 {})", open(path, 1)));
+    let tries = ["../escape", "/etc/passwd", "dir/../../x"]
+        .map(|path| format!("(call $print_i32 {})", open(path, 1)));
     let body = format!(
         "(drop (call $path_create_directory (i32.const 3) (i32.const {}) (i32.const 3)))
         {} (call $print_i32 {}) (call $print_i32 {})
@@ -255,7 +266,8 @@ fn clocks_advance_with_work() {
         (call $print_i32 (i32.load (i32.const 96)))
         (call $print_i32 (call $clock_time_get (i32.const 9) (i64.const 0) (i32.const 96)))";
     let seen = numbers(success(&run_wat(&module(body))));
-    assert!((7_000..8_000).contains(&seen[0]), "{}", seen[0]);
+    // 1000 rounds of seven simple operators, and one host call, at 16 a nanosecond.
+    assert!((620..660).contains(&seen[0]), "{}", seen[0]);
     assert_eq!(seen[1..], [0, 1, INVAL]);
 }
 

@@ -1,5 +1,5 @@
 //! A guest in miniature: an encoder, a session, and the errors it gets.
-#![allow(dead_code, unreachable_pub)] // Every test file uses a part.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Every test file uses a part.
 
 use std::sync::OnceLock;
 

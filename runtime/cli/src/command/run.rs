@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::exit::{Exit, TRAPPED};
 use crate::job_args::{JobArgs, PreparedJob};
 use crate::values::Mapping;
-use crate::{gpu, keys};
+use crate::{gpu, keys, me};
 
 /// Runs a module here, in the same sandbox as on any node
 #[derive(Args, Debug)]
@@ -89,7 +89,8 @@ impl RunArgs {
             };
             let file = self_signed(&job, &executed, executor.engine_info(), started_ms, &key);
             write(path, &file.to_canonical(), "receipt")?;
-            eprintln!("next: fizz verify {}", path.display());
+            let inputs: String = self.job.dir.iter().map(|mapping| format!(" --dir {mapping}")).collect();
+            eprintln!("next: {} verify {} --module {}{inputs}", me(), path.display(), self.job.module.display());
         }
         Ok(end(&executed))
     }

@@ -208,6 +208,9 @@ fn verdict(report: &Report, progress: &Progress) -> Result<ExitCode, Failure> {
             .iter()
             .map(|(node, reason)| format!("{}: {reason}", progress.name(*node)))
             .collect();
+        for (node, _) in &report.caught {
+            failure.causes.push(format!("{}: caught with a wrong result", progress.name(*node)));
+        }
         failure.causes.dedup();
         return Err(failure.hint("name more nodes with --node"));
     }

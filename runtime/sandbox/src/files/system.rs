@@ -102,7 +102,7 @@ impl System {
     }
 
     fn work_on_bytes(&mut self, bytes: u64) {
-        self.work = self.work.saturating_add(bytes >> COSTS.host_shift);
+        self.work = self.work.saturating_add(bytes.saturating_mul(COSTS.host_byte.into()));
     }
 
     /// Counts bytes that leave by a stream.

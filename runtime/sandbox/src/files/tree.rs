@@ -197,7 +197,9 @@ impl Tree {
     fn place_folders(&mut self, inode: Inode, len: usize) {
         let mut open = vec![(inode, len)];
         while let Some((inode, len)) = open.pop() {
-            if let Some(Node { kind: NodeKind::Dir { entries, path_len, .. }, .. }) = self.nodes.get_mut(&inode) {
+            if let Some(Node { kind: NodeKind::Dir { entries, path_len, .. }, .. }) =
+                self.nodes.get_mut(&inode)
+            {
                 *path_len = len;
                 open.extend(entries.iter().map(|(name, &child)| (child, len + 1 + name.len())));
             }

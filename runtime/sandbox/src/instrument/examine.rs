@@ -1,8 +1,8 @@
 //! Validates the original module, refuses what Fizz does not run, and collects facts for the rewrite.
 
 use wasmparser::{
-    ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, TypeRef, ValType,
-    ValidPayload, Validator,
+    ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, TypeRef,
+    ValType, ValidPayload, Validator,
 };
 
 use super::cost::is_simd;
@@ -133,7 +133,9 @@ impl ModuleError {
             ModuleError::Reactor(_) | ModuleError::NoStart => {
                 "build a command: a Rust binary with `fn main`, not a library"
             }
-            ModuleError::TooLarge { .. } => "make the module smaller: optimise for size, strip what is not used",
+            ModuleError::TooLarge { .. } => {
+                "make the module smaller: optimise for size, strip what is not used"
+            }
         }
     }
 
@@ -269,7 +271,9 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                     self.facts.functions.push(facts);
                     allocations = function.into_allocations();
                 }
-                ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::End(_) => self.section(&payload)?,
+                ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::End(_) => {
+                    self.section(&payload)?
+                }
             }
         }
         Ok(())
@@ -280,7 +284,9 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         match payload {
             Payload::TypeSection(s) => within("types", s.count().into(), items),
             Payload::ImportSection(s) => within("imports", s.count().into(), 1_000),
-            Payload::FunctionSection(s) => within("functions", s.count().into(), self.limits.functions.into()),
+            Payload::FunctionSection(s) => {
+                within("functions", s.count().into(), self.limits.functions.into())
+            }
             Payload::TableSection(s) => within("tables", s.count().into(), 100),
             Payload::TagSection(s) => within("tags", s.count().into(), 1_000),
             Payload::GlobalSection(s) => within("globals", s.count().into(), items),

@@ -185,8 +185,7 @@ impl Emitter<'_> {
         self.emit(&[I::LocalGet(self.gas), I::LocalGet(self.temporary)]);
         match unit {
             SizeUnit::Bytes => {
-                let shift = i64::from(COSTS.bulk_shift);
-                self.emit(&[I::I64ExtendI32U, I::I64Const(shift), I::I64ShrU]);
+                self.emit(&[I::I64ExtendI32U, I::I64Const(COSTS.bulk_byte.into()), I::I64Mul]);
             }
             SizeUnit::Elements => {
                 self.emit(&[I::I64ExtendI32U, I::I64Const(COSTS.table_element.into()), I::I64Mul]);
@@ -287,7 +286,10 @@ impl Emitter<'_> {
 
     fn operator(&mut self, operator: Operator<'_>) -> Result<(), Error> {
         match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::TryTable { .. } => {
                 self.depth += 1;
                 self.copy(operator)
             }

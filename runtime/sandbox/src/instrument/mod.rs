@@ -13,8 +13,8 @@ mod rewrite;
 mod tests;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
-pub use examine::{ModuleError, ModuleLimits};
 pub(crate) use examine::{GPU_MODULE, ModuleFacts, WASI_MODULE, examine};
+pub use examine::{ModuleError, ModuleLimits};
 pub(crate) use rewrite::rewrite;
 
 /// Version of what the pass does to a module, apart from the numbers of the cost table. It stands in the profile.

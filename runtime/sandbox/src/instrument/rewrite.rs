@@ -3,8 +3,8 @@
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, GlobalSection, GlobalType, Module, RawSection,
-    SectionId, ValType,
+    CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, GlobalSection, GlobalType, Module,
+    RawSection, SectionId, ValType,
 };
 use wasmparser::{Parser, Payload};
 

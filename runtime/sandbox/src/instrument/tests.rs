@@ -46,6 +46,8 @@ fn generate(seed: u64, simple: bool) -> Option<Vec<u8>> {
         bulk_memory_enabled: !simple,
         reference_types_enabled: !simple,
         exceptions_enabled: !simple,
+        // Otherwise most calls end in a wild load.
+        disallow_traps: seed % 3 != 0,
         max_memory32_bytes: PAGES << 16,
         ..wasm_smith::Config::default()
     };
@@ -64,7 +66,7 @@ struct Seen {
     /// Results as bits, or why it ended.
     result: Result<Vec<u128>, String>,
     memory: blake3::Hash,
-    /// Gas since the start of the instance.
+    /// Gas used.
     gas: i64,
 }
 
@@ -90,64 +92,63 @@ fn bits(value: &Val) -> u128 {
     }
 }
 
-/// Calls everything and notes what happens.
+/// Makes every call, each in an instance of its own, and notes what happens.
 fn observe(engine: &Engine, wasm: &[u8]) -> Vec<Seen> {
     let (engine, stacks, wasm) = (engine.wasmtime().clone(), engine.stacks().clone(), wasm.to_vec());
     stacks
         .run(move || {
             let module = Module::new(&engine, &wasm).unwrap_or_else(|error| panic!("{error:?}"));
-            let mut store = Store::new(&engine, Limit);
-            store.limiter(|limit| limit);
-            let Ok(instance) = Instance::new(&mut store, &module, &[]) else { return Vec::new() };
-            for (name, value) in [
-                (GAS_EXPORT, Val::I64(1 << 60)),
-                (STACK_EXPORT, Val::I32(METERED_MAX as i32)),
-                (PAGES_EXPORT, Val::I64(PAGES as i64)),
-            ] {
-                if let Some(global) = instance.get_global(&mut store, name) {
-                    global.set(&mut store, value).unwrap();
-                }
-            }
-            calls(&mut store, &instance)
+            let float = |value: f64| Val::F64(value.to_bits());
+            [
+                ("_start", vec![]),
+                ("a", vec![Val::I32(7), Val::I32(-1)]),
+                ("b", vec![Val::I64(1 << 40), float(-0.5)]),
+                ("c", vec![Val::F32(1.5f32.to_bits())]),
+                ("d", vec![]),
+                ("a", vec![Val::I32(65_536), Val::I32(3)]),
+            ]
+            .into_iter()
+            .filter_map(|(name, arguments)| call(&module, name, &arguments))
+            .collect()
         })
         .unwrap()
 }
 
-fn calls(store: &mut Store<Limit>, instance: &Instance) -> Vec<Seen> {
-    let mut seen = Vec::new();
-    let float = |value: f64| Val::F64(value.to_bits());
-    for (name, arguments) in [
-        ("_start", vec![]),
-        ("a", vec![Val::I32(7), Val::I32(-1)]),
-        ("b", vec![Val::I64(1 << 40), float(-0.5)]),
-        ("c", vec![Val::F32(1.5f32.to_bits())]),
-        ("d", vec![]),
-        ("a", vec![Val::I32(65_536), Val::I32(3)]),
+/// `None` when the module cannot be instantiated.
+fn call(module: &Module, name: &str, arguments: &[Val]) -> Option<Seen> {
+    let mut store = Store::new(module.engine(), Limit);
+    store.limiter(|limit| limit);
+    let instance = Instance::new(&mut store, module, &[]).ok()?;
+    for (name, value) in [
+        (GAS_EXPORT, Val::I64(1 << 60)),
+        (STACK_EXPORT, Val::I32(METERED_MAX as i32)),
+        (PAGES_EXPORT, Val::I64(PAGES as i64)),
     ] {
-        let function = instance.get_func(&mut *store, name).unwrap();
-        let mut results = vec![Val::I32(0); function.ty(&*store).results().len()];
-        let result = match function.call(&mut *store, &arguments, &mut results) {
-            Ok(()) => Ok(results.iter().map(bits).collect()),
-            Err(error) if error.is::<ThrownException>() => {
-                let _ = store.take_pending_exception();
-                Err("exception".to_owned())
-            }
-            Err(error) => Err(error.downcast_ref::<Trap>().map_or_else(|| error.to_string(), ToString::to_string)),
-        };
-        let memory = instance.get_memory(&mut *store, "memory").unwrap();
-        let memory = blake3::hash(memory.data(&*store));
-        let gas = instance.get_global(&mut *store, GAS_EXPORT);
-        let gas = gas.map_or(0, |gas| (1 << 60) - gas.get(&mut *store).unwrap_i64());
-        seen.push(Seen { result, memory, gas });
+        if let Some(global) = instance.get_global(&mut store, name) {
+            global.set(&mut store, value).unwrap();
+        }
     }
-    seen
+    let function = instance.get_func(&mut store, name).unwrap();
+    let mut results = vec![Val::I32(0); function.ty(&store).results().len()];
+    let result = match function.call(&mut store, arguments, &mut results) {
+        Ok(()) => Ok(results.iter().map(bits).collect()),
+        Err(error) if error.is::<ThrownException>() => Err("exception".to_owned()),
+        Err(error) => {
+            Err(error.downcast_ref::<Trap>().map_or_else(|| error.to_string(), ToString::to_string))
+        }
+    };
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    let memory = blake3::hash(memory.data(&store));
+    let gas = instance.get_global(&mut store, GAS_EXPORT);
+    let gas = gas.map_or(0, |gas| (1 << 60) - gas.get(&mut store).unwrap_i64());
+    Some(Seen { result, memory, gas })
 }
 
 #[test]
 fn the_rewrite_changes_nothing_but_the_counters() {
     let engine = Engine::new().unwrap();
     let (mut modules, mut trapped, mut completed) = (0, 0, 0);
-    for seed in 0..400 {
+    for seed in 0..300 {
         let Some(wasm) = generate(seed, false) else { continue };
         let facts = facts(&wasm);
         if facts.start.is_some() {
@@ -167,20 +168,19 @@ fn the_rewrite_changes_nothing_but_the_counters() {
                 assert_eq!(variant[call].memory, plain.memory, "seed {seed}, call {call}");
             }
             let [fast, through] = variants.each_ref().map(|variant| &variant[call]);
-            // After a trap in the middle the fast form may count less; then it must not be compared any further.
             match &plain.result {
                 Ok(_) => completed += 1,
                 Err(_) => trapped += 1,
             }
+            // A trap of the engine's own instructions may find the fast form's gas still in a local.
             if matches!(&plain.result, Err(trap) if trap != "exception" && !trap.contains("unreachable")) {
                 assert!(fast.gas <= through.gas, "seed {seed}, call {call}");
-                break;
+            } else {
+                assert_eq!(fast.gas, through.gas, "seed {seed}, call {call}: {:?}", plain.result);
             }
-            assert_eq!(fast.gas, through.gas, "seed {seed}, call {call}: {:?}", plain.result);
-            assert!(fast.gas > 0 || wasm.is_empty());
         }
     }
-    assert!(modules > 200, "{modules} modules");
+    assert!(modules > 100, "{modules} modules");
     assert!(trapped > 20 && completed > 200, "{trapped} trapped, {completed} completed");
 }
 
@@ -281,7 +281,7 @@ fn segments_sum_to_what_the_operators_cost() {
             if exact.result.is_err() {
                 // A segment is charged when it is entered, and a trap leaves it early.
                 assert!(exact.gas <= ours.gas, "seed {seed}, call {call}");
-                break;
+                continue;
             }
             assert_eq!(exact.gas, ours.gas, "seed {seed}, call {call}");
             compared += 1;

@@ -15,7 +15,7 @@ impl Host {
             Clockid::Realtime => self.realtime(),
             Clockid::Monotonic => self.meter.elapsed(),
             // Sleeping is no work.
-            Clockid::ProcessCputimeId | Clockid::ThreadCputimeId => self.meter.used(),
+            Clockid::ProcessCputimeId | Clockid::ThreadCputimeId => self.meter.worked(),
         }
     }
 }

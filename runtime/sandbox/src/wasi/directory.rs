@@ -151,7 +151,8 @@ impl Host {
         }
         let into = slice_mut(memory, buffer)?;
         self.meter.charge_bytes(into.len() as u64).map_err(stopped)?;
-        let Object::Folder { listing: Some(listing), .. } = &self.wasi.descriptors.get(fd.into())?.object else {
+        let Object::Folder { listing: Some(listing), .. } = &self.wasi.descriptors.get(fd.into())?.object
+        else {
             return Err(Errno::Notdir.into());
         };
         let start = usize::try_from(cookie).unwrap_or(usize::MAX).min(listing.len());

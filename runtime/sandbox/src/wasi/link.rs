@@ -28,9 +28,7 @@ fn answer(host: &mut Host, result: Result<Result<i32, AbiError>, AbiError>) -> R
             | GuestError::TryFromIntError(_),
         ) => Ok(Errno::Inval as i32),
         Some(GuestError::InvalidUtf8(_)) => Ok(Errno::Ilseq as i32),
-        Some(pointer) => {
-            Err(host.meter.end(Ending::Trap(TrapKind::BadHostCall, format!("WASI: {pointer}"))))
-        }
+        Some(pointer) => Err(host.meter.end(Ending::Trap(TrapKind::BadHostCall, format!("WASI: {pointer}")))),
         None => Err(host.meter.end(Ending::Fault(HostFault::Internal, format!("WASI: {error}")))),
     }
 }
@@ -175,13 +173,17 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         sock_shutdown(a: i32, b: i32);
     );
     debug_assert!(ANSWERING.iter().all(|name| is_served(name)) && ANSWERING.len() + 1 == NAMES.len());
-    linker.func_wrap(WASI_MODULE, "proc_exit", |mut caller: Caller<'_, Host>, code: i32| -> wasmtime::Result<()> {
-        host_call(&mut caller, |host, memory| {
-            let mut memory = GuestMemory::Unshared(memory);
-            let call = abi::proc_exit(host, &mut memory, code);
-            let result = wiggle::run_in_dummy_executor(call).map(|result| result.map(|()| 0));
-            answer(host, result).map(drop)
-        })
-    })?;
+    linker.func_wrap(
+        WASI_MODULE,
+        "proc_exit",
+        |mut caller: Caller<'_, Host>, code: i32| -> wasmtime::Result<()> {
+            host_call(&mut caller, |host, memory| {
+                let mut memory = GuestMemory::Unshared(memory);
+                let call = abi::proc_exit(host, &mut memory, code);
+                let result = wiggle::run_in_dummy_executor(call).map(|result| result.map(|()| 0));
+                answer(host, result).map(drop)
+            })
+        },
+    )?;
     Ok(())
 }

@@ -10,11 +10,10 @@ use wiggle::{GuestMemory, GuestPtr};
 use super::descriptors::Object;
 use super::memory::stopped;
 use crate::host::Host;
+use crate::instrument::COSTS;
 
 /// Subscriptions in one call.
 const SUBSCRIPTIONS_MAX: u32 = 4096;
-/// Gas of one subscription.
-const SUBSCRIPTION_GAS: u64 = 50;
 
 /// A timer, by the guest's monotonic clock.
 struct Timer {
@@ -33,7 +32,7 @@ impl Host {
         if count == 0 || count > SUBSCRIPTIONS_MAX {
             return Err(Errno::Inval.into());
         }
-        self.meter.charge(u64::from(count) * SUBSCRIPTION_GAS).map_err(stopped)?;
+        self.meter.charge(u64::from(count) * u64::from(COSTS.subscription)).map_err(stopped)?;
         let mut ready = Vec::new();
         let mut timers = Vec::new();
         for pointer in subscriptions.as_array(count).iter() {

@@ -19,10 +19,7 @@ impl WasiSnapshotPreview1 for Host {
         self.write_args(memory, argv, argv_buf)
     }
 
-    async fn args_sizes_get(
-        &mut self,
-        _: &mut GuestMemory<'_>,
-    ) -> Result<(types::Size, types::Size), Error> {
+    async fn args_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(types::Size, types::Size), Error> {
         Ok((self.wasi.args.number_elements(), self.wasi.args.cumulative_size()))
     }
 
@@ -227,11 +224,7 @@ impl WasiSnapshotPreview1 for Host {
         self.wasi.descriptors.get(fd.into()).map(drop)
     }
 
-    async fn fd_tell(
-        &mut self,
-        _: &mut GuestMemory<'_>,
-        fd: types::Fd,
-    ) -> Result<types::Filesize, Error> {
+    async fn fd_tell(&mut self, _: &mut GuestMemory<'_>, fd: types::Fd) -> Result<types::Filesize, Error> {
         self.seek(fd, 0, types::Whence::Cur)
     }
 

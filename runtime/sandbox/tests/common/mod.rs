@@ -103,9 +103,5 @@ pub(crate) fn module_with(fields: &str, body: &str) -> String {
 
 /// Standard output as little-endian 32-bit numbers.
 pub(crate) fn numbers(report: &TaskReport) -> Vec<i32> {
-    report
-        .stdout
-        .chunks(4)
-        .map(|four| i32::from_le_bytes(four.try_into().expect("whole numbers")))
-        .collect()
+    report.stdout.chunks(4).map(|four| i32::from_le_bytes(four.try_into().expect("whole numbers"))).collect()
 }

@@ -105,10 +105,7 @@ fn paths_cannot_grow_without_bound_through_folders() {
     system.create_dir(ROOT, "deep").unwrap();
     assert_eq!(system.rename(ROOT, &name, ROOT, "deep/er"), Ok(()));
     system.create_dir(ROOT, &name).unwrap();
-    assert_eq!(
-        system.rename(ROOT, "deep", ROOT, &format!("{name}/{name}")),
-        Err(FileError::NameTooLong)
-    );
+    assert_eq!(system.rename(ROOT, "deep", ROOT, &format!("{name}/{name}")), Err(FileError::NameTooLong));
 }
 
 #[test]

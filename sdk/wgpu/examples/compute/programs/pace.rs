@@ -3,7 +3,7 @@
 use super::{Gpu, say};
 
 /// Each of 16,384 invocations turns a word over this many times.
-const TURNS: u32 = 4000;
+const TURNS: u32 = 6000;
 
 const SHADER: &str = r"
 @group(0) @binding(0) var<storage, read_write> words: array<u32>;
@@ -11,7 +11,7 @@ const SHADER: &str = r"
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var word = words[id.x];
-    for (var turn = 0u; turn < 4000u; turn++) {
+    for (var turn = 0u; turn < 6000u; turn++) {
         word = word ^ (word << 13u);
         word = word ^ (word >> 17u);
         word = word ^ (word << 5u);

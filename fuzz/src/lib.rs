@@ -1,0 +1,50 @@
+//! What must hold for any bytes: one function for each fuzz target, with its oracle inside.
+//!
+//! A function takes whatever the fuzzer gives and returns, or panics where a promise of the crate under test is
+//! broken. The targets in `fuzz_targets` are one line each, and the test `seeds` calls the same functions on any
+//! toolchain. Bytes in, nothing out; every function is deterministic.
+
+mod blob;
+mod frame;
+mod gpu_stream;
+mod guest;
+mod job;
+mod memory;
+mod module;
+mod receipt;
+mod shader;
+
+// Private parts of the crates, which their interfaces rightly do not show.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../runtime/sandbox/src/features.rs"]
+mod features;
+#[allow(dead_code, unreachable_pub, unused_imports)]
+#[path = "../../runtime/sandbox/src/instrument/mod.rs"]
+mod instrument;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../runtime/node/src/worker/protocol.rs"]
+mod protocol;
+
+pub use blob::blob;
+pub use frame::frame;
+pub use gpu_stream::gpu_stream;
+pub use guest::guest;
+pub use job::job;
+pub use module::module;
+pub use receipt::receipt;
+pub use shader::shader;
+
+/// A fuzz target: its name and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 8] = [
+    ("receipt", receipt),
+    ("job", job),
+    ("frame", frame),
+    ("blob", blob),
+    ("gpu_stream", gpu_stream),
+    ("shader", shader),
+    ("module", module),
+    ("guest", guest),
+];

@@ -1,0 +1,37 @@
+//! Real guests, compiled from Rust: they run, and they run the same every time.
+
+mod common;
+
+use common::engine;
+use fizz_attest::Outcome;
+use fizz_sandbox::{ModuleLimits, Program, TaskReport, TaskSpec, run};
+
+fn kernels() -> Program {
+    Program::compile(engine(), fizz_examples::KERNELS, &ModuleLimits::default()).unwrap()
+}
+
+fn kernel(program: &Program, name: &str) -> TaskReport {
+    let mut task = TaskSpec::new("kernels");
+    task.args.push(name.to_owned());
+    run(program, task, None, None).unwrap()
+}
+
+#[test]
+fn kernels_run_and_repeat_bit_for_bit() {
+    let program = kernels();
+    for name in ["nbody", "matmul", "sieve", "fib", "blake3", "regex", "deflate"] {
+        let first = kernel(&program, name);
+        assert!(first.outcome.is_success(), "{name}: {}", first.outcome);
+        assert!(first.stdout.starts_with(name.as_bytes()), "{name}");
+        let again = kernel(&program, name);
+        assert_eq!((&again.stdout, again.gas), (&first.stdout, first.gas), "{name}");
+    }
+}
+
+#[test]
+fn a_guest_that_refuses_its_arguments_says_so_on_stderr() {
+    let report = kernel(&kernels(), "nothing");
+    assert_eq!(report.outcome, Outcome::Completed { exit_code: 2 });
+    assert!(report.stdout.is_empty());
+    assert!(String::from_utf8(report.stderr).unwrap().starts_with("error: no kernel named"));
+}
