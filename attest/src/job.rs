@@ -16,7 +16,7 @@ pub const MAX_ARGS: usize = 4_096;
 /// Bytes of arguments and environment of one task at most.
 pub const MAX_ARG_BYTES: usize = 256 << 10;
 /// Bytes of a path in the guest at most.
-pub const MAX_PATH_BYTES: usize = 1_024;
+pub const MAX_PATH_BYTES: usize = 4_096;
 
 /// A module, its arguments, inputs and limits, cut into 1..n tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,7 +20,10 @@ pub fn job(data: &[u8]) {
         if job.inputs.len() + job.tasks.iter().map(|task| task.inputs.len()).sum::<usize>() <= COMPARED {
             assert_eq!(checked.is_ok(), is_sound(&job), "{checked:?}");
         }
-        assert_eq!(Job::decode(data).map_err(|error| error.to_string()), checked.map(|()| job.clone()).map_err(|error| error.to_string()));
+        assert_eq!(
+            Job::decode(data).map_err(|error| error.to_string()),
+            checked.map(|()| job.clone()).map_err(|error| error.to_string())
+        );
         ask(&job);
     }
     if let Ok(text) = std::str::from_utf8(data) {
@@ -61,9 +64,10 @@ fn ask(job: &Job) {
 /// What `Job::check` promises, said in another way.
 fn is_sound(job: &Job) -> bool {
     let no_zero = |text: &String| !text.contains('\0');
-    let environment = job.env.iter().all(|(name, value)| {
-        !name.is_empty() && !name.contains('=') && no_zero(name) && no_zero(value)
-    });
+    let environment = job
+        .env
+        .iter()
+        .all(|(name, value)| !name.is_empty() && !name.contains('=') && no_zero(name) && no_zero(value));
     let paths = |inputs: &[InputFile]| inputs.iter().map(|input| input.path.clone()).collect::<Vec<_>>();
     job.v == 1
         && (1..=MAX_TASKS).contains(&job.tasks.len())
@@ -96,8 +100,5 @@ fn is_plain(path: &str) -> bool {
 /// Whether no two paths are equal, or one a folder of the other.
 fn apart(paths: &[String]) -> bool {
     let below = |a: &str, b: &str| a == b || (a.starts_with(b) && a.as_bytes()[b.len()] == b'/');
-    paths
-        .iter()
-        .enumerate()
-        .all(|(i, a)| paths[..i].iter().all(|b| !below(a, b) && !below(b, a)))
+    paths.iter().enumerate().all(|(i, a)| paths[..i].iter().all(|b| !below(a, b) && !below(b, a)))
 }

@@ -11,7 +11,9 @@ mod guest;
 mod job;
 mod memory;
 mod module;
+mod program;
 mod receipt;
+mod repeat;
 mod shader;
 
 // Private parts of the crates, which their interfaces rightly do not show.
@@ -31,6 +33,7 @@ pub use gpu_stream::gpu_stream;
 pub use guest::guest;
 pub use job::job;
 pub use module::module;
+pub use program::program;
 pub use receipt::receipt;
 pub use shader::shader;
 
@@ -38,7 +41,7 @@ pub use shader::shader;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -47,4 +50,5 @@ pub const TARGETS: [Target; 8] = [
     ("shader", shader),
     ("module", module),
     ("guest", guest),
+    ("program", program),
 ];

@@ -1,5 +1,6 @@
 //! What the stream and the session add to `wgpu` used directly on the same adapter: an empty submission, and a
-//! dispatch that takes 10 ms or more. Prints ratios; each number is the least of alternating runs.
+//! dispatch that takes 10 ms or more; 64 MiB up and down. An empty command buffer is where the session may win: it has nothing to
+//! submit and says so. Prints ratios; each number is the least of alternating runs.
 
 use fizz_gpu::{Adapters, Choice, Hardware, Quotas, Session, Sessions};
 use fizz_gpu_abi::{BindGroupEntry, Caps, Class, Encoder, OpenRequest, WHOLE, status, usage};
@@ -15,6 +16,7 @@ const SHADER: &str = "
         data[id.x] = x;
     }";
 const WORDS: u64 = 64 * 1024;
+const LARGE: usize = 64 << 20;
 
 /// The same work through `wgpu` alone.
 struct Native {
@@ -22,6 +24,8 @@ struct Native {
     queue: wgpu::Queue,
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
+    large: wgpu::Buffer,
+    staging: wgpu::Buffer,
 }
 
 impl Native {
@@ -57,7 +61,18 @@ impl Native {
             layout: &pipeline.get_bind_group_layout(0),
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
         });
-        Native { device, queue, pipeline, group }
+        let buffer = |usage| {
+            let size = LARGE as u64;
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let large = buffer(wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST);
+        let staging = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        Native { device, queue, pipeline, group, large, staging }
     }
 
     fn wait(&self) {
@@ -79,6 +94,22 @@ impl Native {
         drop(pass);
         self.queue.submit([encoder.finish()]);
         self.wait();
+    }
+
+    fn upload(&self, data: &[u8]) {
+        self.queue.write_buffer(&self.large, 0, data);
+        self.queue.submit([]);
+        self.wait();
+    }
+
+    fn download(&self, into: &mut [u8]) {
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&self.large, 0, &self.staging, 0, None);
+        self.queue.submit([encoder.finish()]);
+        self.staging.slice(..).map_async(wgpu::MapMode::Read, |result| result.expect("mappable"));
+        self.wait();
+        into.copy_from_slice(&self.staging.slice(..).get_mapped_range().expect("mapped"));
+        self.staging.unmap();
     }
 }
 
@@ -103,6 +134,7 @@ impl Guest {
         to.get_bind_group_layout(3, 2, 0);
         to.create_buffer(4, usage::STORAGE, WORDS * 4, false, "");
         to.create_bind_group(5, "", 3, &[BindGroupEntry { binding: 0, buffer: 4, offset: 0, size: WHOLE }]);
+        to.create_buffer(7, usage::COPY_SRC | usage::COPY_DST, LARGE as u64, false, "");
         session.submit(to.as_bytes()).expect("setup");
         assert_eq!(session.take_error(&mut [0; fizz_gpu_abi::MAX_RECORD]), Ok(0));
         Guest(session)
@@ -116,6 +148,15 @@ impl Guest {
         to.submit(&[6]);
         self.0.submit(to.as_bytes()).expect("submit");
         assert_eq!(self.0.wait(-1, 0), Ok(status::OK));
+    }
+
+    fn upload(&mut self, data: &[u8]) {
+        assert_eq!(self.0.write(7, 0, data), Ok(status::OK));
+        assert_eq!(self.0.wait(-1, 0), Ok(status::OK));
+    }
+
+    fn download(&mut self, into: &mut [u8]) {
+        assert_eq!(self.0.read(7, 0, into), Ok(status::OK));
     }
 
     fn empty(&mut self) {
@@ -163,5 +204,10 @@ fn main() {
     let native = Native::new(&hardware.summary().name);
     let guest = std::cell::RefCell::new(Guest::new(&hardware));
     compare("empty submission", || native.empty(), || guest.borrow_mut().empty());
+    let data = vec![1; LARGE];
+    compare("upload 64 MiB", || native.upload(&data), || guest.borrow_mut().upload(&data));
+    let (mut first, mut second) = (vec![0; LARGE], vec![0; LARGE]);
+    compare("download 64 MiB", || native.download(&mut first), || guest.borrow_mut().download(&mut second));
+    assert!(first == data && second == data);
     compare("dispatch", || native.dispatch(), || guest.borrow_mut().dispatch());
 }

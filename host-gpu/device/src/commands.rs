@@ -314,7 +314,7 @@ impl<'o> Recorder<'o> {
         }
         self.pass = None;
         self.encoder = None;
-        let invalid = self.open.device.errors()?.into_iter().next();
+        let invalid = self.open.device.errors()?.into_iter().next().map(|(_, text)| text);
         Ok(match self.refused.or(invalid) {
             Some(reason) => Err(reason),
             None => Ok(Recorded { steps: self.steps, buffers: self.buffers, gas: self.gas }),

@@ -4,7 +4,7 @@ use crate::adapters::AdapterSummary;
 use crate::caps;
 use crate::session::HardwareSession;
 use fizz_gpu_abi::host::{HostFault, Identity, Quotas, Session, Sessions, Stop};
-use fizz_gpu_abi::{Class, VERSION};
+use fizz_gpu_abi::{Class, ErrorClass, VERSION};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,8 +87,8 @@ struct Reports {
 
 #[derive(Debug, Default)]
 struct Said {
-    /// Validation errors since the last look.
-    invalid: Vec<String>,
+    /// Errors for the guest since the last look.
+    errors: Vec<(ErrorClass, String)>,
     /// The first failure of the host.
     fault: Option<(HostFault, String)>,
 }
@@ -97,16 +97,21 @@ impl Reports {
     fn report(&self, error: wgpu::Error) {
         match error {
             wgpu::Error::Validation { description, .. } => {
-                let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-                said.invalid.push(one_line(&description));
-                self.any.store(true, Ordering::Release);
+                self.tell(ErrorClass::Validation, one_line(&description));
+            }
+            // A pipeline that this driver cannot compile. The description may have the driver's words: not for guests.
+            wgpu::Error::Internal { .. } => {
+                self.tell(ErrorClass::Internal, "this device cannot compile the pipeline".to_owned());
             }
             // The quota was not passed, so the promise to the guest is broken, not the guest's rule.
             wgpu::Error::OutOfMemory { source } => self.fail(HostFault::OutOfMemory, source.to_string()),
-            wgpu::Error::Internal { description, .. } => {
-                self.fail(HostFault::DeviceLost, one_line(&description))
-            }
         }
+    }
+
+    fn tell(&self, class: ErrorClass, text: String) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.errors.push((class, text));
+        self.any.store(true, Ordering::Release);
     }
 
     fn fail(&self, fault: HostFault, text: String) {
@@ -133,8 +138,8 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Validation errors since the last look; `Err` if the device failed.
-    pub(crate) fn errors(&self) -> Result<Vec<String>, Stop> {
+    /// Errors for the guest since the last look; `Err` if the device failed.
+    pub(crate) fn errors(&self) -> Result<Vec<(ErrorClass, String)>, Stop> {
         if !self.reports.any.swap(false, Ordering::AcqRel) {
             return Ok(Vec::new());
         }
@@ -144,14 +149,14 @@ impl Device {
             self.reports.any.store(true, Ordering::Release);
             return Err(Stop::HostFault(*fault, text.clone()));
         }
-        Ok(std::mem::take(&mut said.invalid))
+        Ok(std::mem::take(&mut said.errors))
     }
 
     /// An error of a step that cannot be the guest's.
     pub(crate) fn must(&self, step: &str) -> Result<(), Stop> {
         match self.errors()?.into_iter().next() {
             None => Ok(()),
-            Some(text) => Err(Stop::HostFault(HostFault::DeviceLost, format!("{step}: {text}"))),
+            Some((_, text)) => Err(Stop::HostFault(HostFault::DeviceLost, format!("{step}: {text}"))),
         }
     }
 
@@ -165,6 +170,6 @@ impl Device {
             }
             other => Stop::HostFault(HostFault::DeviceLost, other.to_string()),
         })?;
-        self.errors().map(|invalid| debug_assert!(invalid.is_empty(), "{invalid:?}"))
+        self.must("wait for the device")
     }
 }

@@ -1,7 +1,7 @@
 //! GPU devices for Fizz guests.
 //!
-//! In: the calls of [`Session`](fizz_gpu_abi::host::Session), with bytes of a stranger. Out: bytes of buffers, error records, gas; or a
-//! [`Stop`](fizz_gpu_abi::host::Stop). The main path: [`Adapters::list`] → [`Adapters::choose`] → [`Hardware`] (a factory of sessions) →
+//! In: the calls of [`Session`], with bytes of a stranger. Out: bytes of buffers, error records, gas; or a
+//! [`Stop`]. The main path: [`Adapters::list`] → [`Adapters::choose`] → [`Hardware`] (a factory of sessions) →
 //! a session with a `wgpu` device of its own, so that tasks cannot see or break each other's objects.
 //!
 //! A stream is decoded and checked as a whole, then executed command by command: quotas and [gas](schedule) first, then the rules

@@ -66,12 +66,12 @@ impl Open {
         self.errors.raise(ErrorClass::Validation, text);
     }
 
-    /// Records the validation errors that `wgpu` has reported; says whether there were any.
+    /// Records the errors that `wgpu` has reported; says whether there were any.
     pub(crate) fn settle(&mut self) -> Result<bool, Stop> {
         let found = self.device.errors()?;
         let any = !found.is_empty();
-        for text in found {
-            self.invalid(text);
+        for (class, text) in found {
+            self.errors.raise(class, text);
         }
         Ok(any)
     }

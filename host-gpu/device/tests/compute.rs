@@ -200,7 +200,7 @@ fn constants_and_entry_points() {
     let data = guest.data(&[0; 8]);
     let mut run = |entry: &str, constants: &[(&str, f64)]| {
         let pipeline = guest.id();
-        let constants = constants.to_vec().into_iter();
+        let constants = constants.iter().copied();
         guest.stream.create_compute_pipeline(pipeline, "p", 0, shader, Some(entry), true, constants);
         let layout = guest.auto_layout(pipeline);
         let group = guest.group(layout, &[data]);

@@ -1,8 +1,8 @@
 //! Checks of WGSL before any driver sees it.
 //!
 //! In: source text of a stranger. Out: a [`CheckedShader`] (naga's module and its analysis), or a [`ShaderError`]
-//! with line and column. The order: [`scan`](mod@scan) bounds how deep the text can make any recursion → naga
-//! parses and validates, with nothing enabled beyond what compute in WebGPU always has → [`measure`](mod@measure) bounds
+//! with line and column. The order: `scan` bounds how deep the text can make any recursion → naga
+//! parses and validates, with nothing enabled beyond what compute in WebGPU always has → `measure` bounds
 //! what a driver will have to chew. All of it is deterministic, and its texts never come from a driver.
 //!
 //! Parsing happens on a thread of its own with a large stack: naga recurses over expressions, and the scan
@@ -119,8 +119,8 @@ fn compile(wgsl: &str, label: &str, limits: &ShaderLimits) -> Result<CheckedShad
     Ok(CheckedShader { module, info, entry_points, limits: limits.clone() })
 }
 
-/// Bytes of stack for naga; untouched pages cost nothing. The tests go to the limits of [`ShaderLimits`] with it.
-const STACK: usize = 256 << 20;
+/// Bytes of stack for naga; untouched pages cost nothing. At the limits of [`ShaderLimits`] an optimised build needs less than 2 MiB.
+const STACK: usize = 64 << 20;
 
 /// Runs `work` on a thread with a large stack. A panic in naga becomes an error.
 fn deep<T: Send>(label: &str, work: impl FnOnce() -> T + Send) -> Result<T, ShaderError> {

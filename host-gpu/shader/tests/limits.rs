@@ -177,6 +177,18 @@ fn zero_values_cannot_ask_for_gigabytes() {
 }
 
 #[test]
+fn constants_of_constants_fit_the_stack() {
+    // Local ones are not counted as declarations.
+    let mut text = String::from("const c0 = 1u;");
+    for n in 1..12_000 {
+        write!(text, "const c{n} = c{};", n - 1).unwrap();
+    }
+    accept(&body(&format!("{text} let x = array<u32, c11999>(); data[0] = x[0];")));
+    let bomb = text.replace("c0 = 1u", "c0 = 100000u");
+    assert!(limit(&body(&format!("{bomb} let x = array<u32, c11999>();"))).contains("zero value"));
+}
+
+#[test]
 fn quadratic_inputs_end_soon() {
     for text in [
         "const ",

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fizz_attest::{Blob, Canonical};
+use fizz_attest::Blob;
 use fizz_client::{Delivery, JobBlobs, host_path, write_delivery};
 use fizz_exec::{BlobError, Blobs, Claimed, OutputName};
 

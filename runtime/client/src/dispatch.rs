@@ -233,6 +233,11 @@ impl Dispatch {
         })
     }
 
+    /// Whether this node's commitment to the task stands.
+    pub fn is_committed(&self, task: u32, node: NodeId) -> bool {
+        matches!(self.tasks.get(task as usize), Some(TaskState::Committed(by, _)) if *by == node)
+    }
+
     /// The next thing to do, or `None` until something is handled.
     pub fn poll_action(&mut self) -> Option<Action> {
         (0..self.nodes.len())
@@ -286,7 +291,7 @@ impl Dispatch {
         let count = share.max(self.nodes[id].slots);
         let mut batch: Vec<u32> = eligible.into_iter().take(count).collect();
         batch.sort_unstable();
-        self.pending.retain(|task| !batch.contains(task));
+        self.pending.retain(|task| batch.binary_search(task).is_err());
         batch
     }
 

@@ -7,13 +7,17 @@
 
 mod address;
 mod blobs;
+mod delivery;
 pub mod dispatch;
 mod node;
+mod shell;
 mod submit;
 mod write;
 
 pub use address::{NodeAddress, ParseAddressError};
 pub use blobs::JobBlobs;
-pub use node::{Delivery, NodeError};
-pub use submit::{News, Report, Submission, SubmitError, submit};
+pub use delivery::{Checked, Delivery, Papers};
+pub use node::NodeError;
+pub use shell::submit;
+pub use submit::{News, Report, Submission, SubmitError};
 pub use write::{WriteError, host_path, write_delivery, write_output};

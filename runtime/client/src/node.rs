@@ -1,24 +1,28 @@
 //! One node as the requester speaks to it: each function is one request with all that belongs to it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fizz_attest::{
-    Blob, Canonical, CanonicalError, CheckedReceipt, Digest, Envelope, HostFault, ReceiptError, ReceiptFile,
-};
-use fizz_exec::OutputName;
+use fizz_attest::{Blob, Canonical, CanonicalError, Digest, Envelope, HostFault, ReceiptError};
 use fizz_wire::blob::{OpenReceiverError, TransferError};
 use fizz_wire::message::PROTOCOLS;
 use fizz_wire::{BlobReceiver, CallError, DialError, Endpoint, NodeInfo, Peer, RefusalCode, Reply, Request};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::address::NodeAddress;
 use crate::blobs::JobBlobs;
+use crate::delivery::{self, Checked, Delivery, Ground, output_path};
 
 /// Each reply that needs no work, and each 16 KiB of a blob, must come within this.
 const STALL: Duration = Duration::from_secs(30);
+/// Bytes a second that a transfer must make on the whole. A node that only just never stalls would hold up a job for
+/// days.
+const SLOWEST: u64 = 64 << 10;
 /// How long to wait before a busy node is asked again.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
+/// How long a node may have no room for a lease or its blobs.
+const BUSY_WITHIN: Duration = Duration::from_secs(60);
 
 /// A node cannot be used any further.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +36,15 @@ pub enum NodeError {
     /// A blob did not go through.
     #[error(transparent)]
     Transfer(#[from] TransferError),
-    /// It asks for a blob that the job does not name.
-    #[error("it asks for a blob that the job does not name")]
-    UnknownBlob,
+    /// It asks for a blob that is not here.
+    #[error("it asks for the blob {0}, which is not among the job's")]
+    UnknownBlob(Digest),
+    /// It takes or gives blobs too slowly.
+    #[error("it moved less than {SLOWEST} bytes a second")]
+    Slow,
+    /// It is another address of a node that is used already, or was.
+    #[error("it is the same node as number {}", .0 + 1)]
+    SameNode(usize),
     /// Its papers are not canonical.
     #[error("it sent bad papers: {0}")]
     Papers(#[from] CanonicalError),
@@ -63,36 +73,6 @@ pub enum NodeError {
         /// What the system says.
         source: std::io::Error,
     },
-}
-
-/// A task done by a node: its checked papers, and its outputs in files.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// The papers.
-    pub file: ReceiptFile,
-    /// What they say.
-    pub checked: CheckedReceipt,
-    /// The folder where each output lies under its hash.
-    pub folder: PathBuf,
-}
-
-impl Delivery {
-    /// The bytes of an output.
-    ///
-    /// # Errors
-    /// When there is no such output, or its file is gone.
-    pub fn read(&self, name: &OutputName) -> std::io::Result<Vec<u8>> {
-        let manifest = &self.checked.manifest;
-        let blob = match name {
-            OutputName::Stdout => Some(manifest.stdout),
-            OutputName::Stderr => Some(manifest.stderr),
-            OutputName::File(path) => {
-                manifest.files.iter().find(|entry| entry.path == *path).map(|entry| entry.blob)
-            }
-        };
-        let blob = blob.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))?;
-        std::fs::read(output_path(&self.folder, &blob))
-    }
 }
 
 /// How a request to run a task ended, while the node stays usable.
@@ -128,27 +108,58 @@ pub(crate) async fn connect(
 pub(crate) async fn offer(
     peer: &Peer,
     digest: Digest,
-    lease: &Envelope,
-    job: &[u8],
+    ground: &Ground,
     blobs: &JobBlobs,
 ) -> Result<(), NodeError> {
-    let request = Request::Offer { lease: lease.to_canonical(), job: job.to_vec() };
-    let missing = match peer.call(&request, STALL).await? {
-        Reply::Accepted { missing } => missing,
-        other => return Err(unexpected("accepted", &other)),
+    let request = Request::Offer { lease: ground.envelope.to_canonical(), job: ground.job_bytes.to_vec() };
+    let give_up = Instant::now() + BUSY_WITHIN;
+    let missing = loop {
+        match peer.call(&request, STALL).await {
+            Ok(Reply::Accepted { missing }) => break missing,
+            Ok(other) => return Err(unexpected("accepted", &other)),
+            Err(error) if is_busy(&error) && Instant::now() < give_up => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     };
-    for blob in missing {
-        let source = blobs.source(&blob).ok_or(NodeError::UnknownBlob)?;
-        peer.put_blob(digest, source, STALL).await?;
+    // A node that names one twice must not have it sent twice.
+    let missing: BTreeSet<Blob> = missing.into_iter().collect();
+    let bytes = missing.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size));
+    let put_all = async {
+        for blob in missing {
+            put(peer, digest, &blob, blobs).await?;
+        }
+        Ok(())
+    };
+    timeout(BUSY_WITHIN + time_for(bytes), put_all).await.map_err(|_| NodeError::Slow)?
+}
+
+async fn put(peer: &Peer, lease: Digest, blob: &Blob, blobs: &JobBlobs) -> Result<(), NodeError> {
+    let source = blobs.source(blob).ok_or(NodeError::UnknownBlob(blob.content))?;
+    let give_up = Instant::now() + BUSY_WITHIN;
+    loop {
+        match peer.put_blob(lease, source, STALL).await {
+            Err(TransferError::Call(error)) if is_busy(&error) && Instant::now() < give_up => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            put => return put.map(|_| ()).map_err(NodeError::from),
+        }
     }
-    Ok(())
+}
+
+fn is_busy(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(refusal) if refusal.code == RefusalCode::Busy)
+}
+
+fn time_for(bytes: u64) -> Duration {
+    STALL + Duration::from_secs(bytes / SLOWEST)
 }
 
 /// Has a task run, checks its receipt, and fetches its outputs into `folder`.
 pub(crate) async fn run(
     peer: &Peer,
-    lease: &Envelope,
-    job: &[u8],
+    ground: &Ground,
     (digest, task): (Digest, u32),
     folder: &Path,
     deadline: Instant,
@@ -164,13 +175,7 @@ pub(crate) async fn run(
             return Ok(Ran::Fault(HostFault::TimedOut, "the node was busy all the time".into()));
         }
     };
-    let file = ReceiptFile {
-        receipt: Envelope::from_canonical(&receipt)?,
-        lease: lease.clone(),
-        job: job.to_vec(),
-        manifest,
-    };
-    let checked = file.check()?;
+    let (file, checked) = delivery::check(Envelope::from_canonical(&receipt)?, manifest, ground)?;
     if checked.receipt.result.task != task {
         return Err(NodeError::OtherReceipt("task"));
     }
@@ -197,7 +202,7 @@ async fn ask(
     let mut channel = peer.begin(&Request::Run { lease, task }).await?;
     loop {
         let wait = deadline.saturating_duration_since(Instant::now());
-        let Ok(reply) = tokio::time::timeout(wait, channel.reader.receive_within::<Reply>(wait)).await else {
+        let Ok(reply) = timeout(wait, channel.reader.receive_within::<Reply>(wait)).await else {
             return Ok(Answer::Ended(Ran::Fault(HostFault::TimedOut, "the node took too long".into())));
         };
         match reply.map_err(CallError::from)? {
@@ -216,28 +221,28 @@ async fn ask(
     }
 }
 
-async fn fetch(peer: &Peer, lease: Digest, checked: &CheckedReceipt, folder: &Path) -> Result<(), NodeError> {
+async fn fetch(peer: &Peer, lease: Digest, checked: &Checked, folder: &Path) -> Result<(), NodeError> {
     let manifest = &checked.manifest;
     let limits = &checked.job.limits;
     let bytes = manifest.blobs().try_fold(0u64, |sum, (_, blob)| sum.checked_add(blob.size));
     let files = manifest.files.len();
-    match bytes {
-        Some(bytes) if bytes <= limits.output_bytes && files as u64 <= limits.files => {}
+    let bytes = match bytes {
+        Some(bytes) if bytes <= limits.output_bytes && files as u64 <= limits.files => bytes,
         bytes => return Err(NodeError::TooMuchOutput { bytes: bytes.unwrap_or(u64::MAX), files }),
-    }
+    };
     std::fs::create_dir_all(folder)
         .map_err(|source| NodeError::Folder { path: folder.to_owned(), source })?;
-    for (_, blob) in manifest.blobs() {
-        let path = output_path(folder, &blob);
-        let mut receiver = BlobReceiver::in_file(blob, &path, &path.with_extension("bao"))?;
-        peer.get_blob(lease, &mut receiver, STALL).await?;
-    }
-    Ok(())
-}
-
-/// Where an output lies below a delivery's folder.
-pub(crate) fn output_path(folder: &Path, blob: &Blob) -> PathBuf {
-    folder.join(blob.content.to_string())
+    let get_all = async {
+        for (_, blob) in manifest.blobs() {
+            let path = output_path(folder, &blob);
+            let mut receiver = BlobReceiver::in_file(blob, &path, &path.with_extension("bao"))?;
+            peer.get_blob(lease, &mut receiver, STALL).await?;
+        }
+        Ok(())
+    };
+    // Besides the bytes, each file costs a round trip.
+    let files = Duration::from_millis(250) * u32::try_from(files).unwrap_or(u32::MAX);
+    timeout(time_for(bytes).saturating_add(files), get_all).await.map_err(|_| NodeError::Slow)?
 }
 
 fn unexpected(expected: &'static str, reply: &Reply) -> NodeError {

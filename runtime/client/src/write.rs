@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::node::{Delivery, output_path};
+use crate::delivery::{Delivery, output_path};
 
 /// An output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -90,11 +90,27 @@ fn host_name(name: &str) -> String {
             c => host.push(c),
         }
     }
-    match host.as_str() {
-        "" => "%".to_owned(),
-        "." | ".." => host.replace('.', "%2e"),
-        _ => host,
+    if host.is_empty() {
+        return "%".to_owned();
     }
+    // Windows drops these at the end of a name.
+    if let Some(last) = host.pop() {
+        match last {
+            '.' | ' ' => host.push_str(&format!("%{:02x}", last as u32)),
+            last => host.push(last),
+        }
+    }
+    // And takes these for devices, whatever extension follows.
+    let stem = host.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let numbered = |device: &str| {
+        stem.strip_prefix(device)
+            .is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
+    };
+    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT") {
+        let first = host.remove(0);
+        host.insert_str(0, &format!("%{:02x}", first as u32));
+    }
+    host
 }
 
 #[cfg(test)]
@@ -105,14 +121,22 @@ mod tests {
     fn names_stay_names() {
         for (guest, host) in [
             ("a b.txt", "a b.txt"),
-            ("..", "%2e%2e"),
+            ("..", ".%2e"),
+            (".", "%2e"),
+            ("a. ", "a.%20"),
+            (".hidden", ".hidden"),
+            ("con", "%63on"),
+            ("Lpt1.txt", "%4cpt1.txt"),
+            ("nul .x", "%6eul .x"),
+            ("console", "console"),
+            ("com10", "com10"),
             ("a\\..\\b", "a%5c..%5cb"),
             ("c:d%", "c%3ad%25"),
             ("", "%"),
         ] {
             assert_eq!(host_name(guest), host);
         }
-        assert_eq!(host_path("../../etc/passwd"), Path::new("%2e%2e/%2e%2e/etc/passwd"));
+        assert_eq!(host_path("../../etc/passwd"), Path::new(".%2e/.%2e/etc/passwd"));
         assert_eq!(host_path("/etc/passwd"), Path::new("%/etc/passwd"));
     }
 

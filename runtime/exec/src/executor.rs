@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fizz_attest::{
-    Blob, Digest, EngineInfo, GpuProfile, GpuUse, HostFault, Job, LimitKind, Outcome, OutputEntry,
-    OutputManifest, Profile, TaskResult,
+    Blob, Canonical, Digest, EngineInfo, GpuProfile, GpuUse, HostFault, Job, LimitKind, MAX_PATH_BYTES,
+    Outcome, OutputEntry, OutputManifest, Profile, TaskResult,
 };
 use fizz_gpu_abi::host::Sessions;
 use fizz_sandbox::{
@@ -18,6 +18,9 @@ use crate::blobs::{self, BlobError, Blobs};
 
 /// Programs kept compiled.
 const PROGRAMS: usize = 4;
+
+/// Bytes of a manifest's entry beside its path, at most: field names, hash, sizes; also of all that is no entry.
+const ENTRY_BYTES: usize = 256;
 
 /// Runs tasks of jobs on this machine.
 pub struct Executor {
@@ -147,7 +150,8 @@ impl Executor {
         fizz_sandbox::engine_info()
     }
 
-    /// Runs a task. With `gpu`, a guest that looks for a GPU finds this machine's.
+    /// Runs a task. With `gpu`, a guest that looks for a GPU finds this machine's. The profile names the GPU only
+    /// where the module could look for one.
     ///
     /// # Errors
     /// [`ExecuteError`]. A guest that fails is no error but an outcome.
@@ -168,7 +172,7 @@ impl Executor {
         let compiling = Instant::now();
         let (program, compiled) = self.program(&job.module.blob, blobs)?;
         let compile_time = if compiled { compiling.elapsed() } else { Duration::ZERO };
-        let gpu = self.gpu.clone().filter(|_| gpu && job.gpu != GpuUse::Off);
+        let gpu = self.gpu.clone().filter(|_| gpu && job.gpu != GpuUse::Off && program.imports_gpu());
         let profile = self.profile(gpu.is_some());
         let spec = specify(job, task, blobs)?;
         let report = fizz_sandbox::run(&program, spec, gpu, observer)?;
@@ -244,14 +248,22 @@ fn outputs(files: &Files, out: &str) -> Vec<(String, Bytes)> {
 }
 
 impl Executed {
-    /// A guest can name one file many times: what it leaves by all names counts, as it is all carried away.
+    /// A guest can name one file many times: what it leaves by all names counts, as it is all carried away. And the
+    /// names must fit into a manifest.
     fn limit_outputs(&mut self, job: &Job) {
         let sizes = self.files.iter().map(|(_, bytes)| bytes.len() as u64);
         let streams = (self.stdout.len() + self.stderr.len()) as u64;
-        if sizes.fold(streams, u64::saturating_add) > job.limits.output_bytes {
-            self.outcome = Outcome::LimitExceeded { kind: LimitKind::OutputBytes };
-            self.files.clear();
-        }
+        let names = self.files.iter().map(|(path, _)| path.len() + ENTRY_BYTES).sum::<usize>();
+        let longest = self.files.iter().map(|(path, _)| path.len()).max().unwrap_or_default();
+        let kind = if sizes.fold(streams, u64::saturating_add) > job.limits.output_bytes {
+            LimitKind::OutputBytes
+        } else if names > OutputManifest::MAX_BYTES - ENTRY_BYTES || longest >= MAX_PATH_BYTES {
+            LimitKind::Files
+        } else {
+            return;
+        };
+        self.outcome = Outcome::LimitExceeded { kind };
+        self.files.clear();
     }
 
     /// The manifest of the outputs.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod drive;
 mod node;
 mod serve;
 mod store;
@@ -14,4 +15,4 @@ pub mod worker;
 
 pub use admission::{Admission, Admitted};
 pub use node::{Drill, Node, NodeConfig, StartError};
-pub use store::{Store, StoreError, StoredLease, StoredResult};
+pub use store::{Keeping, Store, StoreError, StoredLease, StoredResult};

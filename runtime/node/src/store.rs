@@ -1,29 +1,36 @@
 //! What a node keeps: blobs as files named by their hash, leases and results in a `redb` database.
 //!
 //! ```text
-//! DIR/node.redb              leases and results
-//! DIR/blobs/ab/abcd…         a blob's bytes; abcd….bao its outboard, where it has more than one group
-//! DIR/incoming/abcd…         a blob that is still coming, resumed from what is proven
-//! DIR/scratch/N/             outputs of a task that runs, empty at start
+//! DIR/node.redb                        leases and results
+//! DIR/blobs/REQUESTER/ab/abcd…         a blob's bytes; abcd….bao its outboard, where it has more than one group
+//! DIR/incoming/REQUESTER-abcd…         a blob that is still coming, resumed from what is proven
+//! DIR/scratch/N/                       outputs of a task that runs, empty at start
 //! ```
 //! Whatever is acknowledged to a peer is on the disk before: files are synced before they are renamed into place,
-//! and a database commit is durable when it returns.
+//! and a database commit is durable when it returns. Requesters share no blob, so that none gets at another's by its
+//! hash. Everything blocks.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
-use fizz_attest::{Blob, Canonical, Digest, Envelope, Job, Lease, OutputManifest};
+use fizz_attest::{Blob, Canonical, Digest, Envelope, Job, Lease, OutputManifest, PublicKey};
 use fizz_wire::blob::{BlobReceiver, BlobSource, FeedError, OpenReceiverError, SourceError};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-/// Lease digest to the expiry of its data (seconds since 1970), its envelope and its job's canonical bytes.
-const LEASES: TableDefinition<'_, &[u8; 32], (u64, &[u8], &[u8])> = TableDefinition::new("leases");
-/// Lease digest and task to the receipt's envelope and the manifest's canonical bytes.
-const RESULTS: TableDefinition<'_, (&[u8; 32], u32), (&[u8], &[u8])> = TableDefinition::new("results");
+mod files;
+mod ledger;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use files::blob_path;
+use files::{Files, Sweep, sync_folder};
+use ledger::{Ledger, Record};
+use space::Space;
+
+/// Decoded leases at hand, so that not every request decodes its job again.
+const LEASES_AT_HAND: usize = 8;
 
 /// The store failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +54,20 @@ pub enum StoreError {
     /// A record does not decode; the database was changed by something else.
     #[error("the node's database holds a damaged {0}")]
     Damaged(&'static str),
+    /// No room.
+    #[error("the node's store has no room for {wanted} bytes, only for {free}")]
+    Full {
+        /// Bytes asked for.
+        wanted: u64,
+        /// Bytes there are.
+        free: u64,
+    },
+    /// The node, or the requester, has as many leases as it may.
+    #[error("there are too many leases that are not over")]
+    TooManyLeases,
+    /// A link, a folder or a pipe stands where an output should.
+    #[error("{} is no plain file", .0.display())]
+    NotAFile(PathBuf),
     /// A file could not be read as a blob.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -57,18 +78,6 @@ pub enum StoreError {
     #[error(transparent)]
     Feed(#[from] FeedError),
 }
-
-macro_rules! database_errors {
-    ($($error:ident),*) => {$(
-        impl From<redb::$error> for StoreError {
-            fn from(error: redb::$error) -> StoreError {
-                StoreError::Database(Box::new(error.into()))
-            }
-        }
-    )*};
-}
-
-database_errors!(CommitError, DatabaseError, StorageError, TableError, TransactionError);
 
 /// A lease with its job, as the node accepted them.
 #[derive(Clone, Debug)]
@@ -93,116 +102,104 @@ pub struct StoredResult {
 /// A node's store.
 #[derive(Debug)]
 pub struct Store {
-    root: PathBuf,
-    database: Database,
-    bytes: AtomicU64,
-    /// Serialises renames into place, so that bytes are counted once.
-    placing: Mutex<()>,
+    files: Files,
+    ledger: Ledger,
+    at_hand: Mutex<VecDeque<(Digest, Arc<StoredLease>)>>,
+    /// Shared by whoever imports outputs that no result names yet; held alone while files are removed.
+    keeping: RwLock<()>,
 }
 
+/// As long as this lives, no file is removed: outputs can be imported and then named by a result.
+#[derive(Debug)]
+pub struct Keeping<'a>(#[allow(dead_code, reason = "a guard")] RwLockReadGuard<'a, ()>);
+
 impl Store {
-    /// Opens a store, or makes one. Whatever an earlier run left half-done in `scratch` is removed.
-    pub fn open(root: &Path) -> Result<Store, StoreError> {
-        for folder in ["blobs", "incoming", "scratch"] {
-            make_folder(&root.join(folder))?;
-        }
-        let path = root.join("node.redb");
-        let database = match Database::create(&path) {
-            Ok(database) => database,
-            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse(path)),
-            Err(error) => return Err(error.into()),
-        };
-        let transaction = database.begin_write()?;
-        transaction.open_table(LEASES)?;
-        transaction.open_table(RESULTS)?;
-        transaction.commit()?;
-        let store =
-            Store { root: root.to_owned(), database, bytes: AtomicU64::new(0), placing: Mutex::new(()) };
-        clear_folder(&root.join("scratch"))?;
-        store.bytes.store(store.count_bytes()?, Ordering::Relaxed);
-        Ok(store)
+    /// Opens a store that may fill `limit` bytes, or makes one. Whatever an earlier run left half-done is removed,
+    /// but for blobs that leases still wait for.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where another node has it open; others where the disk or the database fails.
+    pub fn open(root: &Path, limit: u64) -> Result<Store, StoreError> {
+        std::fs::create_dir_all(root).map_err(|source| StoreError::Io {
+            action: "make the folder",
+            path: root.to_owned(),
+            source,
+        })?;
+        // The database first: its lock keeps a second node out of the files.
+        let ledger = Ledger::open(&root.join("node.redb"))?;
+        let files = Files::open(root, Space::new(limit))?;
+        sync_folder(root)?;
+        ledger.leases(|record| files.space.count(record.bytes()))?;
+        ledger.expire(0, files.sweep()?)?;
+        Ok(Store { files, ledger, at_hand: Mutex::default(), keeping: RwLock::default() })
     }
 
-    /// Bytes of blobs kept, outboards apart.
+    /// Bytes that are spoken for, of those that the store may fill.
     pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.files.space.taken()
     }
 
-    /// The folder that holds blobs.
-    pub fn blobs(&self) -> PathBuf {
-        self.root.join("blobs")
+    /// The folder that holds a requester's blobs.
+    pub fn blobs(&self, owner: &PublicKey) -> PathBuf {
+        self.files.blobs(owner)
     }
 
     /// An empty folder of a name of the caller's own, for a task's outputs.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
     pub fn scratch(&self, name: &str) -> Result<PathBuf, StoreError> {
-        let path = self.root.join("scratch").join(name);
-        clear_folder(&path)?;
-        make_folder(&path)?;
-        Ok(path)
+        self.files.scratch(name)
     }
 
-    /// Whether the whole blob is here.
-    pub fn has(&self, blob: &Blob) -> bool {
-        fs::metadata(blob_path(&self.blobs(), blob)).is_ok_and(|metadata| metadata.len() == blob.size)
+    /// Whether a requester's whole blob is here.
+    pub fn has(&self, owner: &PublicKey, blob: &Blob) -> bool {
+        self.files.has(owner, blob)
     }
 
     /// A blob to be sent.
-    pub fn source(&self, blob: &Blob) -> Option<BlobSource> {
-        let path = blob_path(&self.blobs(), blob);
-        self.has(blob).then(|| BlobSource::stored(*blob, &path, &outboard_path(&path)))
+    pub fn source(&self, owner: &PublicKey, blob: &Blob) -> Option<BlobSource> {
+        self.files.source(owner, blob)
     }
 
-    /// A receiver for a blob that is missing, with what earlier transfers left. Blocks.
-    pub fn receiver(&self, blob: &Blob) -> Result<BlobReceiver, StoreError> {
-        let path = self.incoming(blob);
-        Ok(BlobReceiver::in_file(*blob, &path, &outboard_path(&path))?)
+    /// A receiver for a blob that is missing, with what earlier transfers left.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Receiver`], [`StoreError::Io`].
+    pub fn receiver(&self, owner: &PublicKey, blob: &Blob) -> Result<BlobReceiver, StoreError> {
+        self.files.receiver(owner, blob)
     }
 
-    /// Keeps a blob that arrived whole. Blocks until it is durable.
-    pub fn adopt(&self, mut receiver: BlobReceiver) -> Result<(), StoreError> {
-        receiver.sync()?;
-        let blob = receiver.blob();
-        drop(receiver);
-        self.place(&blob, &self.incoming(&blob))
+    /// Keeps a blob that arrived whole, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::Feed`], [`StoreError::Io`].
+    pub fn adopt(&self, owner: &PublicKey, receiver: BlobReceiver) -> Result<(), StoreError> {
+        self.files.adopt(owner, receiver)
     }
 
-    /// Keeps a file of the node's own, which is gone from its path afterwards. Blocks until it is durable.
-    pub fn import(&self, path: &Path) -> Result<Blob, StoreError> {
-        let source = BlobSource::of_file(path)?;
-        let blob = source.blob();
-        let outboard = outboard_path(path);
-        source.save_outboard(&outboard).map_err(io_error("write", &outboard))?;
-        for path in [path, &outboard] {
-            File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))?;
-        }
-        self.place(&blob, path)?;
-        Ok(blob)
+    /// Keeps everything from being removed.
+    pub fn keep(&self) -> Keeping<'_> {
+        Keeping(self.keeping.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
-    fn incoming(&self, blob: &Blob) -> PathBuf {
-        self.root.join("incoming").join(blob.content.to_string())
+    /// Keeps files of the node's own as blobs of a requester, durably. They are gone from their paths afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAFile`], [`StoreError::Full`], [`StoreError::Source`], [`StoreError::Io`].
+    pub fn import(
+        &self,
+        _: &Keeping<'_>,
+        owner: &PublicKey,
+        paths: &[PathBuf],
+    ) -> Result<Vec<Blob>, StoreError> {
+        self.files.import(owner, paths)
     }
 
-    /// Moves synced files into place, the outboard first: a blob is there when its bytes are.
-    fn place(&self, blob: &Blob, from: &Path) -> Result<(), StoreError> {
-        let to = blob_path(&self.blobs(), blob);
-        let folder = to.parent().unwrap_or(&self.root).to_owned();
-        let _placing = self.placing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        make_folder(&folder)?;
-        let new = !self.has(blob);
-        let (from_outboard, to_outboard) = (outboard_path(from), outboard_path(&to));
-        if from_outboard.exists() {
-            fs::rename(&from_outboard, &to_outboard).map_err(io_error("place", &to_outboard))?;
-        }
-        fs::rename(from, &to).map_err(io_error("place", &to))?;
-        sync_folder(&folder)?;
-        if new {
-            self.bytes.fetch_add(blob.size, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Keeps an accepted lease. Blocks until it is durable.
+    /// Keeps an accepted lease, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::TooManyLeases`], [`StoreError::Database`].
     pub fn put_lease(
         &self,
         lease: &Lease,
@@ -210,179 +207,88 @@ impl Store {
         job: &[u8],
         keep_until: u64,
     ) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        transaction
-            .open_table(LEASES)?
-            .insert(&lease.digest().0, (keep_until, envelope.to_canonical().as_slice(), job))?;
-        transaction.commit()?;
-        Ok(())
+        let record = Record { keep_until, envelope: envelope.to_canonical(), job: job.to_vec() };
+        self.files.space.take(record.bytes())?;
+        let put = self.ledger.put_lease(lease, &record);
+        if !matches!(put, Ok(true)) {
+            self.files.space.give_back(record.bytes());
+        }
+        put.map(|_| ())
     }
 
     /// A lease that was accepted.
-    pub fn lease(&self, digest: &Digest) -> Result<Option<StoredLease>, StoreError> {
-        let table = self.database.begin_read()?.open_table(LEASES)?;
-        let Some(row) = table.get(&digest.0)? else { return Ok(None) };
-        let (keep_until, envelope, job) = row.value();
-        let envelope = Envelope::from_canonical(envelope).map_err(|_| StoreError::Damaged("lease"))?;
-        let (lease, _) = envelope.open_any().map_err(|_| StoreError::Damaged("lease"))?;
-        let job = Job::decode(job).map_err(|_| StoreError::Damaged("job"))?;
-        Ok(Some(StoredLease { lease, job, keep_until }))
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn lease(&self, digest: &Digest) -> Result<Option<Arc<StoredLease>>, StoreError> {
+        // Held while a job is decoded: one large job at a time is enough.
+        let mut at_hand = self.at_hand.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((_, lease)) = at_hand.iter().find(|(known, _)| known == digest) {
+            return Ok(Some(lease.clone()));
+        }
+        let Some(record) = self.ledger.lease(digest)? else { return Ok(None) };
+        let (lease, job) = record.decode()?;
+        let lease = Arc::new(StoredLease { lease, job, keep_until: record.keep_until });
+        if at_hand.len() == LEASES_AT_HAND {
+            at_hand.pop_front();
+        }
+        at_hand.push_back((*digest, lease.clone()));
+        Ok(Some(lease))
     }
 
     /// How many leases are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
     pub fn lease_count(&self) -> Result<u64, StoreError> {
-        use redb::ReadableTableMetadata;
-        Ok(self.database.begin_read()?.open_table(LEASES)?.len()?)
+        self.ledger.lease_count()
     }
 
-    /// Commits to a result. Blocks until it is durable; afterwards the node may say that the task is done. The first
-    /// result of a task stays.
+    /// Commits to a result, durably; afterwards the node may say that the task is done. The first result of a task
+    /// stays, and is returned. `None` where the lease is gone meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
     pub fn put_result(
         &self,
-        lease: &Digest,
-        task: u32,
+        _: &Keeping<'_>,
+        (lease, task): (&Digest, u32),
         result: &StoredResult,
-    ) -> Result<StoredResult, StoreError> {
-        let transaction = self.database.begin_write()?;
-        let kept = {
-            let mut table = transaction.open_table(RESULTS)?;
-            let key = (&lease.0, task);
-            let earlier = table.get(key)?.map(|row| own(row.value()));
-            if earlier.is_none() {
-                table.insert(key, (result.receipt.as_slice(), result.manifest.as_slice()))?;
-            }
-            earlier.unwrap_or_else(|| result.clone())
-        };
-        transaction.commit()?;
-        Ok(kept)
+        manifest: &OutputManifest,
+    ) -> Result<Option<StoredResult>, StoreError> {
+        self.ledger.put_result(lease, task, result, manifest)
     }
 
     /// The result of a task, if it is committed.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
     pub fn result(&self, lease: &Digest, task: u32) -> Result<Option<StoredResult>, StoreError> {
-        let table = self.database.begin_read()?.open_table(RESULTS)?;
-        Ok(table.get((&lease.0, task))?.map(|row| own(row.value())))
+        self.ledger.result(lease, task)
     }
 
     /// Whether a blob is an output of one of the lease's committed results.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
     pub fn is_output(&self, lease: &Digest, blob: &Blob) -> Result<bool, StoreError> {
-        let table = self.database.begin_read()?.open_table(RESULTS)?;
-        for row in table.range((&lease.0, 0)..=(&lease.0, u32::MAX))? {
-            let row = row?.1;
-            let manifest =
-                OutputManifest::decode(row.value().1).map_err(|_| StoreError::Damaged("manifest"))?;
-            if manifest.blobs().any(|(_, output)| output == *blob) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        self.ledger.is_output(lease, blob)
     }
 
-    /// Forgets leases whose time to be kept is over, their results, and the blobs that no other lease names.
-    /// Returns how many leases went. Blocks.
-    pub fn expire(&self, now: u64) -> Result<usize, StoreError> {
-        let transaction = self.database.begin_write()?;
-        let mut kept = BTreeSet::new();
-        let gone = {
-            let mut leases = transaction.open_table(LEASES)?;
-            let mut results = transaction.open_table(RESULTS)?;
-            let mut gone = Vec::new();
-            for row in leases.iter()? {
-                let (key, value) = row?;
-                let (keep_until, _, job) = value.value();
-                if keep_until < now {
-                    gone.push(*key.value());
-                    continue;
-                }
-                let job = Job::decode(job).map_err(|_| StoreError::Damaged("job"))?;
-                kept.extend(job.blobs(0..job.tasks.len() as u32));
-            }
-            for lease in &gone {
-                leases.remove(lease)?;
-            }
-            results.retain(|(lease, _), _| !gone.contains(lease))?;
-            for row in results.iter()? {
-                let manifest =
-                    OutputManifest::decode(row?.1.value().1).map_err(|_| StoreError::Damaged("manifest"))?;
-                kept.extend(manifest.blobs().map(|(_, blob)| blob));
-            }
-            gone.len()
-        };
-        // Before the commit, so that a lease that is accepted now waits, and finds its blobs missing.
-        if gone > 0 {
-            self.remove_all_but(&kept)?;
+    /// Forgets leases whose time to be kept is over at `now` (seconds since 1970), their results, and all files that
+    /// no other lease names. Returns the leases that went.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`], [`StoreError::Io`].
+    pub fn expire(&self, now: u64) -> Result<Vec<Digest>, StoreError> {
+        if !self.ledger.any_over(now)? {
+            return Ok(Vec::new());
         }
-        transaction.commit()?;
+        let _alone = self.keeping.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (gone, bytes) = self.ledger.expire(now, self.files.sweep()?)?;
+        self.files.space.give_back(bytes);
+        let mut at_hand = self.at_hand.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        at_hand.retain(|(digest, _)| !gone.contains(digest));
         Ok(gone)
     }
-
-    fn remove_all_but(&self, kept: &BTreeSet<Blob>) -> Result<(), StoreError> {
-        let kept: BTreeSet<String> = kept.iter().map(|blob| blob.content.to_string()).collect();
-        let _placing = self.placing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        for (path, _) in self.files()? {
-            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-            if !kept.contains(name) {
-                fs::remove_file(&path).map_err(io_error("remove", &path))?;
-            }
-        }
-        self.bytes.store(self.count_bytes()?, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn count_bytes(&self) -> Result<u64, StoreError> {
-        Ok(self.files()?.iter().filter(|(path, _)| path.extension().is_none()).map(|(_, size)| size).sum())
-    }
-
-    fn files(&self) -> Result<Vec<(PathBuf, u64)>, StoreError> {
-        let mut files = Vec::new();
-        let mut folders = vec![self.blobs()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).map_err(io_error("list", &folder))? {
-                let entry = entry.map_err(io_error("list", &folder))?;
-                let metadata = entry.metadata().map_err(io_error("read", &entry.path()))?;
-                match metadata.is_dir() {
-                    true => folders.push(entry.path()),
-                    false => files.push((entry.path(), metadata.len())),
-                }
-            }
-        }
-        Ok(files)
-    }
-}
-
-/// Where a blob lies below a folder of blobs.
-pub(crate) fn blob_path(blobs: &Path, blob: &Blob) -> PathBuf {
-    let name = blob.content.to_string();
-    blobs.join(&name[..2]).join(name)
-}
-
-fn outboard_path(path: &Path) -> PathBuf {
-    path.with_extension("bao")
-}
-
-fn own((receipt, manifest): (&[u8], &[u8])) -> StoredResult {
-    StoredResult { receipt: receipt.to_vec(), manifest: manifest.to_vec() }
-}
-
-fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
-    move |source| StoreError::Io { action, path: path.to_owned(), source }
-}
-
-fn make_folder(path: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(path).map_err(io_error("make the folder", path))
-}
-
-fn clear_folder(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Ok(()) => make_folder(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make_folder(path),
-        Err(error) => Err(io_error("clear", path)(error)),
-    }
-}
-
-/// Makes renames in a folder durable. Only Unix can open folders for that; elsewhere the file system decides.
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(io_error("sync", path))?;
-    }
-    Ok(())
 }

@@ -122,3 +122,61 @@ fn config() -> Config {
     }
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_named_version_is_the_one_in_the_lock_file() {
+        let lock = include_str!("../../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"wasmtime\"\nversion = \"{WASMTIME_VERSION}\"")));
+    }
+
+    #[test]
+    fn the_engine_itself_refuses_what_the_validator_refuses() {
+        let engine = Engine::new().unwrap();
+        for (name, text) in [
+            ("threads", "(memory 1 1 shared)"),
+            ("memory64", "(memory i64 1)"),
+            ("multi-memory", "(memory 1) (memory 1)"),
+            ("custom-page-sizes", "(memory 1 (pagesize 1))"),
+            ("relaxed-simd", "(func (param v128) (result v128) (i32x4.relaxed_trunc_f32x4_s (local.get 0)))"),
+            ("garbage-collection", "(type (struct (field i32)))"),
+            ("function-references", "(type $t (func)) (func (param (ref $t)) (call_ref $t (local.get 0)))"),
+            (
+                "wide-arithmetic",
+                "(func (param i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 0)))",
+            ),
+            ("stack-switching", "(type $f (func)) (type $c (cont $f))"),
+            ("legacy-exceptions", "(func try catch_all end)"),
+        ] {
+            let wasm = wat::parse_str(format!("(module {text})")).unwrap();
+            assert!(wasmtime::Module::new(engine.wasmtime(), &wasm).is_err(), "{name} is accepted");
+        }
+        let wasm = wat::parse_str("(component)").unwrap();
+        assert!(wasmtime::Module::new(engine.wasmtime(), &wasm).is_err());
+    }
+
+    #[test]
+    fn the_engine_runs_what_the_profile_names() {
+        let engine = Engine::new().unwrap();
+        for text in [
+            "(memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))",
+            "(tag $e) (func (throw $e))",
+            "(memory 1) (global i32 (i32.const 7)) (data (offset (i32.add (i32.const 1) (i32.const 2))) \"x\")",
+            "(func (result i32 i32) (i32.const 1) (i32.const 2))",
+            "(global (export \"g\") (mut i32) (i32.const 0))",
+            "(table 1 externref)",
+            "(func (param f32) (result i32) (i32.trunc_sat_f32_s (local.get 0)))",
+            "(func (param i32) (result i32) (i32.extend8_s (local.get 0)))",
+            "(func (param v128) (result v128) (i32x4.neg (local.get 0)))",
+            "(func $f (return_call $f))",
+        ] {
+            let wasm = wat::parse_str(format!("(module {text})")).unwrap();
+            wasmtime::Module::new(engine.wasmtime(), &wasm)
+                .unwrap_or_else(|error| panic!("{text}: {error:#}"));
+        }
+        assert_eq!(profile().proposals.split(',').count(), 10);
+    }
+}

@@ -132,7 +132,10 @@ impl<'p> Run<'p> {
         let instance = match program.instance_pre(variant)?.instantiate(&mut *store) {
             Ok(instance) => instance,
             Err(error) => {
-                // Only segments that do not fit: they are known before any gas is counted.
+                // A segment that does not fit is the guest's; all else is memory that the host does not have.
+                if !error.is::<Trap>() {
+                    return Err(Fault { kind: HostFault::OutOfMemory, detail: format!("{error:#}") });
+                }
                 let outcome = judge(&mut store, &error, 0)?;
                 let gas = (limit - budget).cast_unsigned();
                 return finished(*store, outcome, gas, Some(explain(&error)), 0, start.elapsed());

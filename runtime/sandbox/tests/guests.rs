@@ -7,13 +7,13 @@ use fizz_attest::Outcome;
 use fizz_sandbox::{ModuleLimits, Program, TaskReport, TaskSpec, run};
 
 fn kernels() -> Program {
-    Program::compile(engine(), fizz_examples::KERNELS, &ModuleLimits::default()).unwrap()
+    Program::compile(engine(), fizz_examples::KERNELS, &ModuleLimits::default()).expect("a good module")
 }
 
 fn kernel(program: &Program, name: &str) -> TaskReport {
     let mut task = TaskSpec::new("kernels");
     task.args.push(name.to_owned());
-    run(program, task, None, None).unwrap()
+    run(program, task, None, None).expect("a sound node")
 }
 
 #[test]

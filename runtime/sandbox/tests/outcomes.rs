@@ -250,6 +250,23 @@ fn catching_is_not_free_and_ends() {
 }
 
 #[test]
+fn many_exceptions_do_not_pile_up_in_the_host() {
+    let fields = "(tag $e (param i64 i64 i64 i64))
+        (func $once (block $caught (result i64 i64 i64 i64)
+            (try_table (catch $e $caught)
+                (throw $e (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4))) (unreachable))
+            drop drop drop drop)";
+    let body = "(local $i i32)
+        (loop (call $once) (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
+            (i32.const 300000))))";
+    let mut task = task();
+    task.limits.gas = 100_000_000_000;
+    let report = run_task(&module_with(fields, body), task);
+    assert!(report.outcome.is_success(), "{}", report.outcome);
+    assert!(report.gas > 300_000 * 50_000);
+}
+
+#[test]
 fn an_exception_that_nobody_catches_is_a_trap() {
     let report = run_wat(&module_with("(tag $e)", "(throw $e)"));
     assert_eq!(trapped(&report), TrapKind::UncaughtException);

@@ -1,4 +1,5 @@
 //! What a guest sees through WASI: a function of its job, and nothing of the host.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod common;
 
@@ -401,18 +402,26 @@ fn the_order_of_adding_files_cannot_be_seen() {
     assert_eq!(with(["/x", "/a/b", "/m"]), with(["/m", "/x", "/a/b"]));
 }
 
+/// What an observer has seen.
 #[derive(Clone, Default)]
-struct Record(Arc<Mutex<(Vec<u8>, Vec<u8>, Vec<u64>)>>);
+struct Seen {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    progress: Vec<u64>,
+}
+
+#[derive(Clone, Default)]
+struct Record(Arc<Mutex<Seen>>);
 
 impl Observer for Record {
     fn stdout(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().0.extend_from_slice(bytes);
+        self.0.lock().unwrap().stdout.extend_from_slice(bytes);
     }
     fn stderr(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().1.extend_from_slice(bytes);
+        self.0.lock().unwrap().stderr.extend_from_slice(bytes);
     }
     fn progress(&mut self, gas: u64) {
-        self.0.lock().unwrap().2.push(gas);
+        self.0.lock().unwrap().progress.push(gas);
     }
 }
 
@@ -425,7 +434,7 @@ fn an_observer_sees_output_once_though_a_trap_is_run_twice() {
     let observer: Box<dyn Observer> = Box::new(record.clone());
     let report = run(&program(&module(body)), task(), None, Some(observer)).unwrap();
     assert_eq!(report.outcome, Outcome::Trapped { kind: TrapKind::MemoryOutOfBounds });
-    let (stdout, stderr, progress) = record.0.lock().unwrap().clone();
+    let Seen { stdout, stderr, progress } = record.0.lock().unwrap().clone();
     assert_eq!(stdout, report.stdout);
     assert!(stderr.is_empty());
     assert_eq!(progress.len(), 2);

@@ -3,21 +3,22 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use fizz_attest::{Artifact, Digest, GpuUse, InputFile, Job, Limits, Outcome, Task};
 use fizz_client::{Delivery, JobBlobs, NodeAddress, Report, Submission};
 use fizz_exec::{Executed, Executor, OutputName};
+use tokio::runtime::Runtime;
 
 use crate::command::{run, submit};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::job_args::{DEFAULT_EPOCH_NS, GpuArg};
 use crate::progress::Progress;
-use crate::{gpu, job_folder, keys, me};
+use crate::{gpu, interrupt, job_folder, keys, me};
 
 /// The tiles of the photograph: columns and rows.
 const GRID: (u32, u32) = (4, 3);
@@ -47,6 +48,8 @@ impl DemoArgs {
         check_folder(&self.out)?;
         let private = tempfile::tempdir()
             .map_err(|error| Failure::usage("cannot make a temporary folder").because(&error))?;
+        let nodes = Nodes::default();
+        let watcher = nodes.end_on_interrupt(private.path().to_owned())?;
         let made = private.path().join("made");
         let executor = Arc::new(gpu::executor(self.gpu, None)?);
         match executor.profile(true).gpu {
@@ -56,9 +59,9 @@ impl DemoArgs {
             }
             None => eprintln!("GPU: no adapter, so guests take their CPU path; to see it, {}", gpu::INSTALL),
         }
-        let mut nodes = start_nodes(private.path(), self.gpu)?;
+        nodes.start(private.path(), self.gpu)?;
         let before = add_noise(&executor)?;
-        let addresses = nodes.iter_mut().map(NodeProcess::address).collect::<Result<_, _>>()?;
+        let addresses = nodes.addresses()?;
         let PreparedDemo { job, blobs } = prepare(&before)?;
         let tiles = job.tasks.len();
         eprintln!("job {}: {tiles} tiles, one task each", job.digest().short());
@@ -73,8 +76,8 @@ impl DemoArgs {
             gather: Duration::from_secs(10),
             staging: private.path().join("staging"),
         };
-        let report = submit::run(submission, executor.clone(), &mut progress)?;
-        drop(nodes);
+        let report = submit::run(submission, executor.clone(), std::future::pending(), &mut progress)?;
+        nodes.end();
         check(&report, tiles)?;
 
         job_folder::write_blobs(&made, &blobs)?;
@@ -90,6 +93,8 @@ impl DemoArgs {
                 .map_err(|error| Failure::usage(format!("cannot write {name}")).because(&error))?;
             eprintln!("{name}: {} against the clean photograph", quality(&executor, picture)?);
         }
+        // From here on an interruption would leave half of the folder.
+        watcher.shutdown_background();
         publish(&made, &self.out)?;
         self.end(&report, begun.elapsed());
         Ok(ExitCode::SUCCESS)
@@ -217,6 +222,12 @@ fn check(report: &Report, tiles: usize) -> Result<(), Failure> {
         let text = format!("task {task} of {} could not be checked: {reason}", NODES[*node]);
         return Err(Failure::new(Exit::Inconclusive, text));
     }
+    if report.deliveries.len() != tiles || !report.missing.is_empty() {
+        let mut failure = Failure::new(Exit::NoCapacity, format!("tiles {:?} are missing", report.missing));
+        failure.causes =
+            report.reasons.iter().map(|(node, why)| format!("{}: {why}", NODES[*node])).collect();
+        return Err(failure);
+    }
     if report.caught.iter().map(|(node, _)| *node).collect::<Vec<_>>() != [LIAR] {
         return fail("not exactly the liar was caught");
     }
@@ -224,12 +235,6 @@ fn check(report: &Report, tiles: usize) -> Result<(), Failure> {
         if !report.passed.iter().any(|(node, _)| *node == honest) {
             return fail("an honest node was not checked");
         }
-    }
-    if report.deliveries.len() != tiles || !report.missing.is_empty() {
-        let mut failure = Failure::new(Exit::NoCapacity, format!("tiles {:?} are missing", report.missing));
-        failure.causes =
-            report.reasons.iter().map(|(node, why)| format!("{}: {why}", NODES[*node])).collect();
-        return Err(failure);
     }
     if report.deliveries.values().any(|(node, _)| *node == LIAR) {
         return fail("a tile of the liar was used");
@@ -248,46 +253,96 @@ struct NodeProcess {
     log: PathBuf,
 }
 
-fn start_nodes(private: &Path, gpu: GpuArg) -> Result<Vec<NodeProcess>, Failure> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-    let gpu = if gpu == GpuArg::Off { "off" } else { "auto" };
-    let mut nodes = Vec::new();
-    for (index, name) in NODES.into_iter().enumerate() {
-        let log = private.join(format!("{index}.log"));
-        let file = fs::File::create(&log)
-            .map_err(|error| Failure::usage(format!("cannot write {}", log.display())).because(&error))?;
-        let mut command = Command::new(&program);
-        command
-            .args(["node", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--gpu", gpu, "--data"])
-            .arg(private.join(index.to_string()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(file);
-        if index == LIAR {
-            command.args(["--drill", "wrong-output"]);
-        }
-        let child = command
-            .spawn()
-            .map_err(|error| Failure::unexpected(format!("cannot start {name}")).because(&error))?;
-        nodes.push(NodeProcess { child, name, log });
+/// The three nodes. Shared with whoever waits for Ctrl-C.
+#[derive(Clone, Default)]
+struct Nodes(Arc<Mutex<Vec<NodeProcess>>>);
+
+impl Nodes {
+    fn lock(&self) -> MutexGuard<'_, Vec<NodeProcess>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-    Ok(nodes)
+
+    /// On Ctrl-C ends the nodes, removes the private folder, and ends this process.
+    fn end_on_interrupt(&self, private: PathBuf) -> Result<Runtime, Failure> {
+        let failed = |error: std::io::Error| Failure::unexpected("cannot start the runtime").because(&error);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let nodes = self.clone();
+        runtime.spawn(async move {
+            interrupt::received().await;
+            nodes.end();
+            let _ = fs::remove_dir_all(&private);
+            eprintln!("\nerror: interrupted");
+            std::process::exit(Exit::Interrupted as i32);
+        });
+        Ok(runtime)
+    }
+
+    fn start(&self, private: &Path, gpu: GpuArg) -> Result<(), Failure> {
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
+        let gpu = if gpu == GpuArg::Off { "off" } else { "auto" };
+        for (index, name) in NODES.into_iter().enumerate() {
+            let log = private.join(format!("{index}.log"));
+            let file = fs::File::create(&log)
+                .map_err(|error| Failure::usage(format!("cannot write {}", log.display())).because(&error))?;
+            let mut command = Command::new(&program);
+            command
+                .args(["node", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--gpu", gpu, "--data"])
+                .arg(private.join(index.to_string()))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(file);
+            if index == LIAR {
+                command.args(["--drill", "wrong-output"]);
+            }
+            // Ctrl-C is for the demo, which ends its nodes.
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            let child = command
+                .spawn()
+                .map_err(|error| Failure::unexpected(format!("cannot start {name}")).because(&error))?;
+            self.lock().push(NodeProcess { child, name, log });
+        }
+        Ok(())
+    }
+
+    fn addresses(&self) -> Result<Vec<NodeAddress>, Failure> {
+        let mut addresses = Vec::new();
+        for index in 0..NODES.len() {
+            // The lock is not held while a node starts, so that it can be ended meanwhile.
+            let Some((stdout, name, log)) = self.lock().get_mut(index).map(NodeProcess::parts) else { break };
+            addresses.push(address(stdout, name, &log)?);
+        }
+        Ok(addresses)
+    }
+
+    fn end(&self) {
+        let nodes = std::mem::take(&mut *self.lock());
+        drop(nodes);
+    }
+}
+
+/// Waits until a node listens; its first line says where.
+fn address(stdout: Option<ChildStdout>, name: &str, log: &Path) -> Result<NodeAddress, Failure> {
+    let mut line = String::new();
+    if let Some(stdout) = stdout {
+        // A node that dies closes its end.
+        let _ = BufReader::new(stdout).read_line(&mut line);
+    }
+    line.trim().parse().map_err(|_| {
+        let mut failure = Failure::unexpected(format!("{name} does not start"));
+        failure.causes.extend(fs::read_to_string(log).ok());
+        failure
+    })
 }
 
 impl NodeProcess {
-    /// Waits until the node listens; its first line says where.
-    fn address(&mut self) -> Result<NodeAddress, Failure> {
-        let mut line = String::new();
-        if let Some(stdout) = self.child.stdout.take() {
-            // A node that dies closes its end.
-            let _ = BufReader::new(stdout).read_line(&mut line);
-        }
-        line.trim().parse().map_err(|_| {
-            let mut failure = Failure::unexpected(format!("{} does not start", self.name));
-            failure.causes.extend(fs::read_to_string(&self.log).ok());
-            failure
-        })
+    fn parts(&mut self) -> (Option<ChildStdout>, &'static str, PathBuf) {
+        (self.child.stdout.take(), self.name, self.log.clone())
     }
 }
 

@@ -90,7 +90,12 @@ impl RunArgs {
             let file = self_signed(&job, &executed, executor.engine_info(), started_ms, &key);
             write(path, &file.to_canonical(), "receipt")?;
             let inputs: String = self.job.dir.iter().map(|mapping| format!(" --dir {mapping}")).collect();
-            eprintln!("next: {} verify {} --module {}{inputs}", me(), path.display(), self.job.module.display());
+            eprintln!(
+                "next: {} verify {} --module {}{inputs}",
+                me(),
+                path.display(),
+                self.job.module.display()
+            );
         }
         Ok(end(&executed))
     }

@@ -80,7 +80,7 @@ impl SubmitArgs {
             gather: Duration::from_secs(1),
             staging: staging.path().to_owned(),
         };
-        let report = run(submission, executor, &mut progress)?;
+        let report = run(submission, executor, interrupt::received(), &mut progress)?;
         let mut receipts = Vec::new();
         if let Some(out) = &self.out {
             job_folder::write_blobs(out, &blobs)?;
@@ -172,16 +172,16 @@ impl SubmitArgs {
     }
 }
 
-/// Runs a submission with its progress shown; Ctrl-C ends it, and tells the nodes.
+/// Runs a submission with its progress shown, until it is done or `stop` is ready; then the nodes are told.
 pub(crate) fn run(
     submission: Submission,
     executor: Arc<Executor>,
+    stop: impl Future<Output = ()>,
     progress: &mut Progress,
 ) -> Result<Report, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::unexpected("cannot start the runtime").because(&error))?;
-    let submitting =
-        fizz_client::submit(submission, executor, interrupt::received(), |news| progress.tell(&news));
+    let submitting = fizz_client::submit(submission, executor, stop, |news| progress.tell(&news));
     let report = runtime.block_on(submitting);
     runtime.shutdown_background();
     progress.finish();

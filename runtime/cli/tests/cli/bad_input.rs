@@ -40,7 +40,9 @@ fn modules_that_cannot_run() {
 fn memory_over_the_limit() {
     let home = Home::new();
     home.module("huge.wasm", &start("", "60000", ""));
-    home.fizz(["run", "huge.wasm"]).expect(3).says(&["error: limit exceeded: memory", "hint: give it more with --memory"]);
+    home.fizz(["run", "huge.wasm"])
+        .expect(3)
+        .says(&["error: limit exceeded: memory", "hint: give it more with --memory"]);
     // Growth that is refused is the guest's to handle: memory.grow gives -1, and then this module traps.
     let grow = "(if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))";
     home.module("grow.wasm", &start("", "1", grow));
@@ -131,9 +133,11 @@ fn receipts_that_do_not_hold() {
     let other = SecretKey::from_bytes(&[9; 32]);
     let forged = ReceiptFile { receipt: Envelope::sign(&receipt, &other), ..good.clone() };
     home.write("forged.receipt", forged.to_canonical());
-    home.fizz(["verify", "forged.receipt", "--module", "hello.wasm"])
-        .expect(6)
-        .says(&["error: forged.receipt does not hold", "cause: the receipt: signed by key", "\nhint: "]);
+    home.fizz(["verify", "forged.receipt", "--module", "hello.wasm"]).expect(6).says(&[
+        "error: forged.receipt does not hold",
+        "cause: the receipt: signed by key",
+        "\nhint: ",
+    ]);
     // One bit of the signed bytes.
     let mut flipped = good.clone();
     flipped.receipt.payload[40] ^= 1;

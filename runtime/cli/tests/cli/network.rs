@@ -50,7 +50,11 @@ fn a_liar_is_caught_and_its_receipt_shows_the_byte() {
     let (liar, honest) = (home.node("a", &["--drill", "wrong-output"]), home.node("b", &[]));
     // Alone, the liar leaves the job undone.
     let ended = home.fizz(["submit", "hello.wasm", "--node", &liar.address, "--out", "alone"]).expect(5);
-    ended.says(&["node 1: CAUGHT", "output file `greeting.txt`: from byte 7 on", "error: tasks [0] were done by no node"]);
+    ended.says(&[
+        "node 1: CAUGHT",
+        "output file `greeting.txt`: from byte 7 on",
+        "error: tasks [0] were done by no node",
+    ]);
     assert!(!home.path("alone/outputs").exists());
     let verified = home.fizz(["verify", "alone/caught/receipts/0000.receipt"]).expect(5).stdout;
     assert!(verified.contains("output file `greeting.txt`: from byte 7 on"), "{verified}");
@@ -70,7 +74,17 @@ fn a_node_that_is_killed_has_its_tasks_done_by_another() {
     home.write("job.toml", format!("module = \"busy.wasm\"\n{}", "[[tasks]]\n".repeat(4)));
     let (mut first, second) = (home.node("a", &[]), home.node("b", &[]));
     let mut command = home.command(FIZZ);
-    command.args(["submit", "job.toml", "--json", "--sample", "0", "--node", &first.address, "--node", &second.address]);
+    command.args([
+        "submit",
+        "job.toml",
+        "--json",
+        "--sample",
+        "0",
+        "--node",
+        &first.address,
+        "--node",
+        &second.address,
+    ]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Killed as soon as it has delivered one of its tasks.
     let mut told = String::new();
@@ -94,14 +108,19 @@ fn guests_that_fail_and_nodes_that_cannot() {
     home.write("hello.wasm", fizz_examples::HELLO);
     let node = home.node("node", &["--gas", "1T", "--gpu", "off"]);
     let to = |module: &'static str, more: &[&'static str]| {
-        let args: Vec<String> =
-            ["submit", module, "--node", &node.address].iter().chain(more).map(|text| (*text).to_owned()).collect();
+        let args: Vec<String> = ["submit", module, "--node", &node.address]
+            .iter()
+            .chain(more)
+            .map(|text| (*text).to_owned())
+            .collect();
         home.fizz(args.iter().map(String::as_str))
     };
     // The guest's failure is a result, with a receipt.
     to("trap.wasm", &["--out", "trap"]).expect(3).says(&["task 0: trapped: unreachable executed"]);
     home.fizz(["verify", "trap/receipts/0000.receipt"]).expect(0);
-    to("broken.wasm", &[]).expect(4).says(&["error: tasks [0] were done by no node", "the module cannot be run"]);
+    to("broken.wasm", &[])
+        .expect(4)
+        .says(&["error: tasks [0] were done by no node", "the module cannot be run"]);
     to("hello.wasm", &["--gas", "2T"]).expect(4).says(&["gas is over this node's"]);
     to("hello.wasm", &["--gpu", "hardware"]).expect(4).says(&["no_gpu"]);
     // Another key answers than the one asked for.
@@ -109,7 +128,8 @@ fn guests_that_fail_and_nodes_that_cannot() {
     let wrong = format!("{}@{address}", home.fizz(["key", "show"]).expect(0).stdout.trim());
     home.fizz(["submit", "hello.wasm", "--node", &wrong]).expect(8).says(&["has the key"]);
     // The data folder is one node's.
-    let second = home.fizz(["node", "--listen", "127.0.0.1:0", "--data", home.path("node").to_str().unwrap()]);
+    let second =
+        home.fizz(["node", "--listen", "127.0.0.1:0", "--data", home.path("node").to_str().unwrap()]);
     second.expect(2).says(&["another node runs on it"]);
 }
 

@@ -28,7 +28,8 @@ fn files_go_in_and_come_out() {
     let home = Home::new();
     hello(&home);
     home.write("in/names.txt", "Ada\nGrace\n");
-    let ended = home.fizz(["run", "hello.wasm", "--dir", "in::/", "--out", "out", "--", "names.txt"]).expect(0);
+    let ended =
+        home.fizz(["run", "hello.wasm", "--dir", "in::/", "--out", "out", "--", "names.txt"]).expect(0);
     assert_eq!(ended.stdout, "Hello, Ada!\nHello, Grace!\n");
     assert_eq!(ended.stderr, "");
     assert_eq!(home.read("out/greeting.txt"), b"Hello, Ada!\nHello, Grace!\n");
@@ -150,6 +151,7 @@ fn inspect_tells_what_a_module_is() {
     home.write("denoise.wasm", fizz_examples::DENOISE);
     let text = home.fizz(["inspect", "denoise.wasm"]).expect(0).stdout;
     assert!(text.contains("GPU           used where there is one"), "{text}");
-    let json: Value = serde_json::from_str(&home.fizz(["inspect", "denoise.wasm", "--json"]).expect(0).stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&home.fizz(["inspect", "denoise.wasm", "--json"]).expect(0).stdout).unwrap();
     assert_eq!(json["bytes"], fizz_examples::DENOISE.len());
 }

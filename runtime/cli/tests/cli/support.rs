@@ -52,7 +52,9 @@ impl Home {
         }
         // rustup and cargo find what they need without HOME.
         for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-            if std::env::var_os(name).is_none() && let Some(home) = std::env::var_os("HOME") {
+            if std::env::var_os(name).is_none()
+                && let Some(home) = std::env::var_os("HOME")
+            {
                 command.env(name, Path::new(&home).join(folder));
             }
         }
@@ -67,8 +69,13 @@ impl Home {
     pub(crate) fn node(&self, name: &str, args: &[&str]) -> NodeProcess {
         let mut command = self.command(FIZZ);
         command.args(["node", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--data"]).arg(self.path(name));
-        let mut child =
-            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         NodeProcess { child, address: line.trim().to_owned() }

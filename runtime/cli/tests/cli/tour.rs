@@ -11,8 +11,11 @@ fn every_command_of_the_tour_works() {
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
     let (_, tour) = readme.split_once("\n## Tour\n").expect("a tour");
     let (tour, _) = tour.split_once("\n## ").expect("an end of the tour");
-    let blocks: Vec<&str> =
-        tour.split("```sh\n").skip(1).map(|block| block.split_once("\n```").expect("an end of the block").0).collect();
+    let blocks: Vec<&str> = tour
+        .split("```sh\n")
+        .skip(1)
+        .map(|block| block.split_once("\n```").expect("an end of the block").0)
+        .collect();
     assert!(blocks.len() >= 5, "the tour has become short: {blocks:?}");
 
     let home = Home::new();

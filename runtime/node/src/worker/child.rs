@@ -60,17 +60,17 @@ fn read(input: &mut impl Read) -> io::Result<Order> {
 fn carry_out(executor: &Executor, order: &Order, observer: impl Observer + 'static) -> Event {
     let job = match Job::decode(&order.job) {
         Ok(job) => job,
-        Err(error) => return Event::Rejected(error.to_string()),
+        Err(error) => return Event::rejected(&error.to_string()),
     };
     let blobs = Folder(Path::new(&order.blobs));
     match executor.execute(&job, order.task, &blobs, job.gpu != GpuUse::Off, Some(Box::new(observer))) {
         Ok(executed) => match write_outputs(&executed, Path::new(&order.outputs)) {
             Ok(finished) => Event::Finished(Box::new(finished)),
-            Err(error) => Event::Fault(HostFault::Store, error.to_string()),
+            Err(error) => Event::fault(HostFault::Store, &error.to_string()),
         },
-        Err(ExecuteError::Fault { kind, detail }) => Event::Fault(kind, detail),
-        Err(ExecuteError::Blob(error)) => Event::Fault(HostFault::Store, error.to_string()),
-        Err(error) => Event::Rejected(describe(&error)),
+        Err(ExecuteError::Fault { kind, detail }) => Event::fault(kind, &detail),
+        Err(ExecuteError::Blob(error)) => Event::fault(HostFault::Store, &error.to_string()),
+        Err(error) => Event::rejected(&describe(&error)),
     }
 }
 

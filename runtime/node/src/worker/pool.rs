@@ -3,19 +3,23 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fizz_attest::{Digest, HostFault};
 use fizz_wire::frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Description, Event, Order};
 
 /// A worker's start: making the engine and opening the GPU.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long killed workers may take to be gone.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// How a worker is started: a program that calls [`work`](super::work).
 #[derive(Clone, Debug)]
@@ -30,18 +34,28 @@ pub struct WorkerCommand {
 #[derive(Debug)]
 pub struct Pool {
     command: WorkerCommand,
+    ready_within: Duration,
     description: Description,
-    idle: Mutex<Vec<Worker>>,
+    idle: Mutex<Idle>,
+    /// Processes that were started and have not been reaped.
+    alive: Arc<watch::Sender<usize>>,
 }
 
+#[derive(Debug, Default)]
+struct Idle {
+    workers: Vec<Worker>,
+    stopped: bool,
+}
+
+/// A worker process. Dropping it kills it and waits for its end in the background, so that it leaves no zombie.
 #[derive(Debug)]
 struct Worker {
     /// The job it holds; none before its first.
     job: Option<Digest>,
-    // Dropping the child kills it.
-    _child: Child,
+    child: Option<Child>,
     stdin: ChildStdin,
     stdout: ChildStdout,
+    alive: Arc<watch::Sender<usize>>,
 }
 
 /// A worker could not be used.
@@ -59,9 +73,15 @@ pub enum WorkerError {
     /// It does not begin with what a worker begins with.
     #[error("the worker did not say what it is")]
     NotReady,
+    /// It says something that does not belong there.
+    #[error("the worker spoke out of turn")]
+    OutOfTurn,
     /// It computes under another profile than the node says.
     #[error("the worker's profile changed")]
     Changed,
+    /// The pool has been stopped.
+    #[error("the node stops")]
+    Stopped,
     /// It took too long.
     #[error("the time limit of {} s passed", .0.as_secs())]
     TimedOut(Duration),
@@ -73,9 +93,26 @@ impl Pool {
     /// # Errors
     /// When no worker starts.
     pub async fn start(command: WorkerCommand) -> Result<Pool, WorkerError> {
-        let mut worker = Worker::spawn(&command, None)?;
-        let description = worker.ready().await?;
-        Ok(Pool { command, description, idle: Mutex::new(vec![worker]) })
+        Pool::start_within(command, READY_WITHIN).await
+    }
+
+    /// As [`start`](Pool::start), with workers that must be ready within the given time.
+    ///
+    /// # Errors
+    /// When no worker starts.
+    pub async fn start_within(command: WorkerCommand, ready_within: Duration) -> Result<Pool, WorkerError> {
+        let alive = Arc::new(watch::Sender::new(0));
+        let mut worker = Worker::spawn(&command, None, &alive)?;
+        let description = match worker.ready(ready_within).await {
+            Ok(description) => description,
+            Err(error) => {
+                drop(worker);
+                all_ended(&alive, STOP_WITHIN).await;
+                return Err(error);
+            }
+        };
+        let idle = Mutex::new(Idle { workers: vec![worker], stopped: false });
+        Ok(Pool { command, ready_within, description, idle, alive })
     }
 
     /// Under which profiles the workers compute.
@@ -95,7 +132,7 @@ impl Pool {
         match self.try_run(job, order, limit, &mut watch).await {
             Ok(event) => event,
             Err(error @ WorkerError::TimedOut(_)) => Event::Fault(HostFault::TimedOut, error.to_string()),
-            Err(error @ (WorkerError::Spawn(_) | WorkerError::Changed)) => {
+            Err(error @ (WorkerError::Spawn(_) | WorkerError::Changed | WorkerError::Stopped)) => {
                 Event::Fault(HostFault::Internal, error.to_string())
             }
             Err(error) => Event::Fault(HostFault::WorkerDied, error.to_string()),
@@ -109,35 +146,51 @@ impl Pool {
         limit: Duration,
         watch: &mut impl FnMut(&Event),
     ) -> Result<Event, WorkerError> {
-        let mut worker = match self.take(job) {
+        let mut worker = match self.take(job)? {
             Some(worker) => worker,
             None => {
-                let mut worker = Worker::spawn(&self.command, Some(job))?;
-                if worker.ready().await? != self.description {
+                let mut worker = Worker::spawn(&self.command, Some(job), &self.alive)?;
+                if worker.ready(self.ready_within).await? != self.description {
                     return Err(WorkerError::Changed);
                 }
                 worker
             }
         };
         let event = worker.carry_out(order, limit, watch).await?;
-        if !matches!(event, Event::Fault(..)) {
-            self.lock().push(worker);
+        let mut idle = self.lock();
+        if !matches!(event, Event::Fault(..)) && !idle.stopped {
+            idle.workers.push(worker);
         }
         Ok(event)
     }
 
-    /// Ends all workers that wait.
-    pub fn clear(&self) {
-        self.lock().clear();
+    /// Ends all workers, those at work too, starts no more, and waits a bounded time until their processes are gone.
+    pub async fn stop(&self) {
+        let workers = {
+            let mut idle = self.lock();
+            idle.stopped = true;
+            std::mem::take(&mut idle.workers)
+        };
+        drop(workers);
+        all_ended(&self.alive, STOP_WITHIN).await;
+    }
+
+    /// Worker processes that were started and have not been reaped.
+    pub fn alive(&self) -> usize {
+        *self.alive.borrow()
     }
 
     /// A worker that waits for this job, or one that has had none. One that waits for another job is ended instead,
     /// so that jobs never share a process.
-    fn take(&self, job: Digest) -> Option<Worker> {
+    fn take(&self, job: Digest) -> Result<Option<Worker>, WorkerError> {
         let mut idle = self.lock();
+        if idle.stopped {
+            return Err(WorkerError::Stopped);
+        }
+        let idle = &mut idle.workers;
         let fits = |wanted: Option<Digest>| move |worker: &Worker| worker.job == wanted;
         let index = idle.iter().position(fits(Some(job))).or_else(|| idle.iter().position(fits(None)));
-        match index {
+        Ok(match index {
             Some(index) => {
                 let mut worker = idle.swap_remove(index);
                 worker.job = Some(job);
@@ -147,16 +200,29 @@ impl Pool {
                 idle.pop();
                 None
             }
-        }
+        })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
+    fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
+/// Waits until no worker process is left, or the time is over.
+async fn all_ended(alive: &watch::Sender<usize>, within: Duration) {
+    let mut alive = alive.subscribe();
+    let ended = tokio::time::timeout(within, alive.wait_for(|alive| *alive == 0)).await.is_ok();
+    if !ended {
+        tracing::warn!("a killed worker does not end");
+    }
+}
+
 impl Worker {
-    fn spawn(command: &WorkerCommand, job: Option<Digest>) -> Result<Worker, WorkerError> {
+    fn spawn(
+        command: &WorkerCommand,
+        job: Option<Digest>,
+        alive: &Arc<watch::Sender<usize>>,
+    ) -> Result<Worker, WorkerError> {
         let mut child = Command::new(&command.program)
             .args(&command.args)
             .stdin(Stdio::piped())
@@ -167,12 +233,13 @@ impl Worker {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(WorkerError::Spawn(std::io::Error::other("no pipes")));
         };
-        Ok(Worker { job, _child: child, stdin, stdout })
+        alive.send_modify(|alive| *alive += 1);
+        Ok(Worker { job, child: Some(child), stdin, stdout, alive: alive.clone() })
     }
 
-    async fn ready(&mut self) -> Result<Description, WorkerError> {
-        let deadline = Instant::now() + READY_WITHIN;
-        match timeout_at(deadline, self.next()).await.map_err(|_| WorkerError::TimedOut(READY_WITHIN))?? {
+    async fn ready(&mut self, within: Duration) -> Result<Description, WorkerError> {
+        let deadline = Instant::now() + within;
+        match timeout_at(deadline, self.next()).await.map_err(|_| WorkerError::TimedOut(within))?? {
             Event::Ready(description) => Ok(*description),
             _ => Err(WorkerError::NotReady),
         }
@@ -188,12 +255,17 @@ impl Worker {
         let late = |_| WorkerError::TimedOut(limit);
         let bytes = frame::encode(order)?;
         timeout_at(deadline, self.stdin.write_all(&bytes)).await.map_err(late)??;
+        let mut started = false;
         loop {
-            match timeout_at(deadline, self.next()).await.map_err(late)?? {
-                event @ (Event::Started | Event::Progress(_)) => watch(&event),
-                Event::Ready(_) => return Err(WorkerError::NotReady),
-                last => return Ok(last),
+            let event = timeout_at(deadline, self.next()).await.map_err(late)??;
+            match event {
+                Event::Started if !started => started = true,
+                Event::Progress(_) if started => {}
+                Event::Finished(_) | Event::Rejected(_) | Event::Fault(..) if started => return Ok(event),
+                // Whatever comes before the start may belong to another order.
+                _ => return Err(WorkerError::OutOfTurn),
             }
+            watch(&event);
         }
     }
 
@@ -204,6 +276,25 @@ impl Worker {
         let mut body = Vec::new();
         // Grows with what arrives, not with what is promised.
         (&mut self.stdout).take(length as u64).read_to_end(&mut body).await?;
+        if body.len() < length {
+            return Err(WorkerError::Pipe(std::io::ErrorKind::UnexpectedEof.into()));
+        }
         Ok(frame::decode_body(&body)?)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let (Some(mut child), alive) = (self.child.take(), self.alive.clone()) else { return };
+        // It fails only where the process is gone already.
+        let _ = child.start_kill();
+        let reap = async move {
+            let _ = child.wait().await;
+            alive.send_modify(|alive| *alive -= 1);
+        };
+        // Without a runtime nobody waits for this pool any more.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(reap);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a node and its workers say to each other.
 
+use std::collections::BTreeSet;
+
 use fizz_attest::{EngineInfo, HostFault, Outcome, Profile};
 use fizz_wire::frame::{FieldError, Message};
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,9 @@ use serde::{Deserialize, Serialize};
 const MAX_ORDER_BYTES: usize = 17 << 20;
 /// Bytes of an event at most: the names of all output files.
 const MAX_EVENT_BYTES: usize = 64 << 20;
+
+/// Bytes of a reason at most.
+const MAX_REASON_BYTES: usize = 16 << 10;
 
 /// One task to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +84,22 @@ pub struct OutputFile {
     pub name: String,
 }
 
+impl Event {
+    /// A rejection, its reason cut to what may travel.
+    pub fn rejected(reason: &str) -> Event {
+        Event::Rejected(cut(reason))
+    }
+
+    /// A fault, its details cut to what may travel.
+    pub fn fault(kind: HostFault, detail: &str) -> Event {
+        Event::Fault(kind, cut(detail))
+    }
+}
+
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_REASON_BYTES)].to_owned()
+}
+
 impl Message for Order {
     const KIND: &'static str = "order";
     const MAX_BYTES: usize = MAX_ORDER_BYTES;
@@ -93,10 +114,22 @@ impl Message for Event {
     const MAX_BYTES: usize = MAX_EVENT_BYTES;
 
     fn check(&self) -> Result<(), FieldError> {
-        let Event::Finished(finished) = self else { return Ok(()) };
+        let finished = match self {
+            Event::Finished(finished) => finished,
+            Event::Rejected(reason) | Event::Fault(_, reason) if reason.len() > MAX_REASON_BYTES => {
+                let problem = format!("{} bytes are over the limit of {MAX_REASON_BYTES}", reason.len());
+                return Err(FieldError { message: "event", field: "reason", problem });
+            }
+            _ => return Ok(()),
+        };
         let names = finished.files.iter().map(|file| &file.name).chain([&finished.stdout, &finished.stderr]);
+        let mut seen = BTreeSet::new();
         // The node opens these below a folder of its own: they must not lead out of it.
         for name in names {
+            if !seen.insert(name) {
+                let problem = format!("`{}` is there twice", name.escape_default());
+                return Err(FieldError { message: "event", field: "name", problem });
+            }
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                 let problem = format!("`{}` is no plain file name", name.escape_default());
                 return Err(FieldError { message: "event", field: "name", problem });

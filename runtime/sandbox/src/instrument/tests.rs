@@ -47,7 +47,7 @@ fn generate(seed: u64, simple: bool) -> Option<Vec<u8>> {
         reference_types_enabled: !simple,
         exceptions_enabled: !simple,
         // Otherwise most calls end in a wild load.
-        disallow_traps: seed % 3 != 0,
+        disallow_traps: !seed.is_multiple_of(3),
         max_memory32_bytes: PAGES << 16,
         ..wasm_smith::Config::default()
     };

@@ -1,6 +1,6 @@
 //! The descriptor map: numbers to open objects, lowest free number first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasi_common::Error;
 use wasi_common::snapshots::preview_1::types::{Errno, Fdflags};
@@ -41,23 +41,35 @@ pub(super) struct Descriptor {
 #[derive(Debug)]
 pub(super) struct Descriptors {
     open: BTreeMap<u32, Descriptor>,
+    /// Numbers below `next` that are free. All from `next` on are.
+    free: BTreeSet<u32>,
+    next: u32,
     most: u64,
     /// Entries in all listings.
     listed: usize,
 }
 
+/// Descriptors that can be open, whatever the job says.
+const OPEN_MAX: u64 = 1 << 20;
 /// Entries that all listings but one may hold together.
 const LISTED_MAX: usize = 1 << 18;
 
 impl Descriptors {
     /// Standard streams and the root folder, which may not be limited away.
     pub(super) fn new(most: u64) -> Self {
-        let mut open = BTreeMap::new();
+        let mut map = Descriptors { open: BTreeMap::new(), free: BTreeSet::new(), next: 0, most, listed: 0 };
         let root = Object::Folder { inode: ROOT, preopen: true, listing: None };
-        for (number, object) in (0..).zip([Object::Stdin, Object::Stdout, Object::Stderr, root]) {
-            open.insert(number, Descriptor { object, flags: Fdflags::empty() });
+        for object in [Object::Stdin, Object::Stdout, Object::Stderr, root] {
+            map.insert(object, Fdflags::empty());
         }
-        Descriptors { open, most, listed: 0 }
+        map
+    }
+
+    fn insert(&mut self, object: Object, flags: Fdflags) -> u32 {
+        let number = self.free.pop_first().unwrap_or(self.next);
+        self.next = self.next.max(number + 1);
+        self.open.insert(number, Descriptor { object, flags });
+        number
     }
 
     pub(super) fn get(&self, number: u32) -> Result<&Descriptor, Error> {
@@ -70,26 +82,18 @@ impl Descriptors {
 
     /// Whether one more can be opened.
     pub(super) fn has_room(&self) -> bool {
-        (self.open.len() as u64) < self.most
+        (self.open.len() as u64) < self.most.min(OPEN_MAX)
     }
 
     /// Opens a descriptor under the lowest free number.
     pub(super) fn push(&mut self, object: Object, flags: Fdflags) -> Result<u32, Error> {
-        if !self.has_room() {
-            return Err(Errno::Mfile.into());
-        }
-        let number = (0..).zip(self.open.keys()).find(|(free, used)| free != *used).map(|(free, _)| free);
-        let number = match number {
-            Some(number) => number,
-            None => u32::try_from(self.open.len()).map_err(|_| Errno::Mfile)?,
-        };
-        self.open.insert(number, Descriptor { object, flags });
-        Ok(number)
+        if self.has_room() { Ok(self.insert(object, flags)) } else { Err(Errno::Mfile.into()) }
     }
 
     /// Takes a descriptor out.
     pub(super) fn remove(&mut self, number: u32) -> Result<Descriptor, Error> {
         let descriptor = self.open.remove(&number).ok_or(Errno::Badf)?;
+        self.free.insert(number);
         if let Object::Folder { listing: Some(listing), .. } = &descriptor.object {
             self.listed -= listing.len();
         }
@@ -106,6 +110,8 @@ impl Descriptors {
         let old = self.remove(to)?;
         if let Some(descriptor) = self.open.remove(&from) {
             self.open.insert(to, descriptor);
+            self.free.remove(&to);
+            self.free.insert(from);
         }
         Ok(Some(old))
     }

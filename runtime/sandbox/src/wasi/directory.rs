@@ -157,7 +157,7 @@ impl Host {
         };
         let start = usize::try_from(cookie).unwrap_or(usize::MAX).min(listing.len());
         let mut used = 0;
-        for (next, entry) in (cookie.saturating_add(1)..).zip(&listing[start..]) {
+        for (next, entry) in (start as u64 + 1..).zip(&listing[start..]) {
             let head = encode(entry, next);
             for part in [head.as_slice(), entry.name.as_bytes()] {
                 let count = part.len().min(into.len() - used);

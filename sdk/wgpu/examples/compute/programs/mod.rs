@@ -25,7 +25,7 @@ pub(crate) const NAMES: &[&str] = &[
 pub(crate) const UNCAUGHT: &str = "uncaught";
 
 /// Run only when asked for, as `NAME:COUNT`: work for a benchmark.
-pub(crate) const PACES: &[&str] = &["submits", "dispatches"];
+pub(crate) const PACES: &[&str] = &["submits", "round-trips", "dispatches"];
 
 /// Whether [`run`] knows a name.
 pub(crate) fn knows(name: &str) -> bool {
@@ -56,6 +56,7 @@ pub(crate) fn run(name: &str, gpu: &mut Gpu) -> String {
         UNCAUGHT => errors::uncaught(gpu),
         other => match pace(other) {
             Some(("submits", count)) => pace::submits(gpu, count),
+            Some(("round-trips", count)) => pace::round_trips(gpu, count, &mut out),
             Some(("dispatches", count)) => pace::dispatches(gpu, count, &mut out),
             _ => panic!("no program is called {other}"),
         },

@@ -20,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 ";
 
-/// Submits of an empty command buffer (of no command buffer at all, a host may make nothing).
+/// Submits of an empty command buffer, waited for at the end.
 pub(super) fn submits(gpu: &Gpu, count: u32) {
     for _ in 0..count {
         let encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -29,7 +29,25 @@ pub(super) fn submits(gpu: &Gpu, count: u32) {
     gpu.device.poll(wgpu::PollType::wait_indefinitely()).expect("waiting failed");
 }
 
-/// Dispatches, each waited for.
+/// Dispatches of one invocation, each submitted and waited for.
+pub(super) fn round_trips(gpu: &Gpu, count: u32, out: &mut String) {
+    let word = gpu.storage("word", &[0]);
+    let wgsl = "@group(0) @binding(0) var<storage, read_write> word: u32;
+        @compute @workgroup_size(1) fn main() { word += 1u; }";
+    let pipeline = gpu.pipeline("count", wgsl);
+    let group = gpu.bind(&pipeline.get_bind_group_layout(0), &[&word]);
+    for _ in 0..count {
+        gpu.pass(|pass| {
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            pass.dispatch_workgroups(1, 1, 1);
+        });
+        gpu.device.poll(wgpu::PollType::wait_indefinitely()).expect("waiting failed");
+    }
+    say!(out, "counted to {:?}", gpu.read(&word));
+}
+
+/// Dispatches of some milliseconds, each submitted and waited for.
 pub(super) fn dispatches(gpu: &Gpu, count: u32, out: &mut String) {
     let words: Vec<u32> = (1..=16_384).collect();
     let buffer = gpu.storage("words", &words);

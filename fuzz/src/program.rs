@@ -1,0 +1,68 @@
+//! Whole programs, from the module to the result.
+
+use std::sync::LazyLock;
+
+use arbitrary::Unstructured;
+use bytes::Bytes;
+use fizz_sandbox::{Engine, Files, ModuleLimits, Program, TaskSpec};
+
+use crate::{guest, repeat};
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
+
+static IMPORTS: LazyLock<Vec<u8>> =
+    LazyLock::new(|| wat::parse_str(format!("(module {})", guest::imports())).expect("a module"));
+
+static EXPORTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"_start\")))").expect("a module")
+});
+
+/// Generates a module that may call host functions, and runs it as a task: it compiles, and
+/// [`repeat`](mod@repeat) says what else must hold.
+pub fn program(data: &[u8]) {
+    let mut input = Unstructured::new(data);
+    let Ok(wasm) = generate(&mut input) else { return };
+    let program = match Program::compile(&ENGINE, &wasm, &ModuleLimits::default()) {
+        Ok(program) => program,
+        Err(error) => panic!("a good module is refused: {error}"),
+    };
+    let mut files = Files::new();
+    files.insert("/in", "input").expect("a good path");
+    let mut spec = TaskSpec::new("program");
+    spec.stdin = Bytes::from_static(b"standard input");
+    spec.files = files;
+    // Generated loops seldom end.
+    spec.limits.gas = 300_000;
+    spec.limits.memory_bytes = 8 << 16;
+    spec.limits.table_elements = 2000;
+    spec.limits.stack_bytes = 64 << 10;
+    spec.limits.output_bytes = 1 << 20;
+    spec.limits.files = 20;
+    repeat::repeat(&program, &spec);
+}
+
+fn generate(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
+    let config = wasm_smith::Config {
+        exports: Some(EXPORTS.clone()),
+        available_imports: Some(IMPORTS.clone()),
+        max_imports: 6,
+        max_memories: 0,
+        max_instructions: 200,
+        max_tables: 3,
+        max_table_elements: 1000,
+        max_memory32_bytes: 16 << 16,
+        // What bits a NaN has is the processor's; the profile names it.
+        canonicalize_nans: true,
+        memory64_enabled: false,
+        threads_enabled: false,
+        shared_everything_threads_enabled: false,
+        relaxed_simd_enabled: false,
+        gc_enabled: false,
+        custom_page_sizes_enabled: false,
+        wide_arithmetic_enabled: false,
+        exceptions_enabled: true,
+        tail_call_enabled: true,
+        ..wasm_smith::Config::default()
+    };
+    Ok(wasm_smith::Module::new(config, input)?.to_bytes())
+}

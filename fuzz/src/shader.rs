@@ -1,0 +1,103 @@
+//! WGSL of strangers.
+
+use std::sync::Once;
+
+use fizz_shader::{CheckedShader, Reason, ShaderLimits, check};
+use naga::back::pipeline_constants::process_overrides;
+use naga::back::spv;
+
+use crate::memory;
+
+/// What a check may take beyond a multiple of the source: tables of the front end, and the spelled-out zero values.
+const MEMORY: usize = 64 << 20;
+
+/// - No text makes the check panic outside the front end's own thread (where a panic is a refusal), overflow a stack,
+///   or take memory or time without measure. The fuzzer's own limit watches the time.
+/// - Checking twice says the same, and an error's place is in the text.
+/// - A shader that passes can be given its constants and be written for a device.
+pub fn shader(data: &[u8]) {
+    contain_panics();
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let limits = ShaderLimits::default();
+    let checked = memory::within(MEMORY + 1024 * text.len(), || check(text, "label", &limits));
+    match checked {
+        Ok(shader) => specialize(&shader, data),
+        Err(error) => {
+            assert_ne!(error.reason, Reason::Host, "{error}");
+            if let Some(at) = error.location {
+                let before = text.get(..at.offset as usize).expect("a place between two characters");
+                assert_eq!(at.line as usize, before.matches('\n').count() + 1);
+                assert_eq!(at.column as usize, before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1);
+            }
+            let words = error.to_string();
+            assert!(words.len() < 8192, "{} bytes of error", words.len());
+            let again = check(text, "label", &limits).map(|_| ()).expect_err("refused before");
+            assert_eq!(again, error);
+        }
+    }
+}
+
+fn specialize(shader: &CheckedShader, data: &[u8]) {
+    // Values of pipeline constants, chosen by the input.
+    let choice = blake3::hash(data);
+    let values = [0.0, 1.0, 2.0, 64.0, -1.0, 0.5, 1e300, f64::NAN];
+    let names: Vec<String> = shader
+        .module
+        .overrides
+        .iter()
+        .enumerate()
+        .map(|(n, (_, o))| o.id.map_or_else(|| o.name.clone().unwrap_or(n.to_string()), |id| id.to_string()))
+        .collect();
+    let constants: Vec<(&str, f64)> = names
+        .iter()
+        .zip(choice.as_bytes())
+        .map(|(name, byte)| (name.as_str(), values[usize::from(*byte) % values.len()]))
+        .collect();
+    for entry in &shader.entry_points {
+        assert_eq!(shader.entry_point(Some(&entry.name)), Some(entry));
+        for constants in [&[][..], &constants] {
+            if let Ok(known) = shader.specialize(&entry.name, "p", constants) {
+                assert!((1..=256).contains(&known.invocations()));
+                write(shader, &entry.name, constants);
+            }
+        }
+    }
+}
+
+/// Writes an entry point as a Vulkan device does.
+fn write(shader: &CheckedShader, entry: &str, constants: &[(&str, f64)]) {
+    let stage = naga::ShaderStage::Compute;
+    let values = constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    let resolved = process_overrides(&shader.module, &shader.info, Some((stage, entry)), &values);
+    let (module, info) = resolved.expect("resolved before");
+    let options = spv::Options {
+        lang_version: (1, 3),
+        bounds_check_policies: naga::proc::BoundsCheckPolicies {
+            index: naga::proc::BoundsCheckPolicy::Restrict,
+            buffer: naga::proc::BoundsCheckPolicy::Restrict,
+            ..Default::default()
+        },
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::Polyfill,
+        ..Default::default()
+    };
+    let pipeline = spv::PipelineOptions { shader_stage: stage, entry_point: entry.to_owned() };
+    let written = spv::write_vec(&module, &info, &options, Some(&pipeline));
+    if let Err(error) = written {
+        panic!("a checked shader cannot be written: {error}");
+    }
+}
+
+/// The front end's thread answers a panic of its own; the fuzzer's hook would end the process before it could.
+fn contain_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let abort = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().name() == Some("shader") {
+                eprintln!("contained: {panic}");
+            } else {
+                abort(panic);
+            }
+        }));
+    });
+}
