@@ -47,8 +47,10 @@ fn generate(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
         available_imports: Some(IMPORTS.clone()),
         max_imports: 6,
         max_memories: 0,
-        max_instructions: 200,
-        max_tables: 3,
+        // Small, for compiling takes nearly all the time.
+        max_funcs: 3,
+        max_instructions: 80,
+        max_tables: 2,
         max_table_elements: 1000,
         max_memory32_bytes: 16 << 16,
         // What bits a NaN has is the processor's; the profile names it.

@@ -86,21 +86,22 @@ pub(crate) fn load(path: &Path) -> Result<PreparedJob, Failure> {
     blobs.add_bytes(bytes);
 
     let mut limits = Limits::default();
-    let size = |field: &str, text: &Option<String>, into: &mut u64| match text.as_deref().map(str::parse) {
-        Some(Ok(Size(bytes))) => Ok(*into = bytes),
+    let size = |field: &str, text: &Option<String>, unless: u64| match text.as_deref().map(str::parse) {
+        Some(Ok(Size(bytes))) => Ok(bytes),
         Some(Err(error)) => Err(wrong(field, error)),
-        None => Ok(()),
+        None => Ok(unless),
     };
-    let count = |field: &str, text: &Option<String>, into: &mut u64| match text.as_deref().map(str::parse) {
-        Some(Ok(Count(count))) => Ok(*into = count),
+    let count = |field: &str, text: &Option<String>, unless: u64| match text.as_deref().map(str::parse) {
+        Some(Ok(Count(count))) => Ok(count),
         Some(Err(error)) => Err(wrong(field, error)),
-        None => Ok(()),
+        None => Ok(unless),
     };
-    count("limits.gas", &file.limits.gas, &mut limits.gas)?;
-    size("limits.memory", &file.limits.memory, &mut limits.memory_bytes)?;
-    size("limits.output", &file.limits.output, &mut limits.output_bytes)?;
-    count("limits.gpu_gas", &file.limits.gpu_gas, &mut limits.gpu.gas)?;
-    size("limits.gpu_memory", &file.limits.gpu_memory, &mut limits.gpu.bytes)?;
+    let given = &file.limits;
+    limits.gas = count("limits.gas", &given.gas, limits.gas)?;
+    limits.memory_bytes = size("limits.memory", &given.memory, limits.memory_bytes)?;
+    limits.output_bytes = size("limits.output", &given.output, limits.output_bytes)?;
+    limits.gpu.gas = count("limits.gpu_gas", &given.gpu_gas, limits.gpu.gas)?;
+    limits.gpu.bytes = size("limits.gpu_memory", &given.gpu_memory, limits.gpu.bytes)?;
 
     let gpu = match &file.gpu {
         Some(text) => GpuArg::from_str(text, false).map_err(|error| wrong("gpu", error))?,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use fizz_client::News;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -23,6 +24,8 @@ impl Progress {
             if let Ok(style) = style {
                 bar.set_style(style);
             }
+            // The time goes on where nothing is heard for a while.
+            bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
         Progress { bar, names, tasks: tasks as u64, done: BTreeMap::new() }

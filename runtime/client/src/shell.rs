@@ -20,6 +20,10 @@ use crate::dispatch::{Action, Commitment, Dispatch, Ending, LeaseId, NodeId};
 use crate::node::{self, Heard, NodeError, Ran};
 use crate::submit::{News, Report, Submission, SubmitError};
 
+/// How often a silent node is asked whether it still lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+/// How long a node may be silent until it is lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long nodes have to confirm that they stop.
 const CANCEL_WITHIN: Duration = Duration::from_secs(1);
 
@@ -39,7 +43,10 @@ pub async fn submit(
         false => "0.0.0.0:0",
     };
     let any = any.parse().expect("a literal address");
-    let endpoint = Endpoint::bind(any, &submission.key, EndpointConfig::dial_only())?;
+    // Few connections, each with work on it: a node that dies is noticed soon.
+    let config =
+        EndpointConfig { keep_alive: KEEP_ALIVE, idle_timeout: IDLE_TIMEOUT, ..EndpointConfig::dial_only() };
+    let endpoint = Endpoint::bind(any, &submission.key, config)?;
     let (notes, mut inbox) = mpsc::channel(64);
     let mut shell = Shell::new(submission, executor, notes);
     shell.connect(&endpoint);

@@ -294,3 +294,65 @@ impl Executed {
         TaskResult::of_whole_task(job, task, outcome, &manifest, self.gas, self.gpu_gas, &self.profile)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fizz_attest::{Artifact, Limits, Task};
+
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            v: 1,
+            name: "test".into(),
+            module: Artifact::of(b""),
+            args: Vec::new(),
+            env: Vec::new(),
+            inputs: Vec::new(),
+            out: "/out".into(),
+            gpu: GpuUse::Off,
+            seed: Digest::default(),
+            epoch_ns: 0,
+            limits: Limits { output_bytes: 100, ..Limits::default() },
+            tasks: vec![Task::default()],
+            salt: Digest::default(),
+        }
+    }
+
+    /// A task that left these files, after the limits.
+    fn limited(files: impl IntoIterator<Item = (String, usize)>) -> Executed {
+        let mut executed = Executed {
+            outcome: Outcome::Completed { exit_code: 0 },
+            gas: 1,
+            gpu_gas: 0,
+            stdout: vec![0; 10],
+            stderr: Vec::new(),
+            files: files.into_iter().map(|(path, size)| (path, vec![0; size].into())).collect(),
+            profile: fizz_sandbox::profile(),
+            peak_memory_bytes: 0,
+            diagnostic: None,
+            compile_time: Duration::ZERO,
+            run_time: Duration::ZERO,
+        };
+        executed.limit_outputs(&job());
+        // Whatever stays is fit for a receipt.
+        OutputManifest::decode(&executed.manifest().to_canonical()).unwrap();
+        executed
+    }
+
+    #[test]
+    fn outputs_over_a_limit_are_the_guests_doing() {
+        let exceeded = |kind| Outcome::LimitExceeded { kind };
+        let fits = limited([("a".into(), 45), ("b".into(), 45)]);
+        assert_eq!((fits.outcome, fits.files.len()), (Outcome::Completed { exit_code: 0 }, 2));
+        let large = limited([("a".into(), 45), ("b".into(), 46)]);
+        assert_eq!((large.outcome, large.files.len()), (exceeded(LimitKind::OutputBytes), 0));
+        // The longest name with its slash, and one byte more.
+        let name = |bytes: usize| "d/".repeat(bytes / 2) + &"x".repeat(bytes % 2);
+        let longest = name(MAX_PATH_BYTES - 1);
+        assert_eq!(limited([(longest.clone(), 0)]).outcome, Outcome::Completed { exit_code: 0 });
+        assert_eq!(limited([(longest + "y", 0)]).outcome, exceeded(LimitKind::Files));
+        let many = (0..20_000).map(|index| (format!("{index:01000}"), 0));
+        assert_eq!(limited(many).outcome, exceeded(LimitKind::Files));
+    }
+}

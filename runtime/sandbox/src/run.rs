@@ -143,7 +143,7 @@ impl<'p> Run<'p> {
         };
         let guest = Guest::new(&mut store, instance)?;
         guest.set_limits(&mut store, program, limits, budget)?;
-        let result = guest.call_all(&mut store);
+        let result = guest.call_all(&mut store, limits);
         let elapsed = start.elapsed();
 
         let remaining = guest.gas.get(&mut *store).i64().unwrap_or(-1);
@@ -213,18 +213,19 @@ impl Guest {
     ) -> Result<(), Fault> {
         let declared = program.facts().memory.1.unwrap_or(1 << 16);
         let pages = (limits.memory_bytes >> 16).min(declared).min(1 << 16).cast_signed();
-        let stack = limits.stack_bytes.min(METERED_MAX) as i32;
         let mut set =
             |global: Global, value| global.set(&mut *store, value).map_err(|e| internal(e.to_string()));
         set(self.gas, Val::I64(budget))?;
-        set(self.stack, Val::I32(stack))?;
+        set(self.stack, full_stack(limits))?;
         set(self.pages, Val::I64(pages))
     }
 
     /// The start function, if there is one, then `_start`.
-    fn call_all(&self, store: &mut Store<Host>) -> wasmtime::Result<()> {
+    fn call_all(&self, store: &mut Store<Host>, limits: &Limits) -> wasmtime::Result<()> {
         if let Some(Extern::Func(start)) = self.instance.get_export(&mut *store, START_EXPORT) {
             start.typed::<(), ()>(&mut *store)?.call(&mut *store, ())?;
+            // The counter is left as the last call inside saw it.
+            self.stack.set(&mut *store, full_stack(limits))?;
         }
         let start = self.instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
         start.call(store.as_context_mut(), ())
@@ -234,6 +235,11 @@ impl Guest {
     fn memory_bytes(&self, store: &mut Store<Host>) -> u64 {
         self.handles.memory.data_size(&mut *store) as u64
     }
+}
+
+/// The stack counter before the first call.
+fn full_stack(limits: &Limits) -> Val {
+    Val::I32(limits.stack_bytes.min(METERED_MAX) as i32)
 }
 
 /// What an error out of the engine means. `stack` is the guest's stack counter.

@@ -1,4 +1,5 @@
 //! The command as its users meet it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod bad_input;
 mod demo;

@@ -1,5 +1,6 @@
 //! Submissions to nodes on loopback, whose workers are processes.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(unreachable_pub, reason = "a test program has no other user")]
 
 use std::process::ExitCode;
 

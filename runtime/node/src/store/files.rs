@@ -1,5 +1,6 @@
 //! The store's files: blobs, and what is still coming in.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -69,9 +70,9 @@ impl Files {
     pub(super) fn receiver(&self, owner: &PublicKey, blob: &Blob) -> Result<BlobReceiver, StoreError> {
         let path = self.incoming(owner, blob);
         let mut incoming = lock(&self.incoming);
-        if !incoming.contains_key(&(*owner, blob.content)) {
+        if let Entry::Vacant(entry) = incoming.entry((*owner, blob.content)) {
             self.space.take(blob.size)?;
-            incoming.insert((*owner, blob.content), blob.size);
+            entry.insert(blob.size);
         }
         drop(incoming);
         Ok(BlobReceiver::in_file(*blob, &path, &outboard_path(&path))?)

@@ -9,14 +9,18 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Tab
 use super::{StoreError, StoredResult, Sweep};
 
 type Key = &'static [u8; 32];
+type Bytes = &'static [u8];
+type LeaseRow = (u64, Key, Bytes, Bytes);
+type ResultKey = (Key, u32);
+type ResultRow = (Bytes, Bytes);
 
 /// Lease digest to the expiry of its data (seconds since 1970), its requester, its envelope and its job's canonical
 /// bytes.
-const LEASES: TableDefinition<'_, Key, (u64, Key, &[u8], &[u8])> = TableDefinition::new("leases");
+const LEASES: TableDefinition<'_, Key, LeaseRow> = TableDefinition::new("leases");
 /// Requester and lease digest, to count leases.
 const REQUESTERS: TableDefinition<'_, (Key, Key), ()> = TableDefinition::new("requesters");
 /// Lease digest and task to the receipt's envelope and the manifest's canonical bytes.
-const RESULTS: TableDefinition<'_, (Key, u32), (&[u8], &[u8])> = TableDefinition::new("results");
+const RESULTS: TableDefinition<'_, ResultKey, ResultRow> = TableDefinition::new("results");
 /// Lease digest and content of an output to its size.
 const OUTPUTS: TableDefinition<'_, (Key, Key), u64> = TableDefinition::new("outputs");
 

@@ -253,7 +253,6 @@ fn the_first_result_stays_and_names_its_outputs() {
     let (second, manifest) = result("second", &import(&store, &me, &[b"x", b"y", b"z"]));
     assert_eq!(put(&digest, &second, &manifest), Some(first.clone()));
     assert_eq!(put(&Digest([9; 32]), &second, &manifest), None);
-    drop(put);
     drop(store);
     let store = Store::open(folder.path(), LIMIT).unwrap();
     assert_eq!(store.result(&digest, 0).unwrap(), Some(first));

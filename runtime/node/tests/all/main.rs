@@ -1,5 +1,6 @@
 //! Nodes and their workers, with real processes and connections.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(unreachable_pub, reason = "a test program has no other user")]
 
 use std::process::ExitCode;
 

@@ -248,7 +248,7 @@ pub async fn a_stopped_node_lets_go_of_its_store() {
     let _running = me.begin(lease, 0).await;
     let _held = gate.reached().await;
     node.stop().await;
-    assert!(me.peer.lost().is_some());
+    me.peer.closed().await;
     let store = Store::open(folder.path(), 1 << 30).unwrap();
     assert_eq!(store.lease_count().unwrap(), 1);
     assert_eq!(store.result(&lease, 0).unwrap(), None);

@@ -181,11 +181,10 @@ fn tell_unchecked(event: &Event) {
         // The same with plain names of the same lengths, which are then written over.
         let mut plain = (**finished).clone();
         let mut names = Vec::new();
-        let mut fill = b'a';
         let fields = [&mut plain.stdout, &mut plain.stderr];
-        for name in fields.into_iter().chain(plain.files.iter_mut().map(|file| &mut file.name)) {
-            let stand_in = String::from(fill as char).repeat(name.len().max(20));
-            fill += 1;
+        let fields = fields.into_iter().chain(plain.files.iter_mut().map(|file| &mut file.name));
+        for (fill, name) in ('a'..='z').zip(fields) {
+            let stand_in = fill.to_string().repeat(name.len().max(20));
             names.push((stand_in.clone(), std::mem::replace(name, stand_in)));
         }
         let mut frame = frame::encode(&Event::Finished(Box::new(plain))).unwrap();

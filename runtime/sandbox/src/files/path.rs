@@ -7,7 +7,7 @@ use super::tree::{Inode, Kind, NodeKind, Tree};
 /// Longest name of one entry, in bytes.
 const NAME_MAX: usize = 255;
 /// Longest path, in bytes.
-pub(super) const PATH_MAX: usize = 4096;
+pub(crate) const PATH_MAX: usize = 4096;
 /// Symbolic links followed in one resolution.
 const LINKS_MAX: u32 = 32;
 
@@ -30,6 +30,10 @@ pub(crate) enum FileError {
     Stale,
     /// A quota of the job is used up: the task ends.
     Quota(fizz_attest::LimitKind),
+    /// The work costs more gas than is left; nothing of it was done.
+    OutOfGas,
+    /// This machine has no memory for what the quotas allow.
+    HostMemory,
 }
 
 /// Where a path leads.
@@ -43,8 +47,6 @@ pub(super) struct Place {
     pub(super) node: Option<Inode>,
     /// The path ends in a slash.
     pub(super) wants_dir: bool,
-    /// Bytes of names looked up, to be charged.
-    pub(super) work: u64,
 }
 
 /// Whether `part` can name an entry.
@@ -53,7 +55,15 @@ pub(super) fn is_name(part: &str) -> bool {
 }
 
 /// Resolves `path` from the folder `base`. The last part is followed if it is a link and `follow` is set.
-pub(super) fn resolve(tree: &Tree, base: Inode, path: &str, follow: bool) -> Result<Place, FileError> {
+///
+/// Bytes of names looked up are added to `work`, also when it fails: links can make a short path a long walk.
+pub(super) fn resolve(
+    tree: &Tree,
+    base: Inode,
+    path: &str,
+    follow: bool,
+    work: &mut u64,
+) -> Result<Place, FileError> {
     if path.is_empty() {
         return Err(FileError::NotFound);
     }
@@ -66,7 +76,7 @@ pub(super) fn resolve(tree: &Tree, base: Inode, path: &str, follow: bool) -> Res
     if path.starts_with('/') {
         return Err(FileError::Escape);
     }
-    Walk { tree, folders: vec![base], links: 0, work: 0 }.run(path, follow)
+    Walk { tree, folders: vec![base], links: 0, work }.run(path, follow)
 }
 
 struct Walk<'t> {
@@ -74,7 +84,7 @@ struct Walk<'t> {
     /// From the base down to where we are. Never empty.
     folders: Vec<Inode>,
     links: u32,
-    work: u64,
+    work: &'t mut u64,
 }
 
 impl Walk<'_> {
@@ -84,7 +94,7 @@ impl Walk<'_> {
         while let Some(part) = parts.pop_front() {
             let here = self.here()?;
             let is_last = parts.is_empty();
-            self.work += part.len() as u64 + 8;
+            *self.work += part.len() as u64 + 8;
             match part.as_str() {
                 "." => continue,
                 ".." => {
@@ -114,7 +124,7 @@ impl Walk<'_> {
                     }
                 }
                 _ if is_last => {
-                    return Ok(Place { dir: here, name: part, node: found, wants_dir, work: self.work });
+                    return Ok(Place { dir: here, name: part, node: found, wants_dir });
                 }
                 Some(NodeKind::Dir { .. }) => self.folders.extend(found),
                 Some(_) => return Err(FileError::NotDir),
@@ -123,7 +133,7 @@ impl Walk<'_> {
         }
         // The path ended in `.` or `..`.
         let dir = self.here()?;
-        Ok(Place { dir, name: String::new(), node: Some(dir), wants_dir: true, work: self.work })
+        Ok(Place { dir, name: String::new(), node: Some(dir), wants_dir: true })
     }
 
     /// The folder we are in, which must still exist as a folder.
@@ -161,7 +171,7 @@ mod tests {
     #[test]
     fn links_and_dots_are_resolved_inside() {
         let (tree, folder) = tree();
-        let node = |path, follow| resolve(&tree, ROOT, path, follow).map(|place| place.node);
+        let node = |path, follow| resolve(&tree, ROOT, path, follow, &mut 0).map(|place| place.node);
         let top = tree.lookup(ROOT, "top");
         assert_eq!(node("dir/up", true), Ok(top));
         assert_eq!(node("dir/./../dir/up", true), Ok(top));
@@ -174,7 +184,7 @@ mod tests {
     #[test]
     fn nothing_leads_out_of_the_folder() {
         let (tree, folder) = tree();
-        let from = |base, path| resolve(&tree, base, path, true).unwrap_err();
+        let from = |base, path| resolve(&tree, base, path, true, &mut 0).unwrap_err();
         assert_eq!(from(ROOT, "../x"), FileError::Escape);
         assert_eq!(from(ROOT, "dir/../../x"), FileError::Escape);
         assert_eq!(from(ROOT, "/top"), FileError::Escape);
@@ -186,7 +196,7 @@ mod tests {
     #[test]
     fn bad_paths_have_their_own_errors() {
         let (tree, _) = tree();
-        let error = |path: &str| resolve(&tree, ROOT, path, true).unwrap_err();
+        let error = |path: &str| resolve(&tree, ROOT, path, true, &mut 0).unwrap_err();
         assert_eq!(error(""), FileError::NotFound);
         assert_eq!(error("dir/loop"), FileError::TooManyLinks);
         assert_eq!(error("top/x"), FileError::NotDir);

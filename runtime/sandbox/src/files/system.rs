@@ -65,6 +65,8 @@ pub(crate) struct System {
     names_max: u64,
     /// Time of the next change, in nanoseconds since 1970.
     pub(crate) now: u64,
+    /// Gas that the next operation may cost. What would copy more bytes than that is refused before it starts.
+    pub(crate) budget: u64,
     /// Gas for names looked up and bytes copied since it was last taken.
     work: u64,
 }
@@ -82,6 +84,7 @@ impl System {
             bytes_max,
             names_max,
             now,
+            budget: u64::MAX,
             work: 0,
         })
     }
@@ -101,8 +104,10 @@ impl System {
         self.work = self.work.saturating_add(bytes.saturating_mul(COSTS.path_byte.into()));
     }
 
-    fn work_on_bytes(&mut self, bytes: u64) {
+    /// To be called before the bytes are touched.
+    fn work_on_bytes(&mut self, bytes: u64) -> Result<()> {
         self.work = self.work.saturating_add(bytes.saturating_mul(COSTS.host_byte.into()));
+        if self.work > self.budget { Err(FileError::OutOfGas) } else { Ok(()) }
     }
 
     /// Counts bytes that leave by a stream.
@@ -126,9 +131,10 @@ impl System {
 
     fn resolve(&mut self, base: Inode, path: &str, follow: bool) -> Result<Place> {
         self.work_on_names(path.len() as u64);
-        let place = resolve(&self.tree, base, path, follow)?;
-        self.work_on_names(place.work);
-        Ok(place)
+        let mut names = 0;
+        let place = resolve(&self.tree, base, path, follow, &mut names);
+        self.work_on_names(names);
+        place
     }
 
     /// A place that exists; a trailing slash wants a folder.
@@ -197,7 +203,9 @@ impl System {
         if how.create && how.directory {
             return Err(FileError::Invalid);
         }
-        let place = self.resolve(base, path, how.follow)?;
+        // A link is something that exists, wherever it points.
+        let follow = how.follow && !(how.create && how.exclusive);
+        let place = self.resolve(base, path, follow)?;
         let inode = match place.node {
             Some(_) if how.create && how.exclusive => return Err(FileError::Exists),
             Some(inode) => inode,
@@ -282,18 +290,20 @@ impl System {
         let new = old.max(len);
         self.resize(owned, new)?;
         // Fresh zeros and a first copy of an input cost as if the guest had written them.
-        self.work_on_bytes(new - owned.min(new));
+        self.work_on_bytes(new - owned.min(new))?;
         let len = usize::try_from(new).map_err(|_| FileError::TooLarge)?;
         let Some(Node { kind: NodeKind::File(content), .. }) = self.change().node_mut(inode) else {
             return Err(FileError::Stale);
         };
         if let Content::Shared(shared) = content {
-            let mut bytes = Vec::with_capacity(len);
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(len).map_err(|_| FileError::HostMemory)?;
             bytes.extend_from_slice(shared);
             *content = Content::Owned(bytes);
         }
         match content {
             Content::Owned(bytes) => {
+                bytes.try_reserve(len - bytes.len()).map_err(|_| FileError::HostMemory)?;
                 bytes.resize(len, 0);
                 Ok(bytes)
             }
@@ -332,7 +342,7 @@ impl System {
         let owned = content.owned_len();
         self.resize(owned, size)?;
         if owned == 0 {
-            self.work_on_bytes(size);
+            self.work_on_bytes(size)?;
         }
         let Some(Node { kind: NodeKind::File(content), .. }) = self.change().node_mut(inode) else {
             return Err(FileError::Stale);
@@ -508,8 +518,9 @@ impl System {
     }
 
     /// Whether `dir` is `ancestor` or below it.
-    fn is_inside(&self, mut dir: Inode, ancestor: Inode) -> bool {
+    fn is_inside(&mut self, mut dir: Inode, ancestor: Inode) -> bool {
         loop {
+            self.work_on_names(8);
             if dir == ancestor {
                 return true;
             }

@@ -35,6 +35,12 @@ pub struct CostTable {
     pub call_indirect: u32,
     /// Throwing an exception.
     pub throw: u32,
+    /// One byte of metered stack that a caught exception unwinds: the engine walks every frame of it.
+    pub unwound_byte: u32,
+    /// One clause of a `try_table`, each time it is entered: a throw from inside may look at all of them.
+    pub catch_clause: u32,
+    /// `ref.func`, for which the engine leaves the guest's code.
+    pub function_reference: u32,
     /// The fixed part of a bulk operation and of growth.
     pub bulk: u32,
     /// One byte of a bulk operation on memory.
@@ -49,6 +55,8 @@ pub struct CostTable {
     pub host_call: u32,
     /// One byte that a host call moves.
     pub host_byte: u32,
+    /// One buffer in the list of a reading or writing call.
+    pub buffer: u32,
     /// One byte of a path, and one directory entry listed.
     pub path_byte: u32,
     /// One 64-byte block of random bytes.
@@ -80,6 +88,9 @@ pub const COSTS: CostTable = CostTable {
     call: 10,
     call_indirect: 20,
     throw: 50_000,
+    unwound_byte: 16,
+    catch_clause: 400,
+    function_reference: 1_000,
     bulk: 200,
     bulk_byte: 1,
     table_element: 8,
@@ -87,6 +98,7 @@ pub const COSTS: CostTable = CostTable {
     page: 65_536,
     host_call: 3_000,
     host_byte: 2,
+    buffer: 1_000,
     path_byte: 40,
     random_block: 1_500,
     subscription: 1_000,
@@ -99,7 +111,7 @@ pub const COSTS: CostTable = CostTable {
 
 impl CostTable {
     /// Rows by name, in the order in which they are hashed.
-    fn rows(&self) -> [(&'static str, u32); 26] {
+    fn rows(&self) -> [(&'static str, u32); 30] {
         [
             ("free", self.free),
             ("simple", self.simple),
@@ -112,6 +124,9 @@ impl CostTable {
             ("call", self.call),
             ("call_indirect", self.call_indirect),
             ("throw", self.throw),
+            ("unwound_byte", self.unwound_byte),
+            ("catch_clause", self.catch_clause),
+            ("function_reference", self.function_reference),
             ("bulk", self.bulk),
             ("bulk_byte", self.bulk_byte),
             ("table_element", self.table_element),
@@ -119,6 +134,7 @@ impl CostTable {
             ("page", self.page),
             ("host_call", self.host_call),
             ("host_byte", self.host_byte),
+            ("buffer", self.buffer),
             ("path_byte", self.path_byte),
             ("random_block", self.random_block),
             ("subscription", self.subscription),
@@ -143,7 +159,11 @@ impl CostTable {
     pub(crate) fn operator(&self, operator: &Operator<'_>) -> u32 {
         use Operator::*;
         match operator {
-            Nop | Block { .. } | Loop { .. } | End | Else | Drop | TryTable { .. } | Unreachable => self.free,
+            Nop | Block { .. } | Loop { .. } | End | Else | Drop | Unreachable => self.free,
+            TryTable { try_table } => {
+                u32::try_from(try_table.catches.len()).unwrap_or(u32::MAX).saturating_mul(self.catch_clause)
+            }
+            RefFunc { .. } => self.function_reference,
             Call { .. } | ReturnCall { .. } => self.call,
             CallIndirect { .. } | ReturnCallIndirect { .. } => self.call_indirect,
             BrTable { .. } => self.branch_table,

@@ -6,7 +6,7 @@ use wasmparser::{
 };
 
 use super::cost::is_simd;
-use super::{COSTS, RESERVED_PREFIX};
+use super::{COSTS, RESERVED_PREFIX, function};
 use crate::features;
 
 /// The module name of the GPU interface.
@@ -164,6 +164,8 @@ pub(crate) struct FunctionFacts {
 pub(crate) struct ModuleFacts {
     /// Every function type, by type index.
     pub(crate) types: Vec<FuncType>,
+    /// For every function type, how many types before it have several results.
+    pub(crate) several_results: Vec<u32>,
     /// The type index of every defined function.
     pub(crate) function_types: Vec<u32>,
     /// Facts of every defined function.
@@ -182,7 +184,17 @@ pub(crate) struct ModuleFacts {
     pub(crate) initial_bytes: u64,
     /// Whether `fizz_gpu` is imported.
     pub(crate) imports_gpu: bool,
+    /// The instrumented module has at most this many bytes.
+    pub(crate) instrumented_bytes: u64,
 }
+
+/// The engine refuses a longer function. One that only the instrumentation makes so long is refused here, by name,
+/// for it is the requester's fault and the same on every node.
+const INSTRUMENTED_FUNCTION_MAX: u64 = 7_654_321;
+/// Bytes of all instrumented functions, against modules that are small until they are instrumented.
+const INSTRUMENTED_MAX: u64 = 1 << 30;
+/// Bytes of all types, of which one byte can take many when decoded.
+const TYPE_BYTES_MAX: u64 = 16 << 20;
 
 /// Validates `wasm` and collects its facts. `is_served` says whether an import is one of ours.
 pub(crate) fn examine(
@@ -197,7 +209,7 @@ pub(crate) fn examine(
     if Parser::is_component(wasm) {
         return Err(ModuleError::Component);
     }
-    let mut examiner = Examiner::new(limits, is_served);
+    let mut examiner = Examiner::new(limits, wasm.len() as u64, is_served);
     match examiner.run(wasm) {
         Err(ModuleError::Malformed { message, offset }) => {
             let refused = features::refused_proposals_of(wasm);
@@ -235,12 +247,13 @@ struct Examiner<'l, F> {
 }
 
 impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
-    fn new(limits: &'l ModuleLimits, is_served: F) -> Self {
+    fn new(limits: &'l ModuleLimits, wasm_bytes: u64, is_served: F) -> Self {
         Examiner {
             limits,
             is_served,
             facts: ModuleFacts {
                 types: Vec::new(),
+                several_results: Vec::new(),
                 function_types: Vec::new(),
                 functions: Vec::new(),
                 imported_functions: 0,
@@ -250,6 +263,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 table_elements: 0,
                 initial_bytes: 0,
                 imports_gpu: false,
+                instrumented_bytes: wasm_bytes,
             },
             exports: Exports::default(),
             imported_types: Vec::new(),
@@ -282,7 +296,10 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
     fn bound(&self, payload: &Payload<'_>) -> Result<(), ModuleError> {
         let items = u64::from(self.limits.items);
         match payload {
-            Payload::TypeSection(s) => within("types", s.count().into(), items),
+            Payload::TypeSection(s) => {
+                within("bytes of types", s.range().len() as u64, TYPE_BYTES_MAX)?;
+                within("types", s.count().into(), items)
+            }
             Payload::ImportSection(s) => within("imports", s.count().into(), 1_000),
             Payload::FunctionSection(s) => {
                 within("functions", s.count().into(), self.limits.functions.into())
@@ -305,8 +322,15 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
     fn section(&mut self, payload: &Payload<'_>) -> Result<(), ModuleError> {
         match payload {
             Payload::TypeSection(section) => {
+                let mut several = 0;
                 for ty in section.clone().into_iter_err_on_gc_types() {
-                    self.facts.types.push(ty?);
+                    let ty = ty?;
+                    self.facts.several_results.push(several);
+                    several += u32::from(ty.results().len() > 1);
+                    // A body type of that many results is added.
+                    let added = if ty.results().len() > 1 { 8 + 4 * ty.results().len() as u64 } else { 0 };
+                    self.facts.instrumented_bytes += added;
+                    self.facts.types.push(ty);
                 }
             }
             Payload::ImportSection(section) => {
@@ -402,6 +426,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         }
         let mut vectors = false;
         let (mut height, mut operators, mut calls) = (0u32, 0u64, false);
+        let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         let mut operator_reader = body.get_operators_reader()?;
         while !operator_reader.eof() {
             let (operator, offset) = operator_reader.read_with_offset()?;
@@ -413,11 +438,17 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                     function_index >= self.facts.imported_functions
                 }
                 Operator::CallIndirect { .. } | Operator::ReturnCallIndirect { .. } => true,
+                // What is thrown is charged by the stack that it unwinds, so the thrower must know its own.
+                Operator::Throw { .. } | Operator::ThrowRef => true,
                 _ => false,
             };
+            instrumented += function::growth(&operator);
             vectors |= is_simd(&operator);
         }
         operator_reader.finish()?;
+        within("bytes in one function when instrumented", instrumented, INSTRUMENTED_FUNCTION_MAX)?;
+        self.facts.instrumented_bytes += instrumented - body.as_bytes().len() as u64;
+        within("bytes when instrumented", self.facts.instrumented_bytes, INSTRUMENTED_MAX)?;
         let wide = if vectors { u64::from(height) } else { 0 };
         let frame = COSTS.frame(slots + u64::from(height) + wide, operators);
         // Larger than any stack that a job may ask for, and far from the end of an i32.

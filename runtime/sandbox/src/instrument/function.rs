@@ -7,7 +7,7 @@
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::{FuncType, FunctionBody, Operator};
 
 use super::examine::{FunctionFacts, ModuleFacts};
 use super::plan::{Plan, Segment};
@@ -24,11 +24,45 @@ pub(super) struct Globals {
     pub(super) gas: u32,
     pub(super) stack: u32,
     pub(super) pages: u32,
+    /// What was left of the thrower's stack, plus one, while an exception is on its way; else 0.
+    pub(super) thrown: u32,
 }
 
 impl Globals {
     pub(super) fn after(globals: u32) -> Self {
-        Globals { gas: globals, stack: globals + 1, pages: globals + 2 }
+        Globals { gas: globals, stack: globals + 1, pages: globals + 2, thrown: globals + 3 }
+    }
+}
+
+/// The most bytes that a function grows by, whatever its operators: our locals, the prologue and the epilogue.
+pub(super) const FIXED_GROWTH: u64 = 256;
+
+/// The most bytes by which one operator grows, with every index and number at its longest. A test holds it against
+/// what the pass really writes.
+pub(super) fn growth(operator: &Operator<'_>) -> u64 {
+    match operator {
+        Operator::MemoryGrow { .. } | Operator::TableGrow { .. } => 96,
+        Operator::MemoryCopy { .. }
+        | Operator::MemoryFill { .. }
+        | Operator::MemoryInit { .. }
+        | Operator::TableCopy { .. }
+        | Operator::TableFill { .. }
+        | Operator::TableInit { .. } => 64,
+        Operator::Call { .. } | Operator::CallIndirect { .. } => 24,
+        Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => 48,
+        Operator::Throw { .. } | Operator::ThrowRef => 48,
+        // Each clause may make a landing of its own.
+        Operator::TryTable { try_table } => 24 + 96 * try_table.catches.len() as u64,
+        Operator::Loop { .. } => 48,
+        Operator::If { .. }
+        | Operator::Else
+        | Operator::End
+        | Operator::Br { .. }
+        | Operator::BrIf { .. }
+        | Operator::BrTable { .. }
+        | Operator::Return
+        | Operator::Unreachable => 32,
+        _ => 0,
     }
 }
 
@@ -40,7 +74,8 @@ pub(super) fn instrument(
     variant: Variant,
 ) -> Result<Function, Error> {
     let plan = Plan::of(body)?;
-    let ty = &facts.types[facts.function_types[index] as usize];
+    let type_index = facts.function_types[index];
+    let ty = &facts.types[type_index as usize];
     let mut groups = Vec::new();
     let mut locals = u32::try_from(ty.params().len()).unwrap_or(u32::MAX);
     for group in body.get_locals_reader()? {
@@ -50,9 +85,8 @@ pub(super) fn instrument(
     }
     let own = facts.functions[index];
     let straight = plan.is_straight_leaf() && plan.segments[0].cost < UNCHECKED_LEAF;
-    // A function that catches re-reads the global at its landings, so the global must always be current there. A
-    // function of several results has no block type at hand that could wrap its body.
-    let write_through = variant == Variant::WriteThrough || plan.catches || ty.results().len() > 1;
+    // A function that catches re-reads the global at its landings, so the global must always be current there.
+    let write_through = variant == Variant::WriteThrough || plan.catches;
     groups.extend([(1, ValType::I64), (2, ValType::I32)]);
     let mut emitter = Emitter {
         out: Function::new(groups),
@@ -64,16 +98,29 @@ pub(super) fn instrument(
         temporary: locals + 2,
         write_through,
         straight,
-        wrapped: !straight && !write_through,
+        wrapped: !straight && (!write_through || plan.catch_returns),
         depth: 0,
     };
     let result = match ty.results() {
+        [] => BlockType::Empty,
         [one] => BlockType::Result(RoundtripReencoder.val_type(*one)?),
-        _ => BlockType::Empty,
+        _ => BlockType::FunctionType(body_type(facts, type_index)),
     };
     emitter.prologue(result);
     emitter.body(body, &plan)?;
     Ok(emitter.out)
+}
+
+/// The types of bodies, without parameters, that the pass appends to the module's types: one for every type with
+/// several results, in their order.
+pub(super) fn body_types(facts: &ModuleFacts) -> impl Iterator<Item = &FuncType> {
+    facts.types.iter().filter(|ty| ty.results().len() > 1)
+}
+
+/// The index of the body type of a function type with several results.
+fn body_type(facts: &ModuleFacts, type_index: u32) -> u32 {
+    let (before, all) = (&facts.several_results[type_index as usize], facts.types.len());
+    u32::try_from(all).unwrap_or(u32::MAX).saturating_add(*before)
 }
 
 struct Emitter<'f> {
@@ -132,6 +179,35 @@ impl Emitter<'_> {
     /// Local := global.
     fn reload(&mut self) {
         self.emit(&[I::GlobalGet(self.globals.gas), I::LocalSet(self.gas)]);
+    }
+
+    /// Where control may arrive with an exception: takes the gas over from the thrower, and pays for every frame
+    /// that the engine has walked to get here.
+    fn land(&mut self) {
+        self.reload();
+        let thrown = self.globals.thrown;
+        self.emit(&[
+            I::GlobalGet(thrown),
+            I::If(BlockType::Empty),
+            I::LocalGet(self.gas),
+            I::LocalGet(self.stack),
+            I::I32Const(1),
+            I::I32Add,
+            I::GlobalGet(thrown),
+            I::I32Sub,
+            I::I64ExtendI32U,
+            I::I64Const(COSTS.unwound_byte.into()),
+            I::I64Mul,
+            I::I64Sub,
+        ]);
+        self.charged(true);
+        self.emit(&[I::I32Const(0), I::GlobalSet(thrown), I::End]);
+    }
+
+    /// Notes how deep the thrower is.
+    fn throw(&mut self) {
+        self.flush();
+        self.emit(&[I::LocalGet(self.stack), I::I32Const(1), I::I32Add, I::GlobalSet(self.globals.thrown)]);
     }
 
     /// Global := local, where it is not so already.
@@ -267,7 +343,7 @@ impl Emitter<'_> {
             } else {
                 self.operator(operator)?;
                 if plan.landings.contains(&index) {
-                    self.reload();
+                    self.land();
                 }
             }
         }
@@ -276,9 +352,11 @@ impl Emitter<'_> {
 
     /// The final `end`.
     fn epilogue(&mut self, plan: &Plan) {
-        debug_assert!(!(plan.catch_returns && self.wrapped), "a function that catches writes through");
         if self.wrapped {
             self.emit(&[I::End]);
+            if plan.catch_returns {
+                self.land();
+            }
             self.flush();
         }
         self.emit(&[I::End]);
@@ -302,8 +380,12 @@ impl Emitter<'_> {
                 self.emit(&[I::Br(self.depth)]);
                 Ok(())
             }
-            Operator::Unreachable | Operator::Throw { .. } | Operator::ThrowRef => {
+            Operator::Unreachable => {
                 self.flush();
+                self.copy(operator)
+            }
+            Operator::Throw { .. } | Operator::ThrowRef => {
+                self.throw();
                 self.copy(operator)
             }
             Operator::Call { function_index } => self.call(operator, Some(function_index)),

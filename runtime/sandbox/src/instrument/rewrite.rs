@@ -4,7 +4,7 @@
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, GlobalSection, GlobalType, Module,
-    RawSection, SectionId, ValType,
+    RawSection, SectionId, TypeSection, ValType,
 };
 use wasmparser::{Parser, Payload};
 
@@ -17,6 +17,7 @@ type Error = reencode::Error<std::convert::Infallible>;
 /// Sections that are copied as they are, in their order in a module, and where ours go.
 #[derive(Default)]
 struct Sections<'a> {
+    types: TypeSection,
     before_globals: Vec<RawSection<'a>>,
     globals: GlobalSection,
     exports: ExportSection,
@@ -32,12 +33,13 @@ pub(crate) fn rewrite(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Res
 }
 
 fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result<Sections<'a>, Error> {
-    let mut out = Sections::default();
+    let mut out = Sections { types: types(facts)?, ..Sections::default() };
     let mut defined = 0;
     let raw = |id: SectionId, range: std::ops::Range<usize>| RawSection { id: id as u8, data: &wasm[range] };
     for payload in Parser::new(0).parse_all(wasm) {
         match payload? {
-            Payload::TypeSection(s) => out.before_globals.push(raw(SectionId::Type, s.range())),
+            // Written anew, with ours at the end.
+            Payload::TypeSection(_) => {}
             Payload::ImportSection(s) => out.before_globals.push(raw(SectionId::Import, s.range())),
             Payload::FunctionSection(s) => out.before_globals.push(raw(SectionId::Function, s.range())),
             Payload::TableSection(s) => out.before_globals.push(raw(SectionId::Table, s.range())),
@@ -64,12 +66,28 @@ fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result
     Ok(out)
 }
 
+/// The module's types, then those of the bodies.
+fn types(facts: &ModuleFacts) -> Result<TypeSection, Error> {
+    let mut types = TypeSection::new();
+    let values = |values: &[wasmparser::ValType]| {
+        values.iter().map(|&value| RoundtripReencoder.val_type(value)).collect::<Result<Vec<_>, _>>()
+    };
+    for ty in &facts.types {
+        types.ty().function(values(ty.params())?, values(ty.results())?);
+    }
+    for ty in function::body_types(facts) {
+        types.ty().function([], values(ty.results())?);
+    }
+    Ok(types)
+}
+
 fn append_ours(out: &mut Sections<'_>, facts: &ModuleFacts) {
     let ours = Globals::after(facts.globals);
     let mutable = |val_type| GlobalType { val_type, mutable: true, shared: false };
     out.globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
     out.globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
     out.globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+    out.globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
     out.exports.export(GAS_EXPORT, ExportKind::Global, ours.gas);
     out.exports.export(STACK_EXPORT, ExportKind::Global, ours.stack);
     out.exports.export(PAGES_EXPORT, ExportKind::Global, ours.pages);
@@ -80,6 +98,7 @@ fn append_ours(out: &mut Sections<'_>, facts: &ModuleFacts) {
 
 fn assemble(sections: Sections<'_>) -> Vec<u8> {
     let mut module = Module::new();
+    module.section(&sections.types);
     for section in &sections.before_globals {
         module.section(section);
     }

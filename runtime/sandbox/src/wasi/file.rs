@@ -7,7 +7,7 @@ use wasi_common::snapshots::preview_1::types::{
 use wiggle::GuestMemory;
 
 use super::descriptors::{Descriptor, Object};
-use super::memory::{Buffers, fill, slice, stopped, to_fill, to_take};
+use super::memory::{Buffers, fill, slice, stopped};
 use crate::files::{Inode, Kind, Stat};
 use crate::host::Host;
 
@@ -52,7 +52,7 @@ impl Host {
     ) -> Result<u32, Error> {
         match self.wasi.descriptors.get(fd.into())?.object {
             Object::Stdin => {
-                let buffers = to_fill(memory, buffers)?;
+                let buffers = self.buffers_to_fill(memory, buffers)?;
                 let at = self.wasi.stdin_at;
                 let rest = self.wasi.stdin.slice(at..);
                 let count = self.read_bytes(memory, &buffers, &rest)?;
@@ -80,7 +80,7 @@ impl Host {
         if !file.read {
             return Err(Errno::Badf.into());
         }
-        let buffers = to_fill(memory, buffers)?;
+        let buffers = self.buffers_to_fill(memory, buffers)?;
         let available = match self.wasi.files.bytes_from(file.inode, offset) {
             Ok(bytes) => bytes.len() as u64,
             Err(error) => return Err(self.file_error(error)),
@@ -144,7 +144,7 @@ impl Host {
         if !file.write {
             return Err(Errno::Badf.into());
         }
-        let buffers = to_take(memory, buffers)?;
+        let buffers = self.buffers_to_take(memory, buffers)?;
         self.meter.charge_bytes(buffers.total).map_err(stopped)?;
         check(memory, &buffers)?;
         for buffer in &buffers.list {
@@ -152,7 +152,7 @@ impl Host {
             self.with_files(|files| files.write(file.inode, offset, data))?;
             offset = offset.saturating_add(data.len() as u64);
         }
-        // `to_take` has bounded it.
+        // `buffers_to_take` has bounded it.
         Ok(buffers.total as u32)
     }
 
@@ -163,7 +163,7 @@ impl Host {
         buffers: CiovecArray,
         is_output: bool,
     ) -> Result<u32, Error> {
-        let buffers = to_take(memory, buffers)?;
+        let buffers = self.buffers_to_take(memory, buffers)?;
         self.meter.charge_bytes(buffers.total).map_err(stopped)?;
         check(memory, &buffers)?;
         self.with_files(|files| files.use_bytes(buffers.total))?;

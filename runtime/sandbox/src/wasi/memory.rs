@@ -1,11 +1,13 @@
 //! Errors and vectors of buffers, as WASI functions see them.
 
+use fizz_attest::HostFault;
 use wasi_common::Error;
 use wasi_common::snapshots::preview_1::types::{self, Errno};
 use wiggle::{GuestMemory, GuestPtr};
 
-use crate::files::FileError;
+use crate::files::{FileError, PATH_MAX};
 use crate::host::{Ending, Host, Stop};
+use crate::instrument::COSTS;
 
 /// Buffers in one call; POSIX calls it `IOV_MAX`.
 const VECTORS_MAX: u32 = 1024;
@@ -32,6 +34,12 @@ impl Host {
             FileError::TooLarge => Errno::Fbig,
             FileError::Stale => Errno::Stale,
             FileError::Quota(limit) => return stopped(self.meter.end(Ending::Limit(limit))),
+            FileError::OutOfGas => return stopped(self.meter.end(Ending::OutOfGas)),
+            FileError::HostMemory => {
+                let fault =
+                    Ending::Fault(HostFault::OutOfMemory, "no memory for the guest's files".to_owned());
+                return stopped(self.meter.end(fault));
+            }
         };
         errno.into()
     }
@@ -42,6 +50,7 @@ impl Host {
         operation: impl FnOnce(&mut crate::files::System) -> Result<R, FileError>,
     ) -> Result<R, Error> {
         self.wasi.files.now = self.realtime();
+        self.wasi.files.budget = self.meter.remaining().max(0).cast_unsigned();
         let result = operation(&mut self.wasi.files);
         let work = self.wasi.files.take_work();
         self.meter.charge(work).map_err(stopped)?;
@@ -56,41 +65,50 @@ pub(super) struct Buffers {
     pub(super) total: u64,
 }
 
-fn collect(
-    count: u32,
-    buffers: impl Iterator<Item = Result<GuestPtr<[u8]>, Error>>,
-) -> Result<Buffers, Error> {
-    if count > VECTORS_MAX {
-        return Err(Errno::Inval.into());
+impl Host {
+    /// Every buffer is paid for, however empty, before the list is read.
+    fn collect(
+        &mut self,
+        count: u32,
+        buffers: impl Iterator<Item = Result<GuestPtr<[u8]>, Error>>,
+    ) -> Result<Buffers, Error> {
+        if count > VECTORS_MAX {
+            return Err(Errno::Inval.into());
+        }
+        self.meter.charge(u64::from(count) * u64::from(COSTS.buffer)).map_err(stopped)?;
+        let list = buffers.collect::<Result<Vec<_>, _>>()?;
+        let total = list.iter().map(|buffer| u64::from(buffer.len())).sum();
+        if total > u64::from(u32::MAX) {
+            return Err(Errno::Inval.into());
+        }
+        Ok(Buffers { list, total })
     }
-    let list = buffers.collect::<Result<Vec<_>, _>>()?;
-    let total = list.iter().map(|buffer| u64::from(buffer.len())).sum();
-    if total > u64::from(u32::MAX) {
-        return Err(Errno::Inval.into());
-    }
-    Ok(Buffers { list, total })
-}
 
-/// The buffers of a reading call.
-pub(super) fn to_fill(memory: &GuestMemory<'_>, vectors: types::IovecArray) -> Result<Buffers, Error> {
-    collect(
-        vectors.len(),
-        vectors.iter().map(|pointer| {
+    /// The buffers of a reading call.
+    pub(super) fn buffers_to_fill(
+        &mut self,
+        memory: &GuestMemory<'_>,
+        vectors: types::IovecArray,
+    ) -> Result<Buffers, Error> {
+        let buffers = vectors.iter().map(|pointer| {
             let vector: types::Iovec = memory.read(pointer?)?;
             Ok(vector.buf.as_array(vector.buf_len))
-        }),
-    )
-}
+        });
+        self.collect(vectors.len(), buffers)
+    }
 
-/// The buffers of a writing call.
-pub(super) fn to_take(memory: &GuestMemory<'_>, vectors: types::CiovecArray) -> Result<Buffers, Error> {
-    collect(
-        vectors.len(),
-        vectors.iter().map(|pointer| {
+    /// The buffers of a writing call.
+    pub(super) fn buffers_to_take(
+        &mut self,
+        memory: &GuestMemory<'_>,
+        vectors: types::CiovecArray,
+    ) -> Result<Buffers, Error> {
+        let buffers = vectors.iter().map(|pointer| {
             let vector: types::Ciovec = memory.read(pointer?)?;
             Ok(vector.buf.as_array(vector.buf_len))
-        }),
-    )
+        });
+        self.collect(vectors.len(), buffers)
+    }
 }
 
 /// Copies `data` into the buffers, in order. They have at least that much room.
@@ -121,7 +139,8 @@ pub(super) fn slice<'m>(memory: &'m GuestMemory<'_>, buffer: GuestPtr<[u8]>) -> 
 
 /// A path or other text of the guest.
 pub(super) fn text(memory: &GuestMemory<'_>, text: GuestPtr<str>) -> Result<String, Error> {
-    if text.as_bytes().len() > 64 << 10 {
+    // Before a byte of it is looked at.
+    if text.as_bytes().len() as usize > PATH_MAX {
         return Err(Errno::Nametoolong.into());
     }
     memory.as_str(text)?.map(str::to_owned).ok_or_else(|| Errno::Fault.into())

@@ -145,3 +145,29 @@ fn opening_follows_the_flags() {
     assert_eq!(open("x", Open { create: true, directory: true, ..how }), Err(FileError::Invalid));
     assert_eq!(open("x/", Open { create: true, ..how }), Err(FileError::IsDir));
 }
+
+#[test]
+fn what_the_budget_does_not_allow_is_not_begun() {
+    let mut system = system(1 << 30, 10);
+    let inode = create(&mut system, "a").unwrap();
+    system.take_work();
+    system.budget = 1_000;
+    assert_eq!(system.set_size(inode, 1 << 29), Err(FileError::OutOfGas));
+    assert_eq!(system.size(inode), Ok(0));
+    assert!(system.take_work() > 1_000, "and is charged, so that the gas runs out");
+    system.set_size(inode, 400).unwrap();
+}
+
+#[test]
+fn a_move_deep_down_pays_for_the_way_up() {
+    let mut system = system(100, 3_000);
+    let mut at = ROOT;
+    for _ in 0..1_000 {
+        system.create_dir(at, "d").unwrap();
+        at = system.open(at, "d", Open { directory: true, ..Open::default() }).unwrap().0;
+    }
+    system.create_dir(at, "x").unwrap();
+    system.take_work();
+    system.rename(at, "x", at, "y").unwrap();
+    assert!(system.take_work() > 1_000 * 8 * u64::from(COSTS.path_byte));
+}

@@ -1,0 +1,251 @@
+//! Guests that want more work than they pay for, or a fault of the host.
+
+mod common;
+
+use common::{compile, engine, module, module_with, numbers, program, run_task, run_wat, task};
+use fizz_attest::Outcome;
+use fizz_sandbox::{COSTS, ModuleError, ModuleLimits, Program, ProgramError, TaskReport};
+
+/// Gas of one more round of `body`, which stands between `before` and the end.
+fn gas_of(fields: &str, before: &str, body: &str) -> u64 {
+    let with = |times: usize| {
+        let report = run_wat(&module_with(fields, &format!("{before}{}", body.repeat(times))));
+        assert!(report.outcome.is_success(), "{}", report.outcome);
+        report.gas
+    };
+    with(2) - with(1)
+}
+
+#[test]
+fn a_walk_through_links_is_paid_for_though_it_leads_nowhere() {
+    let target = format!("{}l", "./".repeat(2_000));
+    let fields = format!("(data (i32.const 1000) \"{target}\") (data (i32.const 8) \"l\")");
+    let before = format!(
+        "(drop (call $path_symlink (i32.const 1000) (i32.const {}) (i32.const 3) (i32.const 8) (i32.const 1)))",
+        target.len()
+    );
+    let stat = "(call $print_i32 (call $path_filestat_get
+        (i32.const 3) (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 4096)))";
+    // 32 links of 2,000 parts each.
+    assert!(gas_of(&fields, &before, stat) > 32 * 2_000 * 9 * u64::from(COSTS.path_byte));
+    const LOOP: i32 = 32;
+    let report = run_wat(&module_with(&fields, &format!("{before}{stat}")));
+    assert_eq!(numbers(&report), [LOOP]);
+}
+
+#[test]
+fn empty_buffers_are_paid_for() {
+    let write = |count| {
+        format!("(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const {count}) (i32.const 16384)))")
+    };
+    let more = gas_of("", "", &write(1_024)) - gas_of("", "", &write(0));
+    assert_eq!(more, 1_024 * u64::from(COSTS.buffer));
+    let read = "(drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1024) (i32.const 16384)))";
+    assert!(gas_of("", "", read) > 1_024 * u64::from(COSTS.buffer));
+}
+
+#[test]
+fn the_start_function_gives_its_stack_back() {
+    let wat = "(module (memory (export \"memory\") 1)
+        (func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))))
+        (func $init (call $deep (i32.const 8000)))
+        (start $init)
+        (func (export \"_start\") (call $deep (i32.const 8000))))";
+    let report = run_wat(wat);
+    assert!(report.outcome.is_success(), "{}", report.outcome);
+}
+
+#[test]
+fn unwinding_is_paid_for_by_the_stack_that_it_unwinds() {
+    // Catchers of every shape: into a block, into a loop's head, out of the function without, with one, and with
+    // several results.
+    let fields = "(tag $e (param i32))
+        (func $deep (param i32) (result i32)
+            (if (local.get 0) (then (return (call $deep (i32.sub (local.get 0) (i32.const 1))))))
+            (throw $e (i32.const 7)))
+        (func $block (param i32) (result i32)
+            (block $c (result i32) (try_table (catch $e $c) (drop (call $deep (local.get 0)))) (i32.const 1)))
+        (func $head (param i32) (result i32) (local $again i32)
+            (loop $l
+                (if (local.get $again) (then (return (i32.const 7))))
+                (local.set $again (i32.const 1))
+                (try_table (catch_all $l) (drop (call $deep (local.get 0)))))
+            (i32.const 1))
+        (func $none (param i32) (try_table (catch_all 1) (drop (call $deep (local.get 0)))) (unreachable))
+        (func $one (param i32) (result i32)
+            (try_table (catch $e 1) (drop (call $deep (local.get 0)))) (i32.const 1))
+        (tag $two (param i32 i64))
+        (func $deep2 (param i32)
+            (if (local.get 0) (then (call $deep2 (i32.sub (local.get 0) (i32.const 1))) (return)))
+            (throw $two (i32.const 7) (i64.const 8)))
+        (func $several (param i32) (result i32 i64)
+            (try_table (catch $two 1) (call $deep2 (local.get 0))) (i32.const 1) (i64.const 1))
+        (func $own (param i32) (result i32)
+            (block $c (result i32) (try_table (catch $e $c) (throw $e (i32.const 7))) (unreachable)))";
+    let fields =
+        &fields.replace("(catch_all 1) (drop", "(catch_all 0) (drop").replace("(catch $e 1)", "(catch $e 0)");
+    let fields = &fields.replace("(catch $two 1)", "(catch $two 0)");
+    for (call, frame) in [
+        ("(call $print_i32 (call $block (i32.const N)))", 64),
+        ("(call $print_i32 (call $head (i32.const N)))", 64),
+        ("(call $none (i32.const N)) (call $print_i32 (i32.const 7))", 64),
+        ("(call $print_i32 (call $one (i32.const N)))", 64),
+        ("(call $several (i32.const N)) (drop) (call $print_i32)", 64),
+        ("(call $print_i32 (call $own (i32.const N)))", 0),
+    ] {
+        let at = |depth: &str| gas_of(fields, "", &call.replace('N', depth));
+        let frames = at("1100") - at("100");
+        assert!(frames >= 1_000 * frame * u64::from(COSTS.unwound_byte), "{call}: {frames}");
+        assert!(at("1") < 3 * u64::from(COSTS.throw), "{call}");
+        // Nothing is left over for the next catcher, thrown to or not.
+        let report = run_wat(&module_with(fields, &call.replace('N', "50").repeat(3)));
+        assert_eq!(numbers(&report), [7, 7, 7], "{call}");
+        let mut exact = task();
+        exact.limits.gas = report.gas;
+        let again = run_task(&module_with(fields, &call.replace('N', "50").repeat(3)), exact.clone());
+        assert!(again.outcome.is_success(), "{call}");
+        exact.limits.gas -= 1;
+        let less = run_task(&module_with(fields, &call.replace('N', "50").repeat(3)), exact);
+        assert_eq!(less.outcome, Outcome::OutOfGas, "{call}");
+    }
+}
+
+#[test]
+fn handlers_that_a_throw_must_look_at_are_paid_for() {
+    let with = |clauses: usize| {
+        let others = "(catch $other $c)".repeat(clauses);
+        let fields = format!(
+            "(tag $e) (tag $other) (func $f (block $c (try_table {others} (catch_all $c) (throw $e))))"
+        );
+        gas_of(&fields, "", "(call $f)")
+    };
+    assert_eq!(with(1_000) - with(0), 1_000 * u64::from(COSTS.catch_clause));
+}
+
+#[test]
+fn functions_of_several_results_are_charged_in_both_forms_alike() {
+    let fields = "(func $two (param i32) (result i32 i64)
+            (if (local.get 0) (then (return (i32.const 1) (i64.const 2))))
+            (br_if 0 (i32.const 5) (i64.const 6) (i32.eqz (local.get 0)))
+            (drop) (drop) (i32.const 3) (i64.const 4))
+        (func $three (result i32 i32 i32) (call $two (i32.const 0)) (i32.wrap_i64) (i32.const 9))";
+    let body = "(call $two (i32.const 0)) (drop) (call $print_i32)
+        (call $two (i32.const 1)) (drop) (call $print_i32)
+        (call $three) (call $print_i32) (call $print_i32) (call $print_i32)";
+    let completed = run_wat(&module_with(fields, body));
+    assert_eq!(numbers(&completed), [5, 1, 9, 6, 5]);
+    // A trap is counted by the second form: one load, and its two constants, more than the first form counts.
+    let trapped = run_wat(&module_with(fields, &format!("{body} (drop (i32.load (i32.const -1)))")));
+    assert_eq!(trapped.gas - completed.gas, 3);
+    assert_eq!(trapped.stdout, completed.stdout);
+}
+
+/// One function of these instructions, and nothing else.
+fn one_function(instructions: &[u8]) -> Vec<u8> {
+    let leb = |mut value: usize| {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push((value & 0x7f) as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    };
+    let section = |id: u8, content: &[u8]| [&[id][..], &leb(content.len()), content].concat();
+    let body = [&[0][..], instructions, &[0x0b]].concat();
+    let code = [&[1][..], &leb(body.len()), &body].concat();
+    let exports = [&b"\x02\x06memory\x02\x00\x06_start\x00\x00"[..]].concat();
+    [
+        b"\0asm\x01\0\0\0".to_vec(),
+        section(1, b"\x01\x60\0\0"),
+        section(3, b"\x01\0"),
+        section(5, b"\x01\0\x01"),
+        section(7, &exports),
+        section(10, &code),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_function_that_only_the_instrumentation_makes_too_long_is_the_requesters_fault() {
+    let calls = [0x10, 0].repeat(1_500_000);
+    let growths = [&[0x00][..], &[0x40, 0].repeat(500_000), &[0x1a]].concat();
+    for instructions in [calls, growths] {
+        let wasm = one_function(&instructions);
+        match Program::compile(engine(), &wasm, &ModuleLimits::default()) {
+            Err(ProgramError::Module(error @ ModuleError::TooLarge { .. })) => {
+                assert!(error.to_string().contains("when instrumented"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Shorter ones of the same kind compile in both forms.
+    let shorter = [[0x10, 0].repeat(20_000), vec![0x41, 0x7f, 0x28, 2, 0, 0x1a]].concat();
+    assert!(Program::compile(engine(), &one_function(&shorter), &ModuleLimits::default()).is_ok());
+}
+
+#[test]
+fn deeply_nested_blocks_need_no_stack_of_the_compiler() {
+    for open in [[0x02, 0x40], [0x03, 0x40]] {
+        let nested = [open.repeat(5_000), vec![0x0b; 5_000]].concat();
+        assert!(Program::compile(engine(), &one_function(&nested), &ModuleLimits::default()).is_ok());
+    }
+}
+
+#[test]
+fn a_file_is_not_made_before_it_is_paid_for() {
+    let fields = "(data (i32.const 8) \"f\")";
+    let body = "(drop (call $path_open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 1)
+            (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 0)))
+        (drop (call $fd_filestat_set_size (i32.const 4) (i64.const 1000000000)))";
+    let mut poor = task();
+    poor.limits.gas = 10_000_000;
+    let report: TaskReport = run_task(&module_with(fields, body), poor);
+    assert_eq!((report.outcome, report.gas), (Outcome::OutOfGas, 10_000_000));
+    assert_eq!(report.files.get("/f").map(|bytes| bytes.len()), Some(0));
+}
+
+#[test]
+fn an_exclusive_file_is_not_made_through_a_link() {
+    let fields = "(data (i32.const 8) \"l\") (data (i32.const 16) \"away\")";
+    let body = "(drop (call $path_symlink (i32.const 16) (i32.const 4) (i32.const 3) (i32.const 8) (i32.const 1)))
+        (call $print_i32 (call $path_open (i32.const 3) (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 5)
+            (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 0)))";
+    const EXIST: i32 = 20;
+    let report = run_wat(&module_with(fields, body));
+    assert_eq!(numbers(&report), [EXIST]);
+    assert_eq!(report.files.len(), 1);
+}
+
+#[test]
+fn references_to_functions_are_paid_for() {
+    let fields = "(elem declare func $f) (func $f)";
+    let gas = gas_of(fields, "", "(drop (ref.func $f))");
+    assert_eq!(gas, u64::from(COSTS.function_reference));
+}
+
+#[test]
+fn a_guest_cannot_name_our_globals() {
+    // The index of our first global, in every place that can hold one.
+    for fields in [
+        "(global i32 (i32.const 0)) (func (drop (global.get 1)))",
+        "(global i32 (i32.const 0)) (func (global.set 1 (i64.const 9)))",
+        "(global i32 (i32.const 0)) (export \"x\" (global 1))",
+        "(global i64 (global.get 1))",
+        "(global i32 (i32.const 0)) (data (offset (global.get 2)) \"x\")",
+        "(global i32 (i32.const 0)) (table 1 funcref) (elem (offset (global.get 2)) func)",
+    ] {
+        let error =
+            compile(&format!("(module (memory (export \"memory\") 1) {fields} (func (export \"_start\")))"));
+        assert!(matches!(error, Err(ProgramError::Module(ModuleError::Malformed { .. }))), "{fields}");
+    }
+    // Globals with initialisers of their own keep their values and places.
+    let wat = module_with(
+        "(global i32 (i32.const 1))
+        (global $b (mut i32) (i32.mul (i32.add (i32.const 40) (i32.const 2)) (i32.const 2)))
+        (data (offset (i32.sub (i32.const 42) (i32.const 42))) \"\\05\")",
+        "(call $print_i32 (global.get $b)) (call $print_i32 (i32.load8_u (i32.const 0)))",
+    );
+    assert_eq!(numbers(&run_wat(&wat)), [84, 5]);
+    assert!(program(&module("")).start_gas() > 0);
+}
