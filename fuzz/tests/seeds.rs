@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fizz_attest::{
-    Blob, Canonical, Digest, EngineInfo, GpuProfile, HostFault, Job, Lease, Outcome, Profile, Receipt,
-    ReceiptFile,
+    Blob, Canonical, Digest, EngineInfo, GpuProfile, HostFault, Job, Outcome, Profile, Receipt, ReceiptFile,
 };
 use fizz_fuzz::TARGETS;
 use fizz_wire::{NodeInfo, RefusalCode, Reply, Request, StatusReport, frame};
