@@ -18,6 +18,9 @@ pub const MAX_ARG_BYTES: usize = 256 << 10;
 /// Bytes of a path in the guest at most.
 pub const MAX_PATH_BYTES: usize = 4_096;
 
+/// What a guest's wall clock shows at its start unless the job says otherwise: 2026-01-01, in nanoseconds.
+pub const DEFAULT_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
+
 /// A module, its arguments, inputs and limits, cut into 1..n tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,6 +161,26 @@ pub enum JobError {
 }
 
 impl Job {
+    /// A job of one task: no arguments, no inputs, no GPU, default limits, outputs in `/out`, a zero seed and salt,
+    /// and a wall clock that starts at 2026-01-01.
+    pub fn new(name: impl Into<String>, module: Artifact) -> Job {
+        Job {
+            v: 1,
+            name: name.into(),
+            module,
+            args: Vec::new(),
+            env: Vec::new(),
+            inputs: Vec::new(),
+            out: "/out".into(),
+            gpu: GpuUse::Off,
+            seed: Digest::default(),
+            epoch_ns: DEFAULT_EPOCH_NS,
+            limits: Limits::default(),
+            tasks: vec![Task::default()],
+            salt: Digest::default(),
+        }
+    }
+
     /// The digest that leases, results and receipts name.
     pub fn digest(&self) -> Digest {
         Digest::of(Domain::Job, &self.to_canonical())

@@ -26,8 +26,8 @@ pub use canonical::{Canonical, CanonicalError};
 pub use digest::{Digest, Domain, ParseDigestError};
 pub use dsse::{Envelope, EnvelopeError, Signature};
 pub use job::{
-    Artifact, Blob, GpuUse, InputFile, Job, JobError, MAX_ARG_BYTES, MAX_ARGS, MAX_PATH_BYTES, MAX_TASKS,
-    Task, check_path,
+    Artifact, Blob, DEFAULT_EPOCH_NS, GpuUse, InputFile, Job, JobError, MAX_ARG_BYTES, MAX_ARGS,
+    MAX_PATH_BYTES, MAX_TASKS, Task, check_path,
 };
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use lease::{CommittedLease, Lease, Policy, choose_sample};

@@ -14,6 +14,7 @@ mod module;
 mod program;
 mod receipt;
 mod repeat;
+mod session;
 mod shader;
 
 // Private parts of the crates, which their interfaces rightly do not show.
@@ -35,13 +36,14 @@ pub use job::job;
 pub use module::module;
 pub use program::program;
 pub use receipt::receipt;
+pub use session::session;
 pub use shader::shader;
 
 /// A fuzz target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -51,4 +53,5 @@ pub const TARGETS: [Target; 9] = [
     ("module", module),
     ("guest", guest),
     ("program", program),
+    ("session", session),
 ];

@@ -188,6 +188,26 @@ fn modules(seeds: &mut Maker) {
     let noise: Vec<u8> = (0..600u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 21) as u8).collect();
     seeds.add("module", "generated", noise.clone());
     seeds.add("program", "generated", noise);
+    session(seeds);
+}
+
+/// Calls of a session: a buffer, a shader, its pipeline and bind group, a dispatch, and reading what came of it.
+fn session(seeds: &mut Maker) {
+    let calls: [&[u8]; 7] = [
+        &[0, 0, 0, 0, 0, 0, 10, 255],
+        &[1, 0, 3, 0],
+        &[2, 0, 4, 0, 0, 0, 0, 0],
+        &[1, 0, 5, 0, 0],
+        &[1, 0, 6, 0, 1, 0, 0, 0, 0],
+        &[1, 0, 10, 1, 5, 0, 0, 0, 1, 30, 0, 0, 0, 2, 1, 1, 0],
+        &[0, 0, 26, 0, 0, 9],
+    ];
+    seeds.add("session", "dispatch", calls.concat());
+    seeds.add(
+        "session",
+        "copy",
+        [calls[0], calls[0], &[0, 0, 10, 1, 0, 0, 1, 0, 0, 3, 0], calls[6]].concat(),
+    );
 }
 
 #[test]

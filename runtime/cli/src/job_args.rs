@@ -6,15 +6,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fizz_attest::{Artifact, Blob, Digest, GpuUse, InputFile, Job, Limits, Task};
+use fizz_attest::{Artifact, Blob, Digest, GpuUse, InputFile, Job};
 use fizz_client::JobBlobs;
 
 use crate::build;
 use crate::error::Failure;
 use crate::values::{Count, Mapping, Size, Variable};
-
-/// What the guest's wall clock shows at its start unless the job says otherwise: 2026-01-01, in nanoseconds.
-pub(crate) const DEFAULT_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 
 /// What to run, with what.
 #[derive(Args, Debug)]
@@ -100,35 +97,26 @@ impl JobArgs {
             }
             Some(path) => Some(add_file(path, &mut blobs)?),
         };
-        let mut limits = Limits::default();
-        if let Some(Count(gas)) = self.gas {
-            limits.gas = gas;
-        }
-        if let Some(Size(bytes)) = self.memory {
-            limits.memory_bytes = bytes;
-        }
-        if let Some(Count(gas)) = self.gpu_gas {
-            limits.gpu.gas = gas;
-        }
-        let name = module.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let job = Job {
-            v: 1,
-            name,
-            module: artifact,
-            args: self.args.clone(),
-            env: self.env.iter().map(|Variable(name, value)| (name.clone(), value.clone())).collect(),
-            inputs: inputs.into_iter().map(|(path, blob)| InputFile { path, blob }).collect(),
-            out,
-            gpu: self.gpu.into(),
-            seed: self.seed.unwrap_or_default(),
-            epoch_ns: DEFAULT_EPOCH_NS,
-            limits,
-            tasks: vec![Task { args: Vec::new(), stdin, inputs: Vec::new() }],
-            salt: Digest::default(),
-        };
+        let mut job = Job::new(module_name(&module), artifact);
+        let limits = &mut job.limits;
+        limits.gas = self.gas.map_or(limits.gas, |Count(gas)| gas);
+        limits.memory_bytes = self.memory.map_or(limits.memory_bytes, |Size(bytes)| bytes);
+        limits.gpu.gas = self.gpu_gas.map_or(limits.gpu.gas, |Count(gas)| gas);
+        job.args = self.args.clone();
+        job.env = self.env.iter().map(|Variable(name, value)| (name.clone(), value.clone())).collect();
+        job.inputs = inputs.into_iter().map(|(path, blob)| InputFile { path, blob }).collect();
+        job.out = out;
+        job.gpu = self.gpu.into();
+        job.seed = self.seed.unwrap_or_default();
+        job.tasks[0].stdin = stdin;
         check(&job)?;
         Ok(PreparedJob { job, blobs })
     }
+}
+
+/// What a guest sees as its own name: the module's file name.
+pub(crate) fn module_name(module: &Path) -> String {
+    module.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Checks a job that was put together from what the user gave.

@@ -21,13 +21,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use fizz_attest::{Artifact, Digest, InputFile, Job, Limits, Task};
+use fizz_attest::{Artifact, Digest, InputFile, Job, Task};
 use fizz_client::JobBlobs;
 use serde::Deserialize;
 
 use crate::build;
 use crate::error::Failure;
-use crate::job_args::{self, DEFAULT_EPOCH_NS, GpuArg, PreparedJob};
+use crate::job_args::{self, GpuArg, PreparedJob};
 use crate::values::{Count, Mapping, Size, absolute_guest_path};
 
 #[derive(Deserialize)]
@@ -85,7 +85,7 @@ pub(crate) fn load(path: &Path) -> Result<PreparedJob, Failure> {
     let artifact = Artifact::of(&bytes);
     blobs.add_bytes(bytes);
 
-    let mut limits = Limits::default();
+    let mut job = Job::new(job_args::module_name(&module), artifact);
     let size = |field: &str, text: &Option<String>, unless: u64| match text.as_deref().map(str::parse) {
         Some(Ok(Size(bytes))) => Ok(bytes),
         Some(Err(error)) => Err(wrong(field, error)),
@@ -96,7 +96,7 @@ pub(crate) fn load(path: &Path) -> Result<PreparedJob, Failure> {
         Some(Err(error)) => Err(wrong(field, error)),
         None => Ok(unless),
     };
-    let given = &file.limits;
+    let (given, limits) = (&file.limits, &mut job.limits);
     limits.gas = count("limits.gas", &given.gas, limits.gas)?;
     limits.memory_bytes = size("limits.memory", &given.memory, limits.memory_bytes)?;
     limits.output_bytes = size("limits.output", &given.output, limits.output_bytes)?;
@@ -130,24 +130,17 @@ pub(crate) fn load(path: &Path) -> Result<PreparedJob, Failure> {
             made.stdin = Some(job_args::add_file(&folder.join(stdin), &mut blobs)?);
         }
     }
-    if tasks.is_empty() {
-        tasks.push(Task::default());
+    job.args = file.args;
+    job.env = file.env.into_iter().collect();
+    job.inputs = inputs;
+    job.out = out;
+    job.gpu = gpu.into();
+    job.seed = file.seed.unwrap_or(job.seed);
+    job.epoch_ns = file.epoch_ns.unwrap_or(job.epoch_ns);
+    // Without any, there is the one that a new job has.
+    if !tasks.is_empty() {
+        job.tasks = tasks;
     }
-    let job = Job {
-        v: 1,
-        name: module.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        module: artifact,
-        args: file.args,
-        env: file.env.into_iter().collect(),
-        inputs,
-        out,
-        gpu: gpu.into(),
-        seed: file.seed.unwrap_or_default(),
-        epoch_ns: file.epoch_ns.unwrap_or(DEFAULT_EPOCH_NS),
-        limits,
-        tasks,
-        salt: Digest::default(),
-    };
     job_args::check(&job)?;
     Ok(PreparedJob { job, blobs })
 }

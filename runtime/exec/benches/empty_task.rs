@@ -17,21 +17,7 @@ fn main() {
     let executor = Executor::new(None).unwrap();
     let module = fizz_examples::KERNELS;
     let blobs = BTreeMap::from([(Blob::of(module), module.to_vec())]);
-    let job = Job {
-        v: 1,
-        name: "kernels".into(),
-        module: Artifact::of(module),
-        args: vec!["empty".into()],
-        env: Vec::new(),
-        inputs: Vec::new(),
-        out: "/out".into(),
-        gpu: GpuUse::Off,
-        seed: Digest::default(),
-        epoch_ns: 0,
-        limits: Limits::default(),
-        tasks: vec![Task::default()],
-        salt: Digest::default(),
-    };
+    let job = Job { args: vec!["empty".into()], ..Job::new("kernels", Artifact::of(module)) };
     let (job_digest, key) = (job.digest(), SecretKey::from_bytes(&[1; 32]));
     let (mut runs, mut commits, mut signs, mut wholes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS + 100 {

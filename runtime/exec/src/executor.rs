@@ -297,26 +297,14 @@ impl Executed {
 
 #[cfg(test)]
 mod tests {
-    use fizz_attest::{Artifact, Limits, Task};
+    use fizz_attest::Artifact;
 
     use super::*;
 
     fn job() -> Job {
-        Job {
-            v: 1,
-            name: "test".into(),
-            module: Artifact::of(b""),
-            args: Vec::new(),
-            env: Vec::new(),
-            inputs: Vec::new(),
-            out: "/out".into(),
-            gpu: GpuUse::Off,
-            seed: Digest::default(),
-            epoch_ns: 0,
-            limits: Limits { output_bytes: 100, ..Limits::default() },
-            tasks: vec![Task::default()],
-            salt: Digest::default(),
-        }
+        let mut job = Job::new("test", Artifact::of(b""));
+        job.limits.output_bytes = 100;
+        job
     }
 
     /// A task that left these files, after the limits.

@@ -213,19 +213,9 @@ mod tests {
     fn offer() -> Offer {
         let input = |bytes: &[u8]| InputFile { path: "/in".into(), blob: Blob::of(bytes) };
         let job = Job {
-            v: 1,
-            name: "test".into(),
-            module: Artifact::of(b"module"),
-            args: Vec::new(),
-            env: Vec::new(),
-            inputs: vec![],
-            out: "/out".into(),
-            gpu: GpuUse::Off,
-            seed: Digest::default(),
-            epoch_ns: 0,
             limits: Limits { gas: 1_000, memory_bytes: 1 << 20, output_bytes: 1 << 20, ..Limits::default() },
             tasks: vec![Task { inputs: vec![input(b"a")], ..Task::default() }; 3],
-            salt: Digest::default(),
+            ..Job::new("test", Artifact::of(b"module"))
         };
         let lease = Lease {
             v: 1,

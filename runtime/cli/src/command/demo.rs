@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use fizz_attest::{Artifact, Digest, GpuUse, InputFile, Job, Limits, Outcome, Task};
+use fizz_attest::{Artifact, GpuUse, InputFile, Job, Outcome, Task};
 use fizz_client::{Delivery, JobBlobs, NodeAddress, Report, Submission};
 use fizz_exec::{Executed, Executor, OutputName};
 use tokio::runtime::Runtime;
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::command::{run, submit};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::job_args::{DEFAULT_EPOCH_NS, GpuArg};
+use crate::job_args::GpuArg;
 use crate::progress::Progress;
 use crate::{gpu, interrupt, job_folder, keys, me};
 
@@ -143,21 +143,7 @@ fn prepare(before: &[u8]) -> Result<PreparedDemo, Failure> {
 }
 
 fn local_job(args: Vec<String>, inputs: Vec<InputFile>) -> Job {
-    Job {
-        v: 1,
-        name: "denoise".into(),
-        module: Artifact::of(fizz_examples::DENOISE),
-        args,
-        env: Vec::new(),
-        inputs,
-        out: "/out".into(),
-        gpu: GpuUse::Off,
-        seed: Digest::default(),
-        epoch_ns: DEFAULT_EPOCH_NS,
-        limits: Limits::default(),
-        tasks: vec![Task::default()],
-        salt: Digest::default(),
-    }
+    Job { args, inputs, ..Job::new("denoise", Artifact::of(fizz_examples::DENOISE)) }
 }
 
 /// Runs the job's module here, on the CPU, with the given files.

@@ -1,7 +1,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use fizz_attest::{Artifact, GpuUse, InputFile, Limits, OutputEntry, Policy, SecretKey, Task};
+use fizz_attest::{Artifact, InputFile, OutputEntry, Policy, SecretKey, Task};
 use fizz_wire::blob::BlobReceiver;
 
 use super::*;
@@ -20,21 +20,8 @@ fn lease(seed: u8, inputs: &[&[u8]], tasks: u32) -> (Lease, Job) {
         inputs: vec![InputFile { path: "/in".into(), blob: Blob::of(input) }],
         ..Task::default()
     };
-    let job = Job {
-        v: 1,
-        name: "test".into(),
-        module: Artifact::of(b"module"),
-        args: Vec::new(),
-        env: Vec::new(),
-        inputs: Vec::new(),
-        out: "/out".into(),
-        gpu: GpuUse::Off,
-        seed: Digest::default(),
-        epoch_ns: 0,
-        limits: Limits::default(),
-        tasks: inputs.iter().map(task).collect(),
-        salt: Digest::default(),
-    };
+    let mut job = Job::new("test", Artifact::of(b"module"));
+    job.tasks = inputs.iter().map(task).collect();
     let lease = Lease {
         v: 1,
         network: "direct".into(),

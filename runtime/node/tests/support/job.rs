@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fizz_attest::{
-    Artifact, Blob, Canonical, Digest, Domain, Envelope, GpuUse, InputFile, Job, Lease, Limits, Policy,
-    PublicKey, SecretKey, Task,
+    Artifact, Blob, Canonical, Digest, Domain, Envelope, InputFile, Job, Lease, Limits, Policy, PublicKey,
+    SecretKey, Task,
 };
 
 pub fn key(seed: u8) -> SecretKey {
@@ -13,21 +13,8 @@ pub fn key(seed: u8) -> SecretKey {
 
 /// A job of one task without inputs.
 pub fn job(module: &[u8]) -> Job {
-    Job {
-        v: 1,
-        name: "test".into(),
-        module: Artifact::of(module),
-        args: Vec::new(),
-        env: Vec::new(),
-        inputs: Vec::new(),
-        out: "/out".into(),
-        gpu: GpuUse::Off,
-        seed: Digest::default(),
-        epoch_ns: 0,
-        limits: Limits { memory_bytes: 64 << 20, output_bytes: 16 << 20, ..Limits::default() },
-        tasks: vec![Task::default()],
-        salt: Digest::default(),
-    }
+    let limits = Limits { memory_bytes: 64 << 20, output_bytes: 16 << 20, ..Limits::default() };
+    Job { limits, ..Job::new("test", Artifact::of(module)) }
 }
 
 /// `examples/hello`, greeting a different name in each task.
