@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::canonical::{Canonical, CanonicalError};
 use crate::digest::{Digest, Domain};
 use crate::limits::Limits;
+use crate::list::at_most;
 
 /// Tasks of one job at most.
 pub const MAX_TASKS: usize = 65_536;
@@ -32,8 +33,10 @@ pub struct Job {
     /// The module that every task runs.
     pub module: Artifact,
     /// Arguments of every task, before the task's own.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ARGS>")]
     pub args: Vec<String>,
     /// Environment of every task.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ARGS>")]
     pub env: Vec<(String, String)>,
     /// Files that every task finds in its file system.
     pub inputs: Vec<InputFile>,
@@ -48,6 +51,7 @@ pub struct Job {
     /// Limits of each task.
     pub limits: Limits,
     /// The tasks, at least one.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_TASKS>")]
     pub tasks: Vec<Task>,
     /// Random bytes that keep digests of equal jobs apart; also hides what is guessed easily.
     pub salt: Digest,
@@ -58,6 +62,7 @@ pub struct Job {
 #[serde(deny_unknown_fields)]
 pub struct Task {
     /// Arguments after the job's.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ARGS>")]
     pub args: Vec<String>,
     /// Content and size of standard input; none is empty.
     pub stdin: Option<Blob>,

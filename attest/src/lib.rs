@@ -17,6 +17,7 @@ mod job;
 mod key;
 mod lease;
 mod limits;
+mod list;
 mod outcome;
 mod outputs;
 mod profile;

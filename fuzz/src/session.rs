@@ -71,6 +71,9 @@ const TEXTS: [&str; 4] = ["", "label", "main", "ü"];
 const SIZES: [u64; 16] = [0, 1, 2, 4, 8, 12, 16, 20, 32, 64, 256, 260, 4096, 65_536, 1 << 21, WHOLE];
 const OFFSETS: [u64; 8] = [0, 0, 0, 4, 8, 256, 3, 1 << 40];
 
+const USAGES: [u32; 5] = [0x18c, 0x8c, 0xcc, 0x009, 0x006];
+const CLASSES: [ErrorClass; 3] = [ErrorClass::Validation, ErrorClass::OutOfMemory, ErrorClass::Internal];
+
 /// What a session answered, as words.
 type Answers = Vec<String>;
 
@@ -78,19 +81,22 @@ struct Play {
     session: Box<dyn Session>,
     stream: Encoder,
     answers: Answers,
-    /// Kinds of the objects by their ids, from 1.
-    objects: Vec<ObjectKind>,
+    /// Kinds of the objects by their ids, from 1; none once released.
+    objects: Vec<Option<ObjectKind>>,
+    /// Open error scopes.
+    scopes: u32,
 }
 
 impl Play {
     fn new(hardware: &Hardware) -> Play {
         let session = hardware.session(&QUOTAS).expect("a session");
-        Play { session, stream: Encoder::new(), answers: Vec::new(), objects: Vec::new() }
+        Play { session, stream: Encoder::new(), answers: Vec::new(), objects: Vec::new(), scopes: 0 }
     }
 
     fn play(mut self, data: &[u8]) -> (Answers, u64) {
         let mut input = Unstructured::new(data);
         let mut end = self.open(Class::Fast);
+        self.prelude();
         while end.is_ok() && !input.is_empty() {
             end = self.step(&mut input);
         }
@@ -138,217 +144,279 @@ impl Play {
     }
 
     /// The id of an object of this kind, if there is one; seldom of another, or of none.
-    fn id(&self, input: &mut Unstructured<'_>, kind: ObjectKind) -> u32 {
-        let choice = usize::from(input.arbitrary::<u8>().unwrap_or_default());
-        let of_kind: Vec<_> =
-            (1..).zip(&self.objects).filter(|(_, found)| **found == kind).map(|(id, _)| id).collect();
-        match of_kind.get(choice % of_kind.len().max(1)) {
-            Some(id) if choice < 0xfc => *id,
-            _ => choice as u32 % (self.objects.len() as u32 + 2),
+    fn id(&self, input: &mut Unstructured<'_>, kind: ObjectKind) -> Option<u32> {
+        let choice = usize::from(byte(input));
+        if choice == 0xff {
+            return Some(u32::from(byte(input)) % (self.objects.len() as u32 + 1) + 1);
         }
+        let of_kind: Vec<u32> =
+            (1..).zip(&self.objects).filter(|(_, found)| **found == Some(kind)).map(|(id, _)| id).collect();
+        of_kind.get(choice % of_kind.len().max(1)).copied()
     }
 
     fn make(&mut self, kind: ObjectKind) -> u32 {
-        self.objects.push(kind);
+        self.objects.push(Some(kind));
         self.objects.len() as u32
     }
 
+    fn forget(&mut self, id: u32) {
+        if let Some(object) = self.objects.get_mut(id as usize - 1) {
+            *object = None;
+        }
+    }
+
+    /// Buffers, and the first shader with all that it takes to dispatch it.
+    fn prelude(&mut self) {
+        for (usage, size) in [(0x18c, 256), (0xcc, 64), (0x009, 64), (0x006, 64)] {
+            let id = self.make(ObjectKind::Buffer);
+            self.stream.create_buffer(id, usage, size, false, "buffer");
+        }
+        let shader = self.make(ObjectKind::Shader);
+        self.stream.create_shader(shader, "shader", SHADERS[0]);
+        let pipeline = self.make(ObjectKind::ComputePipeline);
+        self.stream.create_compute_pipeline(pipeline, "pipeline", 0, shader, None, true, [].into_iter());
+        let layout = self.make(ObjectKind::BindGroupLayout);
+        self.stream.get_bind_group_layout(layout, pipeline, 0);
+        let group = self.make(ObjectKind::BindGroup);
+        let entry = BindGroupEntry { binding: 0, buffer: 1, offset: 0, size: WHOLE };
+        self.stream.create_bind_group(group, "group", layout, &[entry]);
+    }
+
+    /// One call or command; one that lacks its objects is left out.
     fn step(&mut self, input: &mut Unstructured<'_>) -> Result<(), Stop> {
-        let byte = |input: &mut Unstructured<'_>| input.arbitrary::<u8>().unwrap_or_default();
-        let size = |input: &mut Unstructured<'_>| SIZES[usize::from(byte(input)) % SIZES.len()];
-        let offset = |input: &mut Unstructured<'_>| OFFSETS[usize::from(byte(input)) % OFFSETS.len()];
-        let text = TEXTS[usize::from(byte(input)) % TEXTS.len()];
-        let class = [ErrorClass::Validation, ErrorClass::OutOfMemory, ErrorClass::Internal]
-            [usize::from(byte(input)) % 3];
-        match byte(input) % 30 {
-            0..=2 => {
-                let (id, bits) = (
-                    self.make(ObjectKind::Buffer),
-                    u32::from(byte(input)) * 4 + 2 + u32::from(byte(input) % 4),
-                );
-                let bits = if byte(input) < 128 { 0x8c | 0x100 | 0x40 } else { bits };
-                self.stream.create_buffer(id, bits, size(input), byte(input) < 40, text);
+        match byte(input) % 32 {
+            choice @ 0..18 => {
+                let _ = self.create(choice, input);
+                Ok(())
             }
-            3 => {
+            choice @ 18..26 => {
+                let _ = self.change(choice, input);
+                Ok(())
+            }
+            choice => self.call(choice, input),
+        }
+    }
+
+    /// A command that makes an object.
+    fn create(&mut self, choice: u8, input: &mut Unstructured<'_>) -> Option<()> {
+        let text = pick(input, &TEXTS);
+        match choice {
+            0 | 1 => {
+                let usage = if byte(input) < 128 { pick(input, &USAGES) } else { u32::from(byte(input)) * 5 };
+                let id = self.make(ObjectKind::Buffer);
+                self.stream.create_buffer(id, usage, pick(input, &SIZES), byte(input) < 40, text);
+            }
+            2 | 3 => {
                 let id = self.make(ObjectKind::Shader);
-                self.stream.create_shader(id, text, SHADERS[usize::from(byte(input)) % SHADERS.len()]);
+                self.stream.create_shader(id, text, pick(input, &SHADERS));
             }
-            4 => {
-                let layout = if byte(input) < 160 { 0 } else { self.id(input, ObjectKind::PipelineLayout) };
-                let shader = self.id(input, ObjectKind::Shader);
-                let id = self.make(ObjectKind::ComputePipeline);
+            4 | 5 => {
+                let automatic = byte(input) < 160;
+                let layout = if automatic { 0 } else { self.id(input, ObjectKind::PipelineLayout)? };
+                let shader = self.id(input, ObjectKind::Shader)?;
                 let values = [("size", f64::from(byte(input) % 80)), ("k", f64::from(byte(input)) / 4.0)];
-                let count = usize::from(byte(input) % 3);
+                let values = values[..usize::from(byte(input) % 3)].iter().copied();
                 let entry = Some(text).filter(|text| !text.is_empty());
-                self.stream.create_compute_pipeline(
-                    id,
-                    text,
-                    layout,
-                    shader,
-                    entry,
-                    true,
-                    values.into_iter().take(count).collect::<Vec<_>>().into_iter(),
-                );
+                let id = self.make(ObjectKind::ComputePipeline);
+                self.stream.create_compute_pipeline(id, text, layout, shader, entry, true, values);
             }
-            5 => {
-                let pipeline = self.id(input, ObjectKind::ComputePipeline);
+            6 => {
+                let pipeline = self.id(input, ObjectKind::ComputePipeline)?;
                 let id = self.make(ObjectKind::BindGroupLayout);
                 self.stream.get_bind_group_layout(id, pipeline, u32::from(byte(input) % 5));
             }
-            6 | 7 => {
-                let layout = self.id(input, ObjectKind::BindGroupLayout);
-                let entries: Vec<_> = (0..u32::from(byte(input) % 3))
-                    .map(|binding| BindGroupEntry {
+            7 | 8 => {
+                let layout = self.id(input, ObjectKind::BindGroupLayout)?;
+                let mut entries = Vec::new();
+                for binding in 0..u32::from(byte(input) % 3) {
+                    entries.push(BindGroupEntry {
                         binding: if byte(input) < 240 { binding } else { u32::MAX },
-                        buffer: self.id(input, ObjectKind::Buffer).max(1),
-                        offset: offset(input),
-                        size: if byte(input) < 128 { WHOLE } else { size(input) },
-                    })
-                    .collect();
+                        buffer: self.id(input, ObjectKind::Buffer)?,
+                        offset: pick(input, &OFFSETS),
+                        size: if byte(input) < 128 { WHOLE } else { pick(input, &SIZES) },
+                    });
+                }
                 let id = self.make(ObjectKind::BindGroup);
                 self.stream.create_bind_group(id, text, layout, &entries);
             }
-            8 => {
+            9 => {
                 let kinds = [BindingKind::Storage, BindingKind::ReadOnlyStorage, BindingKind::Uniform];
                 let entries: Vec<_> = (0..u32::from(byte(input) % 3))
                     .map(|binding| LayoutEntry {
                         binding: if byte(input) < 240 { binding } else { 5000 },
-                        kind: kinds[usize::from(byte(input)) % 3],
+                        kind: pick(input, &kinds),
                         dynamic_offset: byte(input) < 80,
                         visible: byte(input) < 200,
-                        min_size: if byte(input) < 200 { 0 } else { size(input) },
+                        min_size: if byte(input) < 200 { 0 } else { pick(input, &SIZES) },
                     })
                     .collect();
                 let id = self.make(ObjectKind::BindGroupLayout);
                 self.stream.create_bind_group_layout(id, text, &entries);
             }
-            9 => {
-                let groups: Vec<_> = (0..byte(input) % 6)
-                    .map(|_| if byte(input) < 60 { 0 } else { self.id(input, ObjectKind::BindGroupLayout) })
-                    .collect();
+            10 => {
+                let mut groups = Vec::new();
+                for _ in 0..byte(input) % 6 {
+                    let empty = byte(input) < 60;
+                    groups.push(if empty { 0 } else { self.id(input, ObjectKind::BindGroupLayout)? });
+                }
                 let id = self.make(ObjectKind::PipelineLayout);
                 self.stream.create_pipeline_layout(id, text, &groups, u32::from(byte(input) > 250) * 4);
             }
-            10..=15 => {
-                let id = self.make(ObjectKind::CommandBuffer);
-                self.stream.begin_commands(id, text);
-                for _ in 0..byte(input) % 5 {
-                    self.command(input);
-                }
-                self.stream.end_commands();
-                if byte(input) < 200 {
-                    self.stream.submit(&[id]);
-                }
-            }
-            16 => self.stream.submit(&[self.id(input, ObjectKind::CommandBuffer).max(1)]),
-            17 => {
-                let mode = if byte(input) < 128 { MapMode::Read } else { MapMode::Write };
-                self.stream.map_buffer(
-                    self.id(input, ObjectKind::Buffer).max(1),
-                    mode,
-                    offset(input),
-                    size(input),
-                );
-            }
-            18 => self.stream.unmap_buffer(self.id(input, ObjectKind::Buffer).max(1)),
-            19 => self.stream.destroy_buffer(self.id(input, ObjectKind::Buffer).max(1)),
-            20 => {
-                let id = usize::from(byte(input)) % (self.objects.len() + 1);
-                if let Some(kind) = self.objects.get(id) {
-                    self.stream.release(*kind, id as u32 + 1);
-                }
-            }
-            21 => self.stream.push_error_scope(class),
-            22 => self.stream.pop_error_scope(),
-            23 => {
-                let kind = [
+            11 => {
+                let kinds = [
                     ObjectKind::Buffer,
                     ObjectKind::BindGroup,
                     ObjectKind::ComputePipeline,
                     ObjectKind::CommandBuffer,
-                ][usize::from(byte(input)) % 4];
+                ];
+                let kind = pick(input, &kinds);
                 let id = self.make(kind);
-                self.stream.create_error(kind, id, class, text);
+                self.stream.create_error(kind, id, pick(input, &CLASSES), text);
+            }
+            _ => {
+                let id = self.make(ObjectKind::CommandBuffer);
+                self.stream.begin_commands(id, text);
+                for _ in 0..byte(input) % 5 {
+                    let _ = self.command(input);
+                }
+                self.stream.end_commands();
+                if byte(input) < 200 {
+                    self.forget(id);
+                    self.stream.submit(&[id]);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// A command that changes what there is.
+    fn change(&mut self, choice: u8, input: &mut Unstructured<'_>) -> Option<()> {
+        match choice {
+            18 => {
+                let id = self.id(input, ObjectKind::CommandBuffer)?;
+                self.forget(id);
+                self.stream.submit(&[id]);
+            }
+            19 => {
+                let mode = pick(input, &[MapMode::Read, MapMode::Write]);
+                let id = self.id(input, ObjectKind::Buffer)?;
+                self.stream.map_buffer(id, mode, pick(input, &OFFSETS), pick(input, &SIZES));
+            }
+            20 => self.stream.unmap_buffer(self.id(input, ObjectKind::Buffer)?),
+            21 => self.stream.destroy_buffer(self.id(input, ObjectKind::Buffer)?),
+            22 => {
+                let index = usize::from(byte(input)) % self.objects.len();
+                let kind = self.objects[index].take()?;
+                self.stream.release(kind, index as u32 + 1);
+            }
+            23 => {
+                self.scopes += 1;
+                self.stream.push_error_scope(pick(input, &CLASSES));
             }
             24 => {
-                let data = [byte(input); 64];
-                let length = size(input).min(64) as usize;
-                let buffer = self.id(input, ObjectKind::Buffer).max(1);
-                self.stream.write_buffer(buffer, offset(input), &data[..length]).expect("short data");
+                if byte(input) < 250 {
+                    self.scopes = self.scopes.checked_sub(1)?;
+                }
+                self.stream.pop_error_scope();
             }
-            25 => {
-                self.flush()?;
-                let data = vec![byte(input); size(input).min(5000) as usize];
-                let answer = self.session.write(self.id(input, ObjectKind::Buffer), offset(input), &data)?;
+            _ => {
+                let data = [byte(input); 64];
+                let length = pick(input, &SIZES).min(64) as usize;
+                let id = self.id(input, ObjectKind::Buffer)?;
+                self.stream.write_buffer(id, pick(input, &OFFSETS), &data[..length]).expect("short data");
+            }
+        }
+        Some(())
+    }
+
+    /// A call of the session.
+    fn call(&mut self, choice: u8, input: &mut Unstructured<'_>) -> Result<(), Stop> {
+        self.flush()?;
+        let buffer = self.id(input, ObjectKind::Buffer).unwrap_or_default();
+        let length = |input: &mut Unstructured<'_>| pick(input, &SIZES).min(5000) as usize;
+        match choice {
+            26 => {
+                let data = vec![byte(input); length(input)];
+                let answer = self.session.write(buffer, pick(input, &OFFSETS), &data)?;
                 self.answers.push(format!("write {answer}"));
             }
-            26 => {
-                self.flush()?;
-                let buffer = self.id(input, ObjectKind::Buffer);
-                self.read(buffer, offset(input), size(input).min(5000) as usize)?;
-            }
-            27 => {
-                self.flush()?;
+            27 | 28 => self.read(buffer, pick(input, &OFFSETS), length(input))?,
+            29 => {
                 let answer = self.session.wait(i64::from(byte(input) % 6) - 1, 0)?;
                 self.answers.push(format!("wait {answer}"));
             }
-            28 => {
-                self.flush()?;
+            30 => {
                 self.records()?;
                 let mut state = [0; PollState::SIZE];
                 let answer = self.session.poll(&mut state)?;
                 self.answers.push(format!("poll {answer} {state:?}"));
             }
-            _ if byte(input) < 230 => self.flush()?,
+            _ if byte(input) < 200 => {}
             _ => {
                 let answer = self.session.close()?;
                 self.answers.push(format!("close {answer}"));
-                self.objects.clear();
+                (self.objects, self.scopes) = (Vec::new(), 0);
                 self.open(if byte(input) < 250 { Class::Fast } else { Class::Exact })?;
+                self.prelude();
             }
         }
         Ok(())
     }
 
     /// One command inside a command buffer, or a pass.
-    fn command(&mut self, input: &mut Unstructured<'_>) {
-        let byte = |input: &mut Unstructured<'_>| input.arbitrary::<u8>().unwrap_or_default();
-        let size = |input: &mut Unstructured<'_>| SIZES[usize::from(byte(input)) % SIZES.len()];
-        let offset = |input: &mut Unstructured<'_>| OFFSETS[usize::from(byte(input)) % OFFSETS.len()];
-        let buffer = |play: &Self, input: &mut Unstructured<'_>| play.id(input, ObjectKind::Buffer).max(1);
+    fn command(&mut self, input: &mut Unstructured<'_>) -> Option<()> {
         match byte(input) % 10 {
             0 => {
-                let (source, target) = (buffer(self, input), buffer(self, input));
-                self.stream.copy_buffer(source, offset(input), target, offset(input), size(input));
+                let (source, target) =
+                    (self.id(input, ObjectKind::Buffer)?, self.id(input, ObjectKind::Buffer)?);
+                let (from, to) = (pick(input, &OFFSETS), pick(input, &OFFSETS));
+                self.stream.copy_buffer(source, from, target, to, pick(input, &SIZES));
             }
-            1 => self.stream.clear_buffer(buffer(self, input), offset(input), size(input)),
+            1 => {
+                let id = self.id(input, ObjectKind::Buffer)?;
+                self.stream.clear_buffer(id, pick(input, &OFFSETS), pick(input, &SIZES));
+            }
             2 => self.stream.push_debug_group("group"),
             3 => self.stream.pop_debug_group(),
-            4 => self.stream.invalidate("by the guest"),
+            4 if byte(input) < 60 => self.stream.invalidate("by the guest"),
             _ => {
                 self.stream.begin_pass("pass");
                 for _ in 0..byte(input) % 3 + 1 {
-                    if byte(input) < 240 {
-                        self.stream.set_pipeline(self.id(input, ObjectKind::ComputePipeline).max(1));
-                    }
-                    for index in 0..u32::from(byte(input) % 3) {
-                        let group = if byte(input) < 20 { 0 } else { self.id(input, ObjectKind::BindGroup) };
-                        let offsets: Vec<u32> =
-                            (0..byte(input) / 86).map(|_| u32::from(byte(input)) * 64).collect();
-                        self.stream.set_bind_group(
-                            if byte(input) < 250 { index } else { 9 },
-                            group,
-                            &offsets,
-                        );
-                    }
-                    match byte(input) % 4 {
-                        0 => self.stream.dispatch_indirect(buffer(self, input), offset(input)),
-                        1 => self.stream.dispatch(u32::from(byte(input)) * 300, 1, 1),
-                        _ => self.stream.dispatch(u32::from(byte(input) % 4), u32::from(byte(input) % 3), 1),
-                    }
+                    let _ = self.work(input);
                 }
                 self.stream.end_pass();
             }
         }
+        Some(())
     }
+
+    /// A pipeline, its groups and a dispatch.
+    fn work(&mut self, input: &mut Unstructured<'_>) -> Option<()> {
+        if byte(input) < 250 {
+            let pipeline = self.id(input, ObjectKind::ComputePipeline)?;
+            self.stream.set_pipeline(pipeline);
+        }
+        for index in 0..u32::from(byte(input) % 3) {
+            let group = if byte(input) < 20 { 0 } else { self.id(input, ObjectKind::BindGroup)? };
+            let offsets: Vec<u32> = (0..byte(input) / 86).map(|_| u32::from(byte(input)) * 64).collect();
+            self.stream.set_bind_group(if byte(input) < 250 { index } else { 9 }, group, &offsets);
+        }
+        match byte(input) % 4 {
+            0 => {
+                let id = self.id(input, ObjectKind::Buffer)?;
+                self.stream.dispatch_indirect(id, pick(input, &OFFSETS));
+            }
+            1 => self.stream.dispatch(u32::from(byte(input)) * 300, 1, 1),
+            _ => self.stream.dispatch(u32::from(byte(input) % 4), u32::from(byte(input) % 3), 1),
+        }
+        Some(())
+    }
+}
+
+fn byte(input: &mut Unstructured<'_>) -> u8 {
+    input.arbitrary().unwrap_or_default()
+}
+
+fn pick<T: Copy>(input: &mut Unstructured<'_>, from: &[T]) -> T {
+    from[usize::from(byte(input)) % from.len()]
 }

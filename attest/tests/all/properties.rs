@@ -107,6 +107,24 @@ fn impossible_jobs_are_refused_by_name() {
     }
 }
 
+/// A byte of such a list takes many bytes of memory, so the decoder must not read it to its end.
+#[test]
+fn lists_over_their_limit_are_refused_while_they_are_decoded() {
+    type Change<'a> = &'a dyn Fn(&mut Job);
+    let cases: [(Change<'_>, &str); 4] = [
+        (&|j| j.args = vec![String::new(); MAX_ARGS + 1], "at most 4096"),
+        (&|j| j.env = vec![Default::default(); MAX_ARGS + 1], "at most 4096"),
+        (&|j| j.tasks[1].args = vec![String::new(); MAX_ARGS + 1], "at most 4096"),
+        (&|j| j.tasks = vec![Task::default(); MAX_TASKS + 1], "at most 65536"),
+    ];
+    for (change, words) in cases {
+        let mut job = fixture().job;
+        change(&mut job);
+        let error = Job::from_canonical(&job.to_canonical()).expect_err(words).to_string();
+        assert!(error.contains(words), "`{error}` lacks `{words}`");
+    }
+}
+
 #[test]
 fn json_envelopes_round_trip_and_verify() {
     let fixture = fixture();

@@ -4,6 +4,7 @@ use crate::error::{Reason, ShaderError};
 use crate::measure::used_bytes;
 use crate::{CheckedShader, ShaderLimits, deep};
 use naga::AddressSpace;
+use std::collections::BTreeSet;
 
 /// An entry point with its pipeline constants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +23,15 @@ impl Specialized {
         label: &str,
         constants: &[(&str, f64)],
     ) -> Result<Self, ShaderError> {
+        let stage = naga::ShaderStage::Compute;
+        let refuse = |message| ShaderError::new(Reason::Invalid, label, message);
+        if let Some(name) = unknown(&shader.module, constants) {
+            return Err(refuse(format!("pipeline-overridable constant '{name}' not found in the shader")));
+        }
         let mut values = naga::back::PipelineConstants::default();
         for (name, value) in constants {
             values.insert((*name).to_owned(), *value);
         }
-        let stage = naga::ShaderStage::Compute;
-        let refuse = |message| ShaderError::new(Reason::Invalid, label, message);
         let found = deep(label, || {
             let resolved = naga::back::pipeline_constants::process_overrides(
                 &shader.module,
@@ -74,6 +78,14 @@ impl Specialized {
     pub fn invocations(&self) -> u64 {
         self.workgroup_size.iter().fold(1, |product, size| product.saturating_mul(u64::from(*size)))
     }
+}
+
+/// The first constant that is none of the shader. naga looks through a map in its random order, so that it names any of several;
+/// and it takes `01` for the id 1, but then does not use its value.
+fn unknown<'c>(module: &naga::Module, constants: &[(&'c str, f64)]) -> Option<&'c str> {
+    let name = |o: &naga::Override| o.id.map(|id| id.to_string()).or_else(|| o.name.clone());
+    let known: BTreeSet<String> = module.overrides.iter().filter_map(|(_, o)| name(o)).collect();
+    constants.iter().map(|(name, _)| *name).find(|name| !known.contains(*name))
 }
 
 /// An error and its causes on one line.

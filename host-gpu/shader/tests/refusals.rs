@@ -146,6 +146,24 @@ fn what_webgpu_has_is_accepted() {
     assert!(shader.specialize("third", "p", &[]).is_err());
 }
 
+/// The error reaches the guest, so it must not depend on the order of a hash map.
+#[test]
+fn the_first_unknown_constant_is_named() {
+    let wgsl = "override a: f32 = 1.0; @id(1) override b: f32 = 2.0;
+        @compute @workgroup_size(1) fn main() { let x = a + b; }";
+    let shader = check(wgsl, "x", &ShaderLimits::default()).unwrap();
+    for _ in 0..50 {
+        let constants = [("a", 2.0), ("y", 1.0), ("x", 1.0), ("z", 1.0)];
+        assert!(shader.specialize("main", "p", &constants).unwrap_err().message.contains("'y'"));
+    }
+    assert!(shader.specialize("main", "p", &[("1", 3.0), ("a", 1.0)]).is_ok());
+    // One spelling of each id, and no name beside it.
+    for name in ["01", "+1", "b", "65537", ""] {
+        let error = shader.specialize("main", "p", &[(name, 3.0)]).unwrap_err();
+        assert!(error.message.contains(&format!("'{name}' not found")), "{error}");
+    }
+}
+
 #[test]
 fn workgroup_arrays_sized_by_overrides_are_bounded() {
     let wgsl = "override n: u32; var<workgroup> w: array<u32, n>;
