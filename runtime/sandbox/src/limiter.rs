@@ -3,8 +3,23 @@
 use fizz_attest::Limits;
 use wasmtime::ResourceLimiter;
 
-/// Bytes that the engine may take for exception objects.
-const EXCEPTION_BYTES: usize = 64 << 20;
+use crate::instrument::{COSTS, PAYLOAD_BYTES_MAX};
+use crate::stack::METERED_MAX;
+
+/// Bytes that the engine may take for exception objects. A power of two, because it doubles what it has.
+const EXCEPTION_BYTES: usize = 256 << 20;
+
+/// Bytes of one exception object beside its payload: the collector's header, its tag, alignment.
+const EXCEPTION_OVERHEAD: u64 = 32 + 8 + 8;
+
+// No guest can fill that heap: an exception is held by a local or an operand, each of which takes its share of the
+// metered stack, or of the one leaf frame below it. The rest is for what the heap loses between objects of unequal
+// sizes, which is less than the objects themselves where the largest is under three times the smallest.
+const _: () = {
+    let slots = (METERED_MAX + COSTS.frame_leaf as u64) / COSTS.frame_slot as u64;
+    assert!(slots * (PAYLOAD_BYTES_MAX + EXCEPTION_OVERHEAD) * 2 <= EXCEPTION_BYTES as u64);
+    assert!(EXCEPTION_BYTES.is_power_of_two());
+};
 
 /// Watches over the growth of one store.
 ///

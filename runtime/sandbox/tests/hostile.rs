@@ -249,3 +249,72 @@ fn a_guest_cannot_name_our_globals() {
     assert_eq!(numbers(&run_wat(&wat)), [84, 5]);
     assert!(program(&module("")).start_gas() > 0);
 }
+
+/// A guest that holds as many exceptions as its stack has room for, each with the largest payload, and counts them.
+fn hoarder(locals: usize) -> String {
+    let throw = "(v128.const i64x2 1 2)".repeat(4);
+    let catch = |local: usize| {
+        format!(
+            "(block $c (result exnref) (try_table (catch_all_ref $c) (throw $e {throw})) (unreachable))
+            (local.set {local}) (global.set $held (i32.add (global.get $held) (i32.const 1)))"
+        )
+    };
+    let catches: String = (0..locals).map(catch).collect();
+    // Read again behind the call, so that all of them live across it.
+    let keep: String = (0..locals).map(|local| format!("(drop (ref.is_null (local.get {local})))")).collect();
+    module_with(
+        &format!(
+            "(tag $e (param v128 v128 v128 v128)) (global $held (mut i32) (i32.const 0))
+            (func $hoard (local {exns})
+                {catches}
+                (if (i32.lt_u (global.get $held) (i32.const COUNT)) (then (call $hoard)))
+                {keep})",
+            exns = "exnref ".repeat(locals)
+        ),
+        "(call $hoard) (call $print_i32 (global.get $held))",
+    )
+}
+
+#[test]
+fn a_stack_full_of_exceptions_is_no_fault_of_the_host() {
+    let locals = 400;
+    let mut task = task();
+    task.limits.gas = 1_000_000_000_000;
+    task.limits.stack_bytes = 4 << 20;
+    // As many as the stack has room for: past that it overflows, and the host is still well.
+    let most = (4 << 20) / (64 + 8 * locals as i32 + 2_000) * locals as i32;
+    let held = run_task(&hoarder(locals).replace("COUNT", &most.to_string()), task.clone());
+    assert!(held.outcome.is_success(), "{}", held.outcome);
+    assert!(numbers(&held)[0] > 250_000, "{:?}", numbers(&held));
+    let over = run_task(&hoarder(locals).replace("COUNT", "10000000"), task);
+    assert_eq!(over.outcome, Outcome::Trapped { kind: fizz_attest::TrapKind::StackOverflow });
+}
+
+#[test]
+fn exceptions_live_only_where_the_stack_bounds_them() {
+    let start = "(memory (export \"memory\") 1) (func (export \"_start\"))";
+    for (fields, problem) in [
+        ("(tag (param exnref))", "a reference in an exception"),
+        ("(tag (param i32 funcref))", "a reference in an exception"),
+        ("(table 1 exnref)", "a table of exceptions"),
+        ("(global (mut exnref) (ref.null exn))", "a global that holds an exception"),
+        ("(tag (param i64 i64 i64 i64 i64 i64 i64 i64 i32))", "68 bytes in one exception; at most 64 are allowed"),
+    ] {
+        match compile(&format!("(module {start} {fields})")) {
+            Err(ProgramError::Module(error)) => {
+                assert!(error.to_string().contains(problem), "{fields}: {error}");
+                assert!(!error.hint().is_empty());
+            }
+            other => panic!("{fields}: {other:?}"),
+        }
+    }
+    for fields in [
+        "(tag (param i64 i64 i64 i64 i64 i64 i64 i64))",
+        "(tag (param i32 f32 f64 v128))",
+        "(table 1 externref) (table 1 funcref)",
+        "(global (mut externref) (ref.null extern)) (global (mut funcref) (ref.null func))",
+        "(func (local exnref) (drop (ref.is_null (local.get 0))))",
+    ] {
+        assert!(compile(&format!("(module {start} {fields})")).is_ok(), "{fields}");
+    }
+}

@@ -6,7 +6,7 @@ use wasmparser::{
 };
 
 use super::cost::is_simd;
-use super::{COSTS, RESERVED_PREFIX, function};
+use super::{COSTS, RESERVED_PREFIX, exceptions, function};
 use crate::features;
 
 /// The module name of the GPU interface.
@@ -102,6 +102,9 @@ pub enum ModuleError {
     /// There is no `_start`.
     #[error("the module exports no function `_start` without parameters and results")]
     NoStart,
+    /// Exceptions could be kept where their number has no bound.
+    #[error("the module has {0}; an exception may be held only by locals, and carry only numbers and vectors")]
+    HeldException(&'static str),
     /// A bound of [`ModuleLimits`] is passed.
     #[error("the module has {found} {what}; at most {limit} are allowed")]
     TooLarge {
@@ -132,6 +135,9 @@ impl ModuleError {
             ModuleError::NoMemory => "link with --export-memory (the default of wasm32-wasip1)",
             ModuleError::Reactor(_) | ModuleError::NoStart => {
                 "build a command: a Rust binary with `fn main`, not a library"
+            }
+            ModuleError::HeldException(_) => {
+                "keep what an exception carries in linear memory, as C++ and Rust do, and throw its address"
             }
             ModuleError::TooLarge { .. } => {
                 "make the module smaller: optimise for size, strip what is not used"
@@ -346,8 +352,9 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             }
             Payload::TableSection(section) => {
                 for table in section.clone() {
-                    let initial = table?.ty.initial;
-                    self.facts.table_elements = self.facts.table_elements.saturating_add(initial);
+                    let ty = table?.ty;
+                    exceptions::check_table(ty.element_type)?;
+                    self.facts.table_elements = self.facts.table_elements.saturating_add(ty.initial);
                 }
                 within("table elements", self.facts.table_elements, self.limits.table_elements)?;
             }
@@ -357,7 +364,20 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                     self.facts.memory = (memory.initial, memory.maximum);
                 }
             }
-            Payload::GlobalSection(section) => self.facts.globals = section.count(),
+            Payload::TagSection(section) => {
+                for tag in section.clone() {
+                    // Validation has proven that the type exists.
+                    if let Some(ty) = self.facts.types.get(tag?.func_type_idx as usize) {
+                        exceptions::check_tag(ty)?;
+                    }
+                }
+            }
+            Payload::GlobalSection(section) => {
+                for global in section.clone() {
+                    exceptions::check_global(global?.ty.content_type)?;
+                }
+                self.facts.globals = section.count();
+            }
             Payload::ExportSection(section) => {
                 for export in section.clone() {
                     let export = export?;

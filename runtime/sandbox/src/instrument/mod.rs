@@ -6,6 +6,7 @@
 
 mod cost;
 mod examine;
+mod exceptions;
 mod function;
 mod plan;
 mod rewrite;
@@ -15,10 +16,11 @@ mod tests;
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
 pub(crate) use examine::{GPU_MODULE, ModuleFacts, WASI_MODULE, examine};
 pub use examine::{ModuleError, ModuleLimits};
+pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
 pub(crate) use rewrite::rewrite;
 
 /// Version of what the pass does to a module, apart from the numbers of the cost table. It stands in the profile.
-pub const INSTRUMENTATION_VERSION: u32 = 1;
+pub const INSTRUMENTATION_VERSION: u32 = 2;
 
 /// Prefix of the exports that the pass adds. A module that has such exports itself is refused.
 pub(crate) const RESERVED_PREFIX: &str = "fizz:";
