@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(crate) use path::{FileError, PATH_MAX};
-pub(crate) use system::{Entry, Open, SetTime, Stat, System};
+pub(crate) use system::{Entry, FILE_MAX, Open, SetTime, Stat, System};
 use tree::{Content, NodeKind, Tree};
 pub(crate) use tree::{Inode, Kind, ROOT};
 

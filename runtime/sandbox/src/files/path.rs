@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use super::tree::{Inode, Kind, NodeKind, Tree};
 
 /// Longest name of one entry, in bytes.
-const NAME_MAX: usize = 255;
-/// Longest path, in bytes.
+pub(crate) const NAME_MAX: usize = 255;
+/// Longest path, in bytes: of one that a call names, of the target of a link, and of any place from the root.
 pub(crate) const PATH_MAX: usize = 4096;
 /// Symbolic links followed in one resolution.
-const LINKS_MAX: u32 = 32;
+pub(crate) const LINKS_MAX: u32 = 32;
 
 /// Why a file operation failed, as the guest sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) enum FileError {
     NotEmpty,
     /// The path leads out of the folder it starts from.
     Escape,
+    /// A folder cannot have a second name.
+    LinkedDir,
     TooManyLinks,
     NameTooLong,
     Invalid,
@@ -49,19 +51,37 @@ pub(super) struct Place {
     pub(super) wants_dir: bool,
 }
 
+/// What becomes of a symbolic link that is the last part of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// It is followed.
+    Follow,
+    /// It is followed if the path ends in a slash, for then a folder is meant.
+    FollowBeforeSlash,
+    /// It is the place itself, as for calls that make, move or remove a name.
+    Keep,
+}
+
+impl Last {
+    /// As a call with or without `symlink_follow` wants it.
+    pub(super) fn follow_if(follow: bool) -> Self {
+        if follow { Last::Follow } else { Last::FollowBeforeSlash }
+    }
+}
+
 /// Whether `part` can name an entry.
 pub(super) fn is_name(part: &str) -> bool {
     !part.is_empty() && part != "." && part != ".." && part.len() <= NAME_MAX && !part.contains(['/', '\0'])
 }
 
-/// Resolves `path` from the folder `base`. The last part is followed if it is a link and `follow` is set.
+/// Resolves `path` from the folder `base`.
 ///
 /// Bytes of names looked up are added to `work`, also when it fails: links can make a short path a long walk.
 pub(super) fn resolve(
     tree: &Tree,
     base: Inode,
     path: &str,
-    follow: bool,
+    last: Last,
     work: &mut u64,
 ) -> Result<Place, FileError> {
     if path.is_empty() {
@@ -76,7 +96,7 @@ pub(super) fn resolve(
     if path.starts_with('/') {
         return Err(FileError::Escape);
     }
-    Walk { tree, folders: vec![base], links: 0, work }.run(path, follow)
+    Walk { tree, folders: vec![base], links: 0, work }.run(path, last)
 }
 
 struct Walk<'t> {
@@ -88,7 +108,7 @@ struct Walk<'t> {
 }
 
 impl Walk<'_> {
-    fn run(mut self, path: &str, follow: bool) -> Result<Place, FileError> {
+    fn run(mut self, path: &str, last: Last) -> Result<Place, FileError> {
         let mut wants_dir = path.ends_with('/');
         let mut parts: VecDeque<String> = split(path);
         while let Some(part) = parts.pop_front() {
@@ -110,7 +130,7 @@ impl Walk<'_> {
             let found = self.tree.lookup(here, &part);
             let node = found.and_then(|inode| self.tree.node(inode));
             match node.map(|node| &node.kind) {
-                Some(NodeKind::Link(target)) if !is_last || follow || wants_dir => {
+                Some(NodeKind::Link(target)) if !is_last || is_followed(last, wants_dir) => {
                     self.links += 1;
                     if self.links > LINKS_MAX {
                         return Err(FileError::TooManyLinks);
@@ -147,6 +167,14 @@ impl Walk<'_> {
     }
 }
 
+fn is_followed(last: Last, ends_in_slash: bool) -> bool {
+    match last {
+        Last::Follow => true,
+        Last::FollowBeforeSlash => ends_in_slash,
+        Last::Keep => false,
+    }
+}
+
 fn split(path: &str) -> VecDeque<String> {
     path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
@@ -171,12 +199,18 @@ mod tests {
     #[test]
     fn links_and_dots_are_resolved_inside() {
         let (tree, folder) = tree();
-        let node = |path, follow| resolve(&tree, ROOT, path, follow, &mut 0).map(|place| place.node);
+        let node = |path, follow| {
+            resolve(&tree, ROOT, path, Last::follow_if(follow), &mut 0).map(|place| place.node)
+        };
         let top = tree.lookup(ROOT, "top");
         assert_eq!(node("dir/up", true), Ok(top));
         assert_eq!(node("dir/./../dir/up", true), Ok(top));
         assert_eq!(node("dir/up", false), Ok(tree.lookup(folder, "up")));
         assert_eq!(node("to-dir/file", false), Ok(tree.lookup(folder, "file")));
+        assert_eq!(node("to-dir", false), Ok(tree.lookup(ROOT, "to-dir")));
+        assert_eq!(node("to-dir/", false), Ok(Some(folder)), "a slash asks for the folder");
+        let kept = resolve(&tree, ROOT, "to-dir/", Last::Keep, &mut 0).unwrap();
+        assert_eq!((kept.node, kept.wants_dir), (tree.lookup(ROOT, "to-dir"), true));
         assert_eq!(node("dir/..", true), Ok(Some(ROOT)));
         assert_eq!(node("dir/none", true), Ok(None));
     }
@@ -184,7 +218,7 @@ mod tests {
     #[test]
     fn nothing_leads_out_of_the_folder() {
         let (tree, folder) = tree();
-        let from = |base, path| resolve(&tree, base, path, true, &mut 0).unwrap_err();
+        let from = |base, path| resolve(&tree, base, path, Last::Follow, &mut 0).unwrap_err();
         assert_eq!(from(ROOT, "../x"), FileError::Escape);
         assert_eq!(from(ROOT, "dir/../../x"), FileError::Escape);
         assert_eq!(from(ROOT, "/top"), FileError::Escape);
@@ -194,15 +228,29 @@ mod tests {
     }
 
     #[test]
+    fn so_many_links_are_followed_and_no_more() {
+        let mut tree = Tree::default();
+        let end = tree.add(ROOT, "0", NodeKind::File(Content::Owned(vec![])), 0);
+        for number in 1..=LINKS_MAX + 1 {
+            tree.add(ROOT, &number.to_string(), NodeKind::Link((number - 1).to_string()), 0);
+        }
+        let follow = |number: u32| resolve(&tree, ROOT, &number.to_string(), Last::Follow, &mut 0);
+        assert_eq!(follow(LINKS_MAX).map(|place| place.node), Ok(Some(end)));
+        assert_eq!(follow(LINKS_MAX + 1), Err(FileError::TooManyLinks));
+    }
+
+    #[test]
     fn bad_paths_have_their_own_errors() {
         let (tree, _) = tree();
-        let error = |path: &str| resolve(&tree, ROOT, path, true, &mut 0).unwrap_err();
+        let error = |path: &str| resolve(&tree, ROOT, path, Last::Follow, &mut 0).unwrap_err();
         assert_eq!(error(""), FileError::NotFound);
         assert_eq!(error("dir/loop"), FileError::TooManyLinks);
         assert_eq!(error("top/x"), FileError::NotDir);
         assert_eq!(error("none/x"), FileError::NotFound);
         assert_eq!(error("a\0b"), FileError::Invalid);
-        assert_eq!(error(&"n".repeat(256)), FileError::NameTooLong);
-        assert_eq!(error(&"n/".repeat(3000)), FileError::NameTooLong);
+        assert_eq!(error(&"n".repeat(NAME_MAX)), FileError::NotFound, "as long as a name can be");
+        assert_eq!(error(&"n".repeat(NAME_MAX + 1)), FileError::NameTooLong);
+        assert_eq!(error(&"./".repeat(PATH_MAX / 2)), FileError::NotFound);
+        assert_eq!(error(&format!("{}n", "./".repeat(PATH_MAX / 2))), FileError::NameTooLong);
     }
 }

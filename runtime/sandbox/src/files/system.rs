@@ -1,4 +1,6 @@
-//! The live file system of one run: operations on paths and open files, with the job's quotas.
+//! The live file system of one run: open files and their bytes, with the job's quotas. Names are in `names`.
+
+mod names;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +8,14 @@ use std::sync::Arc;
 use fizz_attest::LimitKind;
 
 use super::Files;
-use super::path::{FileError, PATH_MAX, Place, resolve};
+use super::path::{FileError, Last, PATH_MAX, Place, resolve};
 use super::tree::{Content, Inode, Kind, Node, NodeKind, Tree};
 use crate::instrument::COSTS;
 
 type Result<T> = std::result::Result<T, FileError>;
 
 /// Largest file, in bytes; the quota is usually smaller.
-const FILE_MAX: u64 = 1 << 40;
+pub(crate) const FILE_MAX: u64 = 1 << 40;
 
 /// How to open.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,6 +109,10 @@ impl System {
     /// To be called before the bytes are touched.
     fn work_on_bytes(&mut self, bytes: u64) -> Result<()> {
         self.work = self.work.saturating_add(bytes.saturating_mul(COSTS.host_byte.into()));
+        self.within_budget()
+    }
+
+    fn within_budget(&self) -> Result<()> {
         if self.work > self.budget { Err(FileError::OutOfGas) } else { Ok(()) }
     }
 
@@ -129,46 +135,22 @@ impl System {
         result
     }
 
-    fn resolve(&mut self, base: Inode, path: &str, follow: bool) -> Result<Place> {
+    fn resolve(&mut self, base: Inode, path: &str, last: Last) -> Result<Place> {
         self.work_on_names(path.len() as u64);
         let mut names = 0;
-        let place = resolve(&self.tree, base, path, follow, &mut names);
+        let place = resolve(&self.tree, base, path, last, &mut names);
         self.work_on_names(names);
         place
     }
 
     /// A place that exists; a trailing slash wants a folder.
-    fn existing(&mut self, base: Inode, path: &str, follow: bool) -> Result<(Place, Inode)> {
-        let place = self.resolve(base, path, follow)?;
+    fn existing(&mut self, base: Inode, path: &str, last: Last) -> Result<(Place, Inode)> {
+        let place = self.resolve(base, path, last)?;
         let inode = place.node.ok_or(FileError::NotFound)?;
         if place.wants_dir && self.kind(inode)? != Kind::Dir {
             return Err(FileError::NotDir);
         }
         Ok((place, inode))
-    }
-
-    /// A place for a new name: free, in a living folder, inside the quota of names and the length of paths.
-    fn vacant(&mut self, base: Inode, path: &str) -> Result<Place> {
-        let place = self.resolve(base, path, false)?;
-        if place.node.is_some() {
-            return Err(FileError::Exists);
-        }
-        self.room_for(&place, 0)?;
-        if self.tree.names() >= self.names_max {
-            return Err(FileError::Quota(LimitKind::Files));
-        }
-        Ok(place)
-    }
-
-    /// Whether a name, with `below` bytes of path under it, may stand at a place.
-    fn room_for(&self, place: &Place, below: usize) -> Result<()> {
-        if self.node(place.dir)?.links == 0 {
-            return Err(FileError::NotFound);
-        }
-        if self.tree.path_len(place.dir, &place.name) + below > PATH_MAX {
-            return Err(FileError::NameTooLong);
-        }
-        Ok(())
     }
 
     fn node(&self, inode: Inode) -> Result<&Node> {
@@ -191,6 +173,14 @@ impl System {
         }
     }
 
+    /// A node's names have changed, not its contents.
+    fn touch_names(&mut self, inode: Inode) {
+        let now = self.now;
+        if let Some(node) = self.change().node_mut(inode) {
+            node.times.changed = now;
+        }
+    }
+
     fn add(&mut self, place: &Place, kind: NodeKind) -> Inode {
         let now = self.now;
         let inode = self.change().add(place.dir, &place.name, kind, now);
@@ -204,8 +194,8 @@ impl System {
             return Err(FileError::Invalid);
         }
         // A link is something that exists, wherever it points.
-        let follow = how.follow && !(how.create && how.exclusive);
-        let place = self.resolve(base, path, follow)?;
+        let last = if how.create && how.exclusive { Last::Keep } else { Last::follow_if(how.follow) };
+        let place = self.resolve(base, path, last)?;
         let inode = match place.node {
             Some(_) if how.create && how.exclusive => return Err(FileError::Exists),
             Some(inode) => inode,
@@ -213,9 +203,7 @@ impl System {
             None if place.wants_dir => return Err(FileError::IsDir),
             None => {
                 self.room_for(&place, 0)?;
-                if self.tree.names() >= self.names_max {
-                    return Err(FileError::Quota(LimitKind::Files));
-                }
+                self.room_for_one_more()?;
                 self.add(&place, NodeKind::File(Content::Owned(Vec::new())))
             }
         };
@@ -223,7 +211,7 @@ impl System {
         match kind {
             Kind::Link => return Err(FileError::TooManyLinks),
             Kind::File if how.directory || place.wants_dir => return Err(FileError::NotDir),
-            Kind::Dir if how.write || how.truncate => return Err(FileError::IsDir),
+            Kind::Dir if how.write || how.truncate || how.create => return Err(FileError::IsDir),
             Kind::File if how.truncate => self.set_size(inode, 0)?,
             Kind::File | Kind::Dir => {}
         }
@@ -376,7 +364,7 @@ impl System {
     }
 
     pub(crate) fn stat_path(&mut self, base: Inode, path: &str, follow: bool) -> Result<Stat> {
-        let (_, inode) = self.existing(base, path, follow)?;
+        let (_, inode) = self.existing(base, path, Last::follow_if(follow))?;
         self.stat(inode)
     }
 
@@ -396,154 +384,8 @@ impl System {
         follow: bool,
         times: SetTime,
     ) -> Result<()> {
-        let (_, inode) = self.existing(base, path, follow)?;
+        let (_, inode) = self.existing(base, path, Last::follow_if(follow))?;
         self.set_times(inode, times)
-    }
-
-    pub(crate) fn create_dir(&mut self, base: Inode, path: &str) -> Result<()> {
-        let place = self.vacant(base, path)?;
-        self.add(&place, NodeKind::folder());
-        Ok(())
-    }
-
-    pub(crate) fn symlink(&mut self, target: &str, base: Inode, path: &str) -> Result<()> {
-        if target.is_empty() {
-            return Err(FileError::NotFound);
-        }
-        if target.starts_with('/') {
-            return Err(FileError::Escape);
-        }
-        if target.len() > PATH_MAX {
-            return Err(FileError::NameTooLong);
-        }
-        if target.contains('\0') {
-            return Err(FileError::Invalid);
-        }
-        let place = self.vacant(base, path)?;
-        if place.wants_dir {
-            return Err(FileError::NotFound);
-        }
-        self.use_bytes(target.len() as u64)?;
-        self.add(&place, NodeKind::Link(target.to_owned()));
-        Ok(())
-    }
-
-    pub(crate) fn read_link(&mut self, base: Inode, path: &str) -> Result<&str> {
-        let (_, inode) = self.existing(base, path, false)?;
-        match &self.node(inode)?.kind {
-            NodeKind::Link(target) => Ok(target),
-            _ => Err(FileError::Invalid),
-        }
-    }
-
-    pub(crate) fn remove_dir(&mut self, base: Inode, path: &str) -> Result<()> {
-        let (place, inode) = self.existing(base, path, false)?;
-        if place.name.is_empty() {
-            return Err(FileError::Invalid);
-        }
-        match self.tree.entries(inode) {
-            None => Err(FileError::NotDir),
-            Some(entries) if !entries.is_empty() => Err(FileError::NotEmpty),
-            Some(_) => {
-                self.unlink(&place);
-                Ok(())
-            }
-        }
-    }
-
-    pub(crate) fn remove_file(&mut self, base: Inode, path: &str) -> Result<()> {
-        let (place, inode) = self.existing(base, path, false)?;
-        if self.kind(inode)? == Kind::Dir {
-            return Err(FileError::IsDir);
-        }
-        self.unlink(&place);
-        Ok(())
-    }
-
-    fn unlink(&mut self, place: &Place) {
-        if let Some(inode) = self.change().unlink(place.dir, &place.name) {
-            self.forget(inode);
-        }
-        self.touch(place.dir);
-    }
-
-    /// Gives a file a second name.
-    pub(crate) fn link(&mut self, base: Inode, path: &str, to: Inode, to_path: &str) -> Result<()> {
-        let (_, inode) = self.existing(base, path, false)?;
-        if self.kind(inode)? == Kind::Dir {
-            return Err(FileError::Escape);
-        }
-        let place = self.vacant(to, to_path)?;
-        if place.wants_dir {
-            return Err(FileError::NotFound);
-        }
-        self.change().link(place.dir, &place.name, inode);
-        self.touch(place.dir);
-        Ok(())
-    }
-
-    pub(crate) fn rename(&mut self, base: Inode, path: &str, to: Inode, to_path: &str) -> Result<()> {
-        let (from, inode) = self.existing(base, path, false)?;
-        let target = self.resolve(to, to_path, false)?;
-        if from.name.is_empty() || target.name.is_empty() {
-            return Err(FileError::Invalid);
-        }
-        let is_dir = self.kind(inode)? == Kind::Dir;
-        if target.wants_dir && !is_dir {
-            return Err(FileError::NotDir);
-        }
-        if target.node == Some(inode) {
-            return Ok(());
-        }
-        if is_dir && self.is_inside(target.dir, inode) {
-            return Err(FileError::Invalid);
-        }
-        let (below, names) = self.tree.extent(inode);
-        self.work_on_names(names.saturating_mul(8));
-        self.room_for(&target, below)?;
-        if let Some(old) = target.node {
-            match (is_dir, self.tree.entries(old)) {
-                (true, None) => return Err(FileError::NotDir),
-                (false, Some(_)) => return Err(FileError::IsDir),
-                (true, Some(entries)) if !entries.is_empty() => return Err(FileError::NotEmpty),
-                _ => self.unlink(&target),
-            }
-        }
-        let tree = self.change();
-        tree.unlink(from.dir, &from.name);
-        tree.link(target.dir, &target.name, inode);
-        self.touch(from.dir);
-        self.touch(target.dir);
-        Ok(())
-    }
-
-    /// Whether `dir` is `ancestor` or below it.
-    fn is_inside(&mut self, mut dir: Inode, ancestor: Inode) -> bool {
-        loop {
-            self.work_on_names(8);
-            if dir == ancestor {
-                return true;
-            }
-            match self.tree.parent(dir) {
-                Some(parent) if parent != dir => dir = parent,
-                _ => return false,
-            }
-        }
-    }
-
-    /// The entries of a folder, sorted by name, with `.` and `..` first.
-    pub(crate) fn list(&mut self, dir: Inode) -> Result<Vec<Entry>> {
-        let entries = self.tree.entries(dir).ok_or(FileError::NotDir)?;
-        let parent = self.tree.parent(dir).unwrap_or(dir);
-        let mut list = Vec::with_capacity(entries.len() + 2);
-        list.push(Entry { name: ".".to_owned(), inode: dir, kind: Kind::Dir });
-        list.push(Entry { name: "..".to_owned(), inode: parent, kind: Kind::Dir });
-        for (name, &inode) in entries {
-            let kind = self.kind(inode)?;
-            list.push(Entry { name: name.clone(), inode, kind });
-        }
-        self.work_on_names(list.iter().map(|entry| entry.name.len() as u64 + 8).sum());
-        Ok(list)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasi_common::Error;
 use wasi_common::snapshots::preview_1::types::{Errno, Fdflags};
 
+use super::rights::Granted;
 use crate::files::{Entry, Inode, ROOT};
 
 /// The path under which the guest knows the root folder.
@@ -35,6 +36,7 @@ pub(super) enum Object {
 pub(super) struct Descriptor {
     pub(super) object: Object,
     pub(super) flags: Fdflags,
+    pub(super) granted: Granted,
 }
 
 /// All open descriptors of a run.
@@ -60,15 +62,15 @@ impl Descriptors {
         let mut map = Descriptors { open: BTreeMap::new(), free: BTreeSet::new(), next: 0, most, listed: 0 };
         let root = Object::Folder { inode: ROOT, preopen: true, listing: None };
         for object in [Object::Stdin, Object::Stdout, Object::Stderr, root] {
-            map.insert(object, Fdflags::empty());
+            map.insert(object, Fdflags::empty(), Granted::all());
         }
         map
     }
 
-    fn insert(&mut self, object: Object, flags: Fdflags) -> u32 {
+    fn insert(&mut self, object: Object, flags: Fdflags, granted: Granted) -> u32 {
         let number = self.free.pop_first().unwrap_or(self.next);
         self.next = self.next.max(number + 1);
-        self.open.insert(number, Descriptor { object, flags });
+        self.open.insert(number, Descriptor { object, flags, granted });
         number
     }
 
@@ -86,8 +88,8 @@ impl Descriptors {
     }
 
     /// Opens a descriptor under the lowest free number.
-    pub(super) fn push(&mut self, object: Object, flags: Fdflags) -> Result<u32, Error> {
-        if self.has_room() { Ok(self.insert(object, flags)) } else { Err(Errno::Mfile.into()) }
+    pub(super) fn push(&mut self, object: Object, flags: Fdflags, granted: Granted) -> Result<u32, Error> {
+        if self.has_room() { Ok(self.insert(object, flags, granted)) } else { Err(Errno::Mfile.into()) }
     }
 
     /// Takes a descriptor out.
@@ -142,27 +144,31 @@ mod tests {
         Object::File { inode: 9, offset: 0, read: true, write: false }
     }
 
+    fn push(map: &mut Descriptors, object: Object) -> Result<u32, Error> {
+        map.push(object, Fdflags::empty(), Granted::all())
+    }
+
     #[test]
     fn the_lowest_free_number_is_taken() {
         let mut map = Descriptors::new(6);
-        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), 4);
-        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), 5);
-        assert!(map.push(file(), Fdflags::empty()).is_err(), "six are open");
+        assert_eq!(push(&mut map, file()).unwrap(), 4);
+        assert_eq!(push(&mut map, file()).unwrap(), 5);
+        assert!(push(&mut map, file()).is_err(), "six are open");
         map.remove(1).unwrap();
-        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), 1);
+        assert_eq!(push(&mut map, file()).unwrap(), 1);
     }
 
     #[test]
     fn renumbering_needs_both_and_returns_the_old_one() {
         let mut map = Descriptors::new(10);
-        let number = map.push(file(), Fdflags::empty()).unwrap();
+        let number = push(&mut map, file()).unwrap();
         assert!(map.renumber(number, 77).is_err());
         assert!(map.renumber(77, number).is_err());
         assert!(map.renumber(number, number).unwrap().is_none());
         let old = map.renumber(number, 0).unwrap().unwrap();
         assert!(matches!(old.object, Object::Stdin));
         assert!(map.get(number).is_err());
-        assert_eq!(map.push(file(), Fdflags::empty()).unwrap(), number);
+        assert_eq!(push(&mut map, file()).unwrap(), number);
     }
 
     #[test]
@@ -171,7 +177,7 @@ mod tests {
         let mut map = Descriptors::new(10);
         map.keep_listing(3, vec![entry.clone(); LISTED_MAX + 1]).unwrap();
         map.keep_listing(3, vec![entry.clone(); LISTED_MAX + 1]).unwrap();
-        let second = map.push(Object::Folder { inode: 1, preopen: false, listing: None }, Fdflags::empty());
+        let second = push(&mut map, Object::Folder { inode: 1, preopen: false, listing: None });
         assert!(map.keep_listing(second.unwrap(), vec![entry]).is_err());
     }
 }

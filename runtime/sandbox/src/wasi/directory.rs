@@ -16,47 +16,64 @@ use crate::host::Host;
 const ENTRY_HEAD: usize = 24;
 
 impl Host {
-    /// The folder behind a descriptor, and a path.
-    pub(super) fn at(
-        &mut self,
-        memory: &GuestMemory<'_>,
-        fd: Fd,
-        path: GuestPtr<str>,
-    ) -> Result<(Inode, String), Error> {
-        match self.wasi.descriptors.get(fd.into())?.object {
-            Object::Folder { inode, .. } => Ok((inode, text(memory, path)?)),
+    /// The folder behind a descriptor, for a call that needs rights.
+    fn folder(&self, fd: Fd, rights: Rights) -> Result<Inode, Error> {
+        let descriptor = self.wasi.descriptors.get(fd.into())?;
+        match descriptor.object {
+            Object::Folder { inode, .. } => descriptor.need(rights).map(|_| inode),
             _ => Err(Errno::Notdir.into()),
         }
     }
 
+    /// The folder behind a descriptor, and a path.
+    pub(super) fn at(
+        &mut self,
+        memory: &GuestMemory<'_>,
+        (fd, path): (Fd, GuestPtr<str>),
+        rights: Rights,
+    ) -> Result<(Inode, String), Error> {
+        let inode = self.folder(fd, rights)?;
+        Ok((inode, text(memory, path)?))
+    }
+
     pub(super) fn open(
         &mut self,
-        dir: Inode,
-        path: &str,
+        memory: &GuestMemory<'_>,
+        (fd, path): (Fd, GuestPtr<str>),
         lookup: Lookupflags,
         flags: Oflags,
         rights: Rights,
         descriptor_flags: Fdflags,
     ) -> Result<Fd, Error> {
+        let (create, truncate) = (flags.contains(Oflags::CREAT), flags.contains(Oflags::TRUNC));
+        let mut needed = Rights::PATH_OPEN;
+        needed.set(Rights::PATH_CREATE_FILE, create);
+        needed.set(Rights::PATH_FILESTAT_SET_SIZE, truncate);
+        let (dir, path) = self.at(memory, (fd, path), needed)?;
+        let granted = self.wasi.descriptors.get(fd.into())?.granted.inherited();
+        let access = rights & (Rights::FD_READ | Rights::FD_WRITE);
+        if !granted.base.contains(access) {
+            return Err(Errno::Notcapable.into());
+        }
         // Before anything is made, for a failed open leaves no file behind.
         if !self.wasi.descriptors.has_room() {
             return Err(Errno::Mfile.into());
         }
-        let (read, write) = (rights.contains(Rights::FD_READ), rights.contains(Rights::FD_WRITE));
+        let (read, write) = (access.contains(Rights::FD_READ), access.contains(Rights::FD_WRITE));
         let how = Open {
             follow: lookup.contains(Lookupflags::SYMLINK_FOLLOW),
-            create: flags.contains(Oflags::CREAT),
+            create,
             exclusive: flags.contains(Oflags::EXCL),
-            truncate: flags.contains(Oflags::TRUNC),
+            truncate,
             directory: flags.contains(Oflags::DIRECTORY),
             write,
         };
-        let (inode, kind) = self.with_files(|files| files.open(dir, path, how))?;
+        let (inode, kind) = self.with_files(|files| files.open(dir, &path, how))?;
         let object = match kind {
             Kind::Dir => Object::Folder { inode, preopen: false, listing: None },
             Kind::File | Kind::Link => Object::File { inode, offset: 0, read, write },
         };
-        self.wasi.descriptors.push(object, descriptor_flags).map(Fd::from)
+        self.wasi.descriptors.push(object, descriptor_flags, granted).map(Fd::from)
     }
 
     pub(super) fn stat_path(
@@ -66,7 +83,7 @@ impl Host {
         flags: Lookupflags,
         path: GuestPtr<str>,
     ) -> Result<Filestat, Error> {
-        let (dir, path) = self.at(memory, fd, path)?;
+        let (dir, path) = self.at(memory, (fd, path), Rights::PATH_FILESTAT_GET)?;
         let follow = flags.contains(Lookupflags::SYMLINK_FOLLOW);
         self.with_files(|files| files.stat_path(dir, &path, follow)).map(|stat| filestat(&stat))
     }
@@ -93,7 +110,7 @@ impl Host {
         flags: Fstflags,
     ) -> Result<(), Error> {
         let times = self.new_times(accessed, modified, flags)?;
-        match self.wasi.descriptors.get(fd.into())?.object {
+        match self.wasi.descriptors.get(fd.into())?.need(Rights::FD_FILESTAT_SET_TIMES)?.object {
             Object::File { inode, .. } | Object::Folder { inode, .. } => {
                 self.with_files(|files| files.set_times(inode, times))
             }
@@ -104,14 +121,14 @@ impl Host {
     pub(super) fn set_times_path(
         &mut self,
         memory: &GuestMemory<'_>,
-        (fd, path): (Fd, GuestPtr<str>),
+        place: (Fd, GuestPtr<str>),
         lookup: Lookupflags,
         accessed: u64,
         modified: u64,
         flags: Fstflags,
     ) -> Result<(), Error> {
         let times = self.new_times(accessed, modified, flags)?;
-        let (dir, path) = self.at(memory, fd, path)?;
+        let (dir, path) = self.at(memory, place, Rights::PATH_FILESTAT_SET_TIMES)?;
         let follow = lookup.contains(Lookupflags::SYMLINK_FOLLOW);
         self.with_files(|files| files.set_times_path(dir, &path, follow, times))
     }
@@ -124,7 +141,7 @@ impl Host {
         path: GuestPtr<str>,
         buffer: GuestPtr<[u8]>,
     ) -> Result<u32, Error> {
-        let (dir, path) = self.at(memory, fd, path)?;
+        let (dir, path) = self.at(memory, (fd, path), Rights::PATH_READLINK)?;
         let target = self.with_files(|files| files.read_link(dir, &path).map(str::to_owned))?;
         let into = slice_mut(memory, buffer)?;
         let count = target.len().min(into.len());
@@ -140,6 +157,7 @@ impl Host {
         buffer: GuestPtr<[u8]>,
         cookie: u64,
     ) -> Result<u32, Error> {
+        self.folder(fd, Rights::FD_READDIR)?;
         let Object::Folder { inode, listing, .. } = &self.wasi.descriptors.get(fd.into())?.object else {
             return Err(Errno::Notdir.into());
         };

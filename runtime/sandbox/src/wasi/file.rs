@@ -2,13 +2,13 @@
 
 use wasi_common::Error;
 use wasi_common::snapshots::preview_1::types::{
-    CiovecArray, Errno, Fd, Fdflags, Fdstat, Filestat, Filetype, IovecArray, Rights, Whence,
+    CiovecArray, Errno, Fd, Fdflags, Filestat, Filetype, IovecArray, Rights, Whence,
 };
 use wiggle::GuestMemory;
 
 use super::descriptors::{Descriptor, Object};
 use super::memory::{Buffers, fill, slice, stopped};
-use crate::files::{Inode, Kind, Stat};
+use crate::files::{FILE_MAX, Inode, Kind, Stat};
 use crate::host::Host;
 
 /// An open file as a call needs it.
@@ -21,9 +21,9 @@ pub(super) struct OpenFile {
 }
 
 impl Host {
-    /// The file behind a descriptor.
-    pub(super) fn file(&self, fd: Fd) -> Result<OpenFile, Error> {
-        let descriptor = self.wasi.descriptors.get(fd.into())?;
+    /// The file behind a descriptor, for a call that needs rights.
+    pub(super) fn file(&self, fd: Fd, rights: Rights) -> Result<OpenFile, Error> {
+        let descriptor = self.wasi.descriptors.get(fd.into())?.need(rights)?;
         match descriptor.object {
             Object::File { inode, offset, read, write } => Ok(OpenFile {
                 inode,
@@ -50,7 +50,7 @@ impl Host {
         fd: Fd,
         buffers: IovecArray,
     ) -> Result<u32, Error> {
-        match self.wasi.descriptors.get(fd.into())?.object {
+        match self.wasi.descriptors.get(fd.into())?.need(Rights::FD_READ)?.object {
             Object::Stdin => {
                 let buffers = self.buffers_to_fill(memory, buffers)?;
                 let at = self.wasi.stdin_at;
@@ -62,7 +62,7 @@ impl Host {
             Object::Stdout | Object::Stderr => Err(Errno::Badf.into()),
             Object::Folder { .. } => Err(Errno::Isdir.into()),
             Object::File { offset, .. } => {
-                let count = self.read_at(memory, fd, buffers, offset)?;
+                let count = self.read_file(memory, fd, buffers, offset)?;
                 self.set_offset(fd, offset + u64::from(count))?;
                 Ok(count)
             }
@@ -76,7 +76,27 @@ impl Host {
         buffers: IovecArray,
         offset: u64,
     ) -> Result<u32, Error> {
-        let file = self.file(fd)?;
+        if let Object::Folder { .. } = self.wasi.descriptors.get(fd.into())?.object {
+            return Err(Errno::Isdir.into());
+        }
+        self.positioned(fd, offset)?;
+        self.read_file(memory, fd, buffers, offset)
+    }
+
+    /// Reading and writing at an offset is for objects that have one, and no further than `off_t` reaches.
+    fn positioned(&self, fd: Fd, offset: u64) -> Result<OpenFile, Error> {
+        let file = self.file(fd, Rights::FD_SEEK)?;
+        if i64::try_from(offset).is_ok() { Ok(file) } else { Err(Errno::Inval.into()) }
+    }
+
+    fn read_file(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        buffers: IovecArray,
+        offset: u64,
+    ) -> Result<u32, Error> {
+        let file = self.file(fd, Rights::FD_READ)?;
         if !file.read {
             return Err(Errno::Badf.into());
         }
@@ -108,16 +128,13 @@ impl Host {
         fd: Fd,
         buffers: CiovecArray,
     ) -> Result<u32, Error> {
-        match self.wasi.descriptors.get(fd.into())?.object {
-            Object::Stdin => Err(Errno::Badf.into()),
-            Object::Folder { .. } => Err(Errno::Isdir.into()),
+        match self.wasi.descriptors.get(fd.into())?.need(Rights::FD_WRITE)?.object {
+            Object::Stdin | Object::Folder { .. } => Err(Errno::Badf.into()),
             Object::Stdout => self.write_stream(memory, buffers, true),
             Object::Stderr => self.write_stream(memory, buffers, false),
-            Object::File { inode, offset, .. } => {
-                let append = self.file(fd)?.append;
-                let offset = if append { self.with_files(|files| files.size(inode))? } else { offset };
-                let count = self.write_file(memory, fd, buffers, offset)?;
-                self.set_offset(fd, offset.saturating_add(count.into()))?;
+            Object::File { offset, .. } => {
+                let (count, end) = self.write_file(memory, fd, buffers, offset)?;
+                self.set_offset(fd, end)?;
                 Ok(count)
             }
         }
@@ -130,30 +147,37 @@ impl Host {
         buffers: CiovecArray,
         offset: u64,
     ) -> Result<u32, Error> {
-        self.write_file(memory, fd, buffers, offset)
+        self.positioned(fd, offset)?;
+        self.write_file(memory, fd, buffers, offset).map(|(count, _)| count)
     }
 
+    /// Writes at an offset, or at the end of a file open for appending (which holds for `fd_pwrite` too, as on
+    /// Linux). Returns how much was written and where the next write goes.
     fn write_file(
         &mut self,
         memory: &GuestMemory<'_>,
         fd: Fd,
         buffers: CiovecArray,
-        mut offset: u64,
-    ) -> Result<u32, Error> {
-        let file = self.file(fd)?;
+        offset: u64,
+    ) -> Result<(u32, u64), Error> {
+        let file = self.file(fd, Rights::FD_WRITE)?;
         if !file.write {
             return Err(Errno::Badf.into());
         }
         let buffers = self.buffers_to_take(memory, buffers)?;
         self.meter.charge_bytes(buffers.total).map_err(stopped)?;
         check(memory, &buffers)?;
+        let mut offset = if file.append { self.with_files(|files| files.size(file.inode))? } else { offset };
+        if buffers.total > 0 && offset.saturating_add(buffers.total) > FILE_MAX {
+            return Err(Errno::Fbig.into());
+        }
         for buffer in &buffers.list {
             let data = slice(memory, *buffer)?;
             self.with_files(|files| files.write(file.inode, offset, data))?;
             offset = offset.saturating_add(data.len() as u64);
         }
         // `buffers_to_take` has bounded it.
-        Ok(buffers.total as u32)
+        Ok((buffers.total as u32, offset))
     }
 
     /// Standard output or error. Both count into the job's output bytes.
@@ -180,23 +204,54 @@ impl Host {
     }
 
     pub(super) fn seek(&mut self, fd: Fd, delta: i64, whence: Whence) -> Result<u64, Error> {
-        let file = self.file(fd)?;
+        // Asking where one stands is `fd_tell`, which has a right of its own.
+        let right = if delta == 0 && whence == Whence::Cur { Rights::FD_TELL } else { Rights::FD_SEEK };
+        let file = self.file(fd, right)?;
         let base = match whence {
             Whence::Set => 0,
             Whence::Cur => file.offset,
             Whence::End => self.with_files(|files| files.size(file.inode))?,
         };
-        let new = base.checked_add_signed(delta).ok_or(Errno::Inval)?;
+        let new = base.checked_add_signed(delta).filter(|&new| i64::try_from(new).is_ok());
+        let new = new.ok_or(Errno::Inval)?;
         self.set_offset(fd, new)?;
         Ok(new)
     }
 
     pub(super) fn set_size(&mut self, fd: Fd, size: u64) -> Result<(), Error> {
-        let file = self.file(fd)?;
+        let file = self.file(fd, Rights::FD_FILESTAT_SET_SIZE)?;
+        // As `ftruncate` has it.
+        if !file.write || i64::try_from(size).is_err() {
+            return Err(Errno::Inval.into());
+        }
+        self.with_files(|files| files.set_size(file.inode, size))
+    }
+
+    /// Makes a file at least as long as the range's end. The quota counts it at once, so that no later write into
+    /// the range can fail.
+    pub(super) fn allocate(&mut self, fd: Fd, offset: u64, len: u64) -> Result<(), Error> {
+        let file = self.file(fd, Rights::FD_ALLOCATE)?;
         if !file.write {
             return Err(Errno::Badf.into());
         }
-        self.with_files(|files| files.set_size(file.inode, size))
+        if len == 0 || i64::try_from(offset).is_err() || i64::try_from(len).is_err() {
+            return Err(Errno::Inval.into());
+        }
+        let end = offset + len;
+        self.with_files(
+            |files| {
+                if files.size(file.inode)? < end { files.set_size(file.inode, end) } else { Ok(()) }
+            },
+        )
+    }
+
+    /// There is nothing to bring to a medium: what has been written is there.
+    pub(super) fn sync(&self, fd: Fd, right: Rights) -> Result<(), Error> {
+        let descriptor = self.wasi.descriptors.get(fd.into())?.need(right)?;
+        match descriptor.object {
+            Object::File { .. } | Object::Folder { .. } => Ok(()),
+            Object::Stdin | Object::Stdout | Object::Stderr => Err(Errno::Inval.into()),
+        }
     }
 
     pub(super) fn close(&mut self, fd: Fd) -> Result<(), Error> {
@@ -222,30 +277,12 @@ impl Host {
     }
 
     pub(super) fn stat_open(&mut self, fd: Fd) -> Result<Filestat, Error> {
-        let inode = match self.wasi.descriptors.get(fd.into())?.object {
+        let descriptor = self.wasi.descriptors.get(fd.into())?.need(Rights::FD_FILESTAT_GET)?;
+        let inode = match descriptor.object {
             Object::File { inode, .. } | Object::Folder { inode, .. } => inode,
             Object::Stdin | Object::Stdout | Object::Stderr => return Ok(stream_stat()),
         };
         self.with_files(|files| files.stat(inode)).map(|stat| filestat(&stat))
-    }
-
-    pub(super) fn descriptor_stat(&self, fd: Fd) -> Result<Fdstat, Error> {
-        let descriptor = self.wasi.descriptors.get(fd.into())?;
-        let (fs_filetype, fs_rights_base, fs_rights_inheriting) = match descriptor.object {
-            // Neither a terminal nor a file: C libraries then buffer as for a pipe.
-            Object::Stdin => (Filetype::Unknown, stream_rights() | Rights::FD_READ, Rights::empty()),
-            Object::Stdout | Object::Stderr => {
-                (Filetype::Unknown, stream_rights() | Rights::FD_WRITE, Rights::empty())
-            }
-            Object::Folder { .. } => (Filetype::Directory, folder_rights(), folder_rights() | file_rights()),
-            Object::File { read, write, .. } => {
-                let mut rights = file_rights();
-                rights.set(Rights::FD_READ, read);
-                rights.set(Rights::FD_WRITE | Rights::FD_FILESTAT_SET_SIZE, write);
-                (Filetype::RegularFile, rights, Rights::empty())
-            }
-        };
-        Ok(Fdstat { fs_filetype, fs_flags: descriptor.flags, fs_rights_base, fs_rights_inheriting })
     }
 }
 
@@ -259,44 +296,6 @@ fn take(memory: &mut GuestMemory<'_>, buffers: &Buffers, bytes: &[u8]) -> Result
 /// Checks every buffer before anything is written, so that a bad one does not leave half of a write.
 fn check(memory: &GuestMemory<'_>, buffers: &Buffers) -> Result<(), Error> {
     buffers.list.iter().try_for_each(|buffer| slice(memory, *buffer).map(drop))
-}
-
-fn stream_rights() -> Rights {
-    Rights::POLL_FD_READWRITE | Rights::FD_FILESTAT_GET | Rights::FD_FDSTAT_SET_FLAGS
-}
-
-fn file_rights() -> Rights {
-    Rights::FD_DATASYNC
-        | Rights::FD_READ
-        | Rights::FD_SEEK
-        | Rights::FD_FDSTAT_SET_FLAGS
-        | Rights::FD_SYNC
-        | Rights::FD_TELL
-        | Rights::FD_WRITE
-        | Rights::FD_ADVISE
-        | Rights::FD_FILESTAT_GET
-        | Rights::FD_FILESTAT_SET_SIZE
-        | Rights::FD_FILESTAT_SET_TIMES
-        | Rights::POLL_FD_READWRITE
-}
-
-fn folder_rights() -> Rights {
-    Rights::PATH_CREATE_DIRECTORY
-        | Rights::PATH_CREATE_FILE
-        | Rights::PATH_LINK_SOURCE
-        | Rights::PATH_LINK_TARGET
-        | Rights::PATH_OPEN
-        | Rights::FD_READDIR
-        | Rights::PATH_READLINK
-        | Rights::PATH_RENAME_SOURCE
-        | Rights::PATH_RENAME_TARGET
-        | Rights::PATH_SYMLINK
-        | Rights::PATH_REMOVE_DIRECTORY
-        | Rights::PATH_UNLINK_FILE
-        | Rights::PATH_FILESTAT_GET
-        | Rights::PATH_FILESTAT_SET_TIMES
-        | Rights::FD_FILESTAT_GET
-        | Rights::FD_FILESTAT_SET_TIMES
 }
 
 fn stream_stat() -> Filestat {

@@ -27,7 +27,7 @@ impl Host {
             FileError::NotDir => Errno::Notdir,
             FileError::IsDir => Errno::Isdir,
             FileError::NotEmpty => Errno::Notempty,
-            FileError::Escape => Errno::Perm,
+            FileError::Escape | FileError::LinkedDir => Errno::Perm,
             FileError::TooManyLinks => Errno::Loop,
             FileError::NameTooLong => Errno::Nametoolong,
             FileError::Invalid => Errno::Inval,

@@ -13,6 +13,7 @@ mod link;
 mod memory;
 mod poll;
 mod process;
+mod rights;
 mod snapshot;
 
 use blake3::OutputReader;
@@ -26,7 +27,7 @@ use crate::task::TaskSpec;
 use descriptors::Descriptors;
 
 /// Version of what a guest can see through WASI. It stands in the profile.
-pub(crate) const WASI_VERSION: u32 = 1;
+pub(crate) const WASI_VERSION: u32 = 2;
 
 /// The WASI state of one run.
 pub(crate) struct Wasi {

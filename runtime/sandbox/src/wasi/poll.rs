@@ -2,8 +2,8 @@
 
 use wasi_common::Error;
 use wasi_common::snapshots::preview_1::types::{
-    Clockid, Errno, Event, EventFdReadwrite, Eventrwflags, Eventtype, Fd, Subclockflags, Subscription,
-    SubscriptionU,
+    Clockid, Errno, Event, EventFdReadwrite, Eventrwflags, Eventtype, Fd, Rights, Subclockflags,
+    Subscription, SubscriptionU,
 };
 use wiggle::{GuestMemory, GuestPtr};
 
@@ -56,8 +56,8 @@ impl Host {
                 }
                 SubscriptionU::FdWrite(file) => {
                     event.type_ = Eventtype::FdWrite;
-                    if self.wasi.descriptors.get(file.file_descriptor.into()).is_err() {
-                        event.error = Errno::Badf;
+                    if let Err(errno) = self.pollable(file.file_descriptor) {
+                        event.error = errno;
                     }
                     ready.push(event);
                 }
@@ -89,8 +89,18 @@ impl Host {
         }
     }
 
+    /// What can be waited for: everything but folders.
+    fn pollable(&self, fd: Fd) -> Result<&Object, Errno> {
+        let descriptor = self.wasi.descriptors.get(fd.into()).map_err(|_| Errno::Badf)?;
+        match &descriptor.object {
+            Object::Folder { .. } => Err(Errno::Badf),
+            _ if !descriptor.granted.base.contains(Rights::POLL_FD_READWRITE) => Err(Errno::Notcapable),
+            object => Ok(object),
+        }
+    }
+
     fn read_event(&mut self, fd: Fd, event: &mut Event) {
-        let left = match self.wasi.descriptors.get(fd.into()).map(|descriptor| &descriptor.object) {
+        let left = match self.pollable(fd) {
             Ok(Object::Stdin) => {
                 let left = self.wasi.stdin.len() - self.wasi.stdin_at;
                 if left == 0 {
@@ -102,7 +112,7 @@ impl Host {
                 Ok(self.wasi.files.bytes_from(*inode, *offset).map_or(0, |bytes| bytes.len() as u64))
             }
             Ok(_) => Ok(0),
-            Err(_) => Err(Errno::Badf),
+            Err(errno) => Err(errno),
         };
         match left {
             Ok(left) => event.fd_readwrite.nbytes = left,

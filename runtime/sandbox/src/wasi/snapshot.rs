@@ -64,18 +64,17 @@ impl WasiSnapshotPreview1 for Host {
         _: types::Filesize,
         _: types::Advice,
     ) -> Result<(), Error> {
-        self.file(fd).map(drop)
+        self.file(fd, types::Rights::FD_ADVISE).map(drop)
     }
 
     async fn fd_allocate(
         &mut self,
         _: &mut GuestMemory<'_>,
         fd: types::Fd,
-        _: types::Filesize,
-        _: types::Filesize,
+        offset: types::Filesize,
+        len: types::Filesize,
     ) -> Result<(), Error> {
-        self.file(fd)?;
-        Err(types::Errno::Notsup.into())
+        self.allocate(fd, offset, len)
     }
 
     async fn fd_close(&mut self, _: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
@@ -83,7 +82,7 @@ impl WasiSnapshotPreview1 for Host {
     }
 
     async fn fd_datasync(&mut self, _: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
-        self.wasi.descriptors.get(fd.into()).map(drop)
+        self.sync(fd, types::Rights::FD_DATASYNC)
     }
 
     async fn fd_fdstat_get(
@@ -100,19 +99,17 @@ impl WasiSnapshotPreview1 for Host {
         fd: types::Fd,
         flags: types::Fdflags,
     ) -> Result<(), Error> {
-        self.wasi.descriptors.get_mut(fd.into())?.flags = flags;
-        Ok(())
+        self.set_flags(fd, flags)
     }
 
     async fn fd_fdstat_set_rights(
         &mut self,
         _: &mut GuestMemory<'_>,
         fd: types::Fd,
-        _: types::Rights,
-        _: types::Rights,
+        base: types::Rights,
+        inheriting: types::Rights,
     ) -> Result<(), Error> {
-        self.wasi.descriptors.get(fd.into())?;
-        Err(types::Errno::Notsup.into())
+        self.set_rights(fd, base, inheriting)
     }
 
     async fn fd_filestat_get(
@@ -221,7 +218,7 @@ impl WasiSnapshotPreview1 for Host {
     }
 
     async fn fd_sync(&mut self, _: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
-        self.wasi.descriptors.get(fd.into()).map(drop)
+        self.sync(fd, types::Rights::FD_SYNC)
     }
 
     async fn fd_tell(&mut self, _: &mut GuestMemory<'_>, fd: types::Fd) -> Result<types::Filesize, Error> {
@@ -243,7 +240,7 @@ impl WasiSnapshotPreview1 for Host {
         fd: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, path) = self.at(memory, fd, path)?;
+        let (dir, path) = self.at(memory, (fd, path), types::Rights::PATH_CREATE_DIRECTORY)?;
         self.with_files(|files| files.create_dir(dir, &path))
     }
 
@@ -282,8 +279,8 @@ impl WasiSnapshotPreview1 for Host {
         if old_flags.contains(types::Lookupflags::SYMLINK_FOLLOW) {
             return Err(types::Errno::Inval.into());
         }
-        let (old, old_path) = self.at(memory, old_fd, old_path)?;
-        let (new, new_path) = self.at(memory, new_fd, new_path)?;
+        let (old, old_path) = self.at(memory, (old_fd, old_path), types::Rights::PATH_LINK_SOURCE)?;
+        let (new, new_path) = self.at(memory, (new_fd, new_path), types::Rights::PATH_LINK_TARGET)?;
         self.with_files(|files| files.link(old, &old_path, new, &new_path))
     }
 
@@ -298,8 +295,7 @@ impl WasiSnapshotPreview1 for Host {
         _: types::Rights,
         descriptor_flags: types::Fdflags,
     ) -> Result<types::Fd, Error> {
-        let (dir, path) = self.at(memory, fd, path)?;
-        self.open(dir, &path, lookup, flags, rights, descriptor_flags)
+        self.open(memory, (fd, path), lookup, flags, rights, descriptor_flags)
     }
 
     async fn path_readlink(
@@ -319,7 +315,7 @@ impl WasiSnapshotPreview1 for Host {
         fd: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, path) = self.at(memory, fd, path)?;
+        let (dir, path) = self.at(memory, (fd, path), types::Rights::PATH_REMOVE_DIRECTORY)?;
         self.with_files(|files| files.remove_dir(dir, &path))
     }
 
@@ -331,8 +327,8 @@ impl WasiSnapshotPreview1 for Host {
         new_fd: types::Fd,
         new_path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (old, old_path) = self.at(memory, old_fd, old_path)?;
-        let (new, new_path) = self.at(memory, new_fd, new_path)?;
+        let (old, old_path) = self.at(memory, (old_fd, old_path), types::Rights::PATH_RENAME_SOURCE)?;
+        let (new, new_path) = self.at(memory, (new_fd, new_path), types::Rights::PATH_RENAME_TARGET)?;
         self.with_files(|files| files.rename(old, &old_path, new, &new_path))
     }
 
@@ -344,7 +340,7 @@ impl WasiSnapshotPreview1 for Host {
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
         let target = super::memory::text(memory, target)?;
-        let (dir, path) = self.at(memory, fd, path)?;
+        let (dir, path) = self.at(memory, (fd, path), types::Rights::PATH_SYMLINK)?;
         self.with_files(|files| files.symlink(&target, dir, &path))
     }
 
@@ -354,7 +350,7 @@ impl WasiSnapshotPreview1 for Host {
         fd: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, path) = self.at(memory, fd, path)?;
+        let (dir, path) = self.at(memory, (fd, path), types::Rights::PATH_UNLINK_FILE)?;
         self.with_files(|files| files.remove_file(dir, &path))
     }
 
