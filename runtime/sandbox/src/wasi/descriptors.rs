@@ -159,6 +159,15 @@ mod tests {
     }
 
     #[test]
+    fn no_job_can_open_more_than_the_host_bears() {
+        let mut map = Descriptors::new(u64::MAX);
+        for _ in 4..OPEN_MAX {
+            push(&mut map, file()).unwrap();
+        }
+        assert!(push(&mut map, file()).is_err());
+    }
+
+    #[test]
     fn renumbering_needs_both_and_returns_the_old_one() {
         let mut map = Descriptors::new(10);
         let number = push(&mut map, file()).unwrap();

@@ -1,6 +1,8 @@
 //! What every test here needs: an engine, and short ways to run text modules.
 #![allow(dead_code, reason = "every test binary uses another part")]
 
+pub(crate) mod script;
+
 use std::sync::OnceLock;
 
 use fizz_sandbox::{Engine, ModuleLimits, Program, ProgramError, TaskReport, TaskSpec, run};
@@ -39,6 +41,56 @@ pub(crate) fn task() -> TaskSpec {
     task
 }
 
+/// Every function of WASI preview 1: name, parameters, results.
+pub(crate) const SIGNATURES: [(&str, &str, &str); 46] = [
+    ("args_get", "i32 i32", "i32"),
+    ("args_sizes_get", "i32 i32", "i32"),
+    ("clock_res_get", "i32 i32", "i32"),
+    ("clock_time_get", "i32 i64 i32", "i32"),
+    ("environ_get", "i32 i32", "i32"),
+    ("environ_sizes_get", "i32 i32", "i32"),
+    ("fd_advise", "i32 i64 i64 i32", "i32"),
+    ("fd_allocate", "i32 i64 i64", "i32"),
+    ("fd_close", "i32", "i32"),
+    ("fd_datasync", "i32", "i32"),
+    ("fd_fdstat_get", "i32 i32", "i32"),
+    ("fd_fdstat_set_flags", "i32 i32", "i32"),
+    ("fd_fdstat_set_rights", "i32 i64 i64", "i32"),
+    ("fd_filestat_get", "i32 i32", "i32"),
+    ("fd_filestat_set_size", "i32 i64", "i32"),
+    ("fd_filestat_set_times", "i32 i64 i64 i32", "i32"),
+    ("fd_pread", "i32 i32 i32 i64 i32", "i32"),
+    ("fd_prestat_dir_name", "i32 i32 i32", "i32"),
+    ("fd_prestat_get", "i32 i32", "i32"),
+    ("fd_pwrite", "i32 i32 i32 i64 i32", "i32"),
+    ("fd_read", "i32 i32 i32 i32", "i32"),
+    ("fd_readdir", "i32 i32 i32 i64 i32", "i32"),
+    ("fd_renumber", "i32 i32", "i32"),
+    ("fd_seek", "i32 i64 i32 i32", "i32"),
+    ("fd_sync", "i32", "i32"),
+    ("fd_tell", "i32 i32", "i32"),
+    ("fd_write", "i32 i32 i32 i32", "i32"),
+    ("path_create_directory", "i32 i32 i32", "i32"),
+    ("path_filestat_get", "i32 i32 i32 i32 i32", "i32"),
+    ("path_filestat_set_times", "i32 i32 i32 i32 i64 i64 i32", "i32"),
+    ("path_link", "i32 i32 i32 i32 i32 i32 i32", "i32"),
+    ("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32", "i32"),
+    ("path_readlink", "i32 i32 i32 i32 i32 i32", "i32"),
+    ("path_remove_directory", "i32 i32 i32", "i32"),
+    ("path_rename", "i32 i32 i32 i32 i32 i32", "i32"),
+    ("path_symlink", "i32 i32 i32 i32 i32", "i32"),
+    ("path_unlink_file", "i32 i32 i32", "i32"),
+    ("poll_oneoff", "i32 i32 i32 i32", "i32"),
+    ("proc_exit", "i32", ""),
+    ("proc_raise", "i32", "i32"),
+    ("random_get", "i32 i32", "i32"),
+    ("sched_yield", "", "i32"),
+    ("sock_accept", "i32 i32 i32", "i32"),
+    ("sock_recv", "i32 i32 i32 i32 i32 i32", "i32"),
+    ("sock_send", "i32 i32 i32 i32 i32", "i32"),
+    ("sock_shutdown", "i32 i32", "i32"),
+];
+
 /// A module whose `_start` is `body`, with every import that tests use.
 pub(crate) fn module(body: &str) -> String {
     module_with("", body)
@@ -47,39 +99,7 @@ pub(crate) fn module(body: &str) -> String {
 /// The same with more fields before `_start`.
 pub(crate) fn module_with(fields: &str, body: &str) -> String {
     let mut imports = String::new();
-    for (name, params, results) in [
-        ("args_get", "i32 i32", "i32"),
-        ("args_sizes_get", "i32 i32", "i32"),
-        ("environ_get", "i32 i32", "i32"),
-        ("environ_sizes_get", "i32 i32", "i32"),
-        ("clock_time_get", "i32 i64 i32", "i32"),
-        ("clock_res_get", "i32 i32", "i32"),
-        ("random_get", "i32 i32", "i32"),
-        ("poll_oneoff", "i32 i32 i32 i32", "i32"),
-        ("proc_exit", "i32", ""),
-        ("proc_raise", "i32", "i32"),
-        ("sched_yield", "", "i32"),
-        ("sock_recv", "i32 i32 i32 i32 i32 i32", "i32"),
-        ("sock_shutdown", "i32 i32", "i32"),
-        ("fd_write", "i32 i32 i32 i32", "i32"),
-        ("fd_pwrite", "i32 i32 i32 i64 i32", "i32"),
-        ("fd_read", "i32 i32 i32 i32", "i32"),
-        ("fd_pread", "i32 i32 i32 i64 i32", "i32"),
-        ("fd_close", "i32", "i32"),
-        ("fd_seek", "i32 i64 i32 i32", "i32"),
-        ("fd_renumber", "i32 i32", "i32"),
-        ("fd_readdir", "i32 i32 i32 i64 i32", "i32"),
-        ("fd_prestat_get", "i32 i32", "i32"),
-        ("fd_prestat_dir_name", "i32 i32 i32", "i32"),
-        ("fd_fdstat_get", "i32 i32", "i32"),
-        ("fd_filestat_get", "i32 i32", "i32"),
-        ("fd_filestat_set_size", "i32 i64", "i32"),
-        ("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32", "i32"),
-        ("path_create_directory", "i32 i32 i32", "i32"),
-        ("path_filestat_get", "i32 i32 i32 i32 i32", "i32"),
-        ("path_symlink", "i32 i32 i32 i32 i32", "i32"),
-        ("path_unlink_file", "i32 i32 i32", "i32"),
-    ] {
+    for (name, params, results) in SIGNATURES {
         let params = if params.is_empty() { String::new() } else { format!("(param {params})") };
         let results = if results.is_empty() { String::new() } else { format!("(result {results})") };
         imports.push_str(&format!(
