@@ -29,6 +29,7 @@ const BATCHES: &[Batch] = &[
         folder: "",
         modules: &["hello", "denoise", "kernels"],
     },
+    Batch { select: &["-p", "tour", "--bins"], folder: "", modules: &["tour"] },
     Batch { select: &["-p", "fizz-wgpu", "--example", "compute"], folder: "examples", modules: &["compute"] },
 ];
 
@@ -46,6 +47,7 @@ const SOURCES: &[&str] = &[
     "examples/modules/build.rs",
     "host-gpu/abi/Cargo.toml",
     "host-gpu/abi/src",
+    "runtime/sandbox/tests/guests",
     "sdk",
 ];
 

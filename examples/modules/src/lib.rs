@@ -25,5 +25,8 @@ pub const KERNELS: &[u8] = module!("kernels");
 /// `sdk/wgpu/examples/compute`: programs in the style of wgpu's own examples; arguments choose among them.
 pub const WGPU_COMPUTE: &[u8] = module!("compute");
 
+/// `runtime/sandbox/tests/guests/tour`: a test of all that WASI serves of Rust's standard library.
+pub const TOUR: &[u8] = module!("tour");
+
 /// The photograph that `examples/denoise` works on: a PNG of 600 × 400 pixels, 8-bit RGB.
 pub const PHOTO: &[u8] = include_bytes!("../../denoise/coffee.png");

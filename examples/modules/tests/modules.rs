@@ -1,10 +1,10 @@
 //! What was embedded is WebAssembly that the sandbox can take.
 
-use fizz_examples::{DENOISE, HELLO, KERNELS, PHOTO, WGPU_COMPUTE};
+use fizz_examples::{DENOISE, HELLO, KERNELS, PHOTO, TOUR, WGPU_COMPUTE};
 use wasmparser::{ExternalKind, Parser, Payload, Validator};
 
-const MODULES: [(&str, &[u8]); 4] =
-    [("hello", HELLO), ("denoise", DENOISE), ("kernels", KERNELS), ("compute", WGPU_COMPUTE)];
+const MODULES: [(&str, &[u8]); 5] =
+    [("hello", HELLO), ("denoise", DENOISE), ("kernels", KERNELS), ("tour", TOUR), ("compute", WGPU_COMPUTE)];
 
 #[test]
 fn modules_are_valid_core_wasm() {
