@@ -44,7 +44,7 @@ pub(crate) struct Wasi {
     epoch_ns: u64,
 }
 
-/// Arguments and environment together may have this many bytes.
+/// Arguments may have this many bytes, and the environment too.
 const STRINGS_MAX: usize = 16 << 20;
 
 /// Why a task cannot even start.
@@ -85,7 +85,7 @@ fn strings(all: impl Iterator<Item = String>) -> Result<StringArray, StartError>
         }
         total += text.len() + 1;
         if total > STRINGS_MAX {
-            return Err(StartError::Strings("arguments and environment have more than 16 MiB"));
+            return Err(StartError::Strings("arguments or environment have more than 16 MiB"));
         }
         array.push(text).map_err(|_| StartError::Strings("too many arguments"))?;
     }

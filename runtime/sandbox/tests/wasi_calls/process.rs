@@ -1,6 +1,6 @@
 //! Ending, signals, random bytes.
 
-use fizz_attest::Outcome;
+use fizz_attest::{Outcome, TrapKind};
 
 use crate::common::script::{N, Script};
 use crate::common::{module, run_task, run_wat, task};
@@ -44,4 +44,16 @@ fn random_bytes_follow_the_seed_and_the_number_of_the_task() {
     assert_ne!(first, bytes(whole, 2, 0));
     assert_ne!(first, bytes(whole, 1, 1));
     assert!(first.iter().collect::<std::collections::BTreeSet<_>>().len() > 50, "{first:?}");
+}
+
+#[test]
+fn a_pointer_that_is_not_aligned_traps() {
+    let call = |at: u32| {
+        let body = format!("(drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const {at})))");
+        run_wat(&module(&body)).outcome
+    };
+    assert!(call(1024).is_success());
+    for at in [1025, 1026, 1028] {
+        assert_eq!(call(at), Outcome::Trapped { kind: TrapKind::BadHostCall }, "{at}");
+    }
 }
