@@ -18,9 +18,10 @@ use std::process::ExitCode;
 /// A kernel and its checksum.
 type Kernel = fn() -> u64;
 
-const KERNELS: [(&str, Kernel); 7] = [
+const KERNELS: [(&str, Kernel); 8] = [
     ("nbody", numeric::nbody),
     ("matmul", numeric::matmul),
+    ("matmul-simd", numeric::matmul_simd),
     ("sieve", numeric::sieve),
     ("fib", numeric::fib),
     ("blake3", text::blake3),

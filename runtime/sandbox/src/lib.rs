@@ -37,6 +37,8 @@ mod gpu;
 mod host;
 mod instrument;
 mod limiter;
+#[doc(hidden)]
+pub mod measure;
 mod outcome;
 mod program;
 mod run;
