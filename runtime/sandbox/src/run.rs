@@ -10,7 +10,10 @@ use wasmtime::{AsContextMut, Extern, Global, Instance, Store, ThrownException, T
 use crate::files::{FileError, Files};
 use crate::gpu::{self, Gpu};
 use crate::host::{Ending, Handles, Host, clamped};
-use crate::instrument::{GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant};
+use crate::instrument::{
+    ENDING_EXPORT, ENDING_STACK, ENDING_UNREACHABLE, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT,
+    Variant,
+};
 use crate::outcome::{TrapClass, classify};
 use crate::program::Program;
 use crate::stack::METERED_MAX;
@@ -147,7 +150,7 @@ impl<'p> Run<'p> {
         let elapsed = start.elapsed();
 
         let remaining = guest.gas.get(&mut *store).i64().unwrap_or(-1);
-        let stack = guest.stack.get(&mut *store).i32().unwrap_or(0);
+        let named = guest.ending.get(&mut *store).i32().unwrap_or(0);
         let peak = guest.memory_bytes(&mut store);
         let (outcome, diagnostic) = match &result {
             Ok(()) => (Outcome::Completed { exit_code: 0 }, None),
@@ -156,12 +159,13 @@ impl<'p> Run<'p> {
                     Ending::Trap(_, detail) => Some(detail.clone()),
                     _ => None,
                 });
-                (judge(&mut store, error, stack)?, detail.or_else(|| Some(explain(error))))
+                (judge(&mut store, error, named)?, detail.or_else(|| Some(explain(error))))
             }
         };
         // The gas may have run out after the last check; then nothing that came later counts.
         let outcome = if remaining < 0 { Outcome::OutOfGas } else { outcome };
-        let gas = (limit - remaining.max(0)).cast_unsigned();
+        let used = if outcome == Outcome::OutOfGas { limit } else { limit - remaining };
+        let gas = used.cast_unsigned();
         let diagnostic = diagnostic.filter(|_| matches!(outcome, Outcome::Trapped { .. }));
         let exact = variant == Variant::WriteThrough || gas_is_exact(&store, &outcome);
         let mut finished = finished(*store, outcome, gas, diagnostic, peak, elapsed)?;
@@ -190,6 +194,7 @@ struct Guest {
     gas: Global,
     stack: Global,
     pages: Global,
+    ending: Global,
     handles: Handles,
 }
 
@@ -198,10 +203,11 @@ impl Guest {
         let missing = |name: &str| internal(format!("the instrumented module has no `{name}`"));
         let mut global = |name: &str| instance.get_global(&mut *store, name).ok_or_else(|| missing(name));
         let (gas, stack, pages) = (global(GAS_EXPORT)?, global(STACK_EXPORT)?, global(PAGES_EXPORT)?);
+        let ending = global(ENDING_EXPORT)?;
         let memory = instance.get_memory(&mut *store, "memory").ok_or_else(|| missing("memory"))?;
         let handles = Handles { memory, gas };
         store.data_mut().handles = Some(handles);
-        Ok(Guest { instance, gas, stack, pages, handles })
+        Ok(Guest { instance, gas, stack, pages, ending, handles })
     }
 
     fn set_limits(
@@ -242,8 +248,9 @@ fn full_stack(limits: &Limits) -> Val {
     Val::I32(limits.stack_bytes.min(METERED_MAX) as i32)
 }
 
-/// What an error out of the engine means. `stack` is the guest's stack counter.
-fn judge(store: &mut Store<Host>, error: &wasmtime::Error, stack: i32) -> Result<Outcome, Fault> {
+/// What an error out of the engine means. `named` is what the guest left of the cause before an
+/// `unreachable`.
+fn judge(store: &mut Store<Host>, error: &wasmtime::Error, named: i32) -> Result<Outcome, Fault> {
     if let Some(detail) = store.data_mut().limiter.starved.take() {
         return Err(Fault { kind: HostFault::OutOfMemory, detail });
     }
@@ -268,10 +275,12 @@ fn judge(store: &mut Store<Host>, error: &wasmtime::Error, stack: i32) -> Result
         return Err(Fault { kind, detail: explain(error) });
     };
     match classify(*trap) {
-        // Ours, before the call that would have overflowed.
-        Some(TrapClass::Guest(TrapKind::Unreachable)) if stack < 0 => {
-            Ok(Outcome::Trapped { kind: TrapKind::StackOverflow })
-        }
+        Some(TrapClass::Guest(TrapKind::Unreachable)) => match named {
+            // The call that would have overflowed was not made.
+            ENDING_STACK => Ok(Outcome::Trapped { kind: TrapKind::StackOverflow }),
+            ENDING_UNREACHABLE => Ok(Outcome::Trapped { kind: TrapKind::Unreachable }),
+            _ => Ok(Outcome::OutOfGas),
+        },
         Some(TrapClass::Guest(kind)) => Ok(Outcome::Trapped { kind }),
         Some(TrapClass::Host(kind)) => Err(Fault { kind, detail: explain(error) }),
         None => Err(internal(format!("unknown trap: {trap}"))),

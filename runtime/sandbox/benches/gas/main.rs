@@ -142,7 +142,10 @@ fn compare(guests: &[Guest], workloads: &[Workload], rounds: usize) -> Result<()
     }
     print!("\n{:12} {:>9}", "worst", "");
     ratios.iter().for_each(|ratios| print!(" {:10.3}", ratios.iter().copied().fold(0.0, f64::max)));
-    println!("\nthe engine's fuel and NaN flags take {:.2} times as long as the last form", means[1] / means[3]);
+    println!(
+        "\nthe engine's fuel and NaN flags take {:.2} times as long as the last form",
+        means[1] / means[3]
+    );
     Ok(())
 }
 

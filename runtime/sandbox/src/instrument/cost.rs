@@ -71,7 +71,8 @@ pub struct CostTable {
     pub frame_slot: u32,
     /// A frame costs one byte per `2^frame_operators_shift` operators of its function, for what the engine spills.
     pub frame_operators_shift: u32,
-    /// Frames of functions that call nothing, up to this size, are not metered: there is only one at a time.
+    /// Frames of functions that call nothing, or only one another without recursion, are not metered where together
+    /// they have at most this size: there is only one such group at a time.
     pub frame_leaf: u32,
 }
 

@@ -5,6 +5,7 @@ use wasmparser::{
     ValType, ValidPayload, Validator,
 };
 
+use super::calls::Calls;
 use super::cost::is_simd;
 use super::{COSTS, RESERVED_PREFIX, exceptions, function};
 use crate::features;
@@ -249,6 +250,7 @@ struct Examiner<'l, F> {
     facts: ModuleFacts,
     exports: Exports,
     imported_types: Vec<u32>,
+    calls: Calls,
     locals: u64,
 }
 
@@ -273,6 +275,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             },
             exports: Exports::default(),
             imported_types: Vec::new(),
+            calls: Calls::default(),
             locals: 0,
         }
     }
@@ -445,7 +448,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             slots += if ty == ValType::V128 { u64::from(count) } else { 0 };
         }
         let mut vectors = false;
-        let (mut height, mut operators, mut calls) = (0u32, 0u64, false);
+        let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         let mut operator_reader = body.get_operators_reader()?;
         while !operator_reader.eof() {
@@ -453,15 +456,19 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             validator.op(offset, &operator)?;
             height = height.max(validator.operand_stack_height());
             operators += 1;
-            calls |= match operator {
+            match operator {
                 Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                    function_index >= self.facts.imported_functions
+                    if let Some(callee) = function_index.checked_sub(self.facts.imported_functions) {
+                        self.calls.add(callee);
+                    }
                 }
-                Operator::CallIndirect { .. } | Operator::ReturnCallIndirect { .. } => true,
                 // What is thrown is charged by the stack that it unwinds, so the thrower must know its own.
-                Operator::Throw { .. } | Operator::ThrowRef => true,
-                _ => false,
-            };
+                Operator::CallIndirect { .. }
+                | Operator::ReturnCallIndirect { .. }
+                | Operator::Throw { .. }
+                | Operator::ThrowRef => unbounded = true,
+                _ => {}
+            }
             instrumented += function::growth(&operator);
             vectors |= is_simd(&operator);
         }
@@ -473,13 +480,15 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let frame = COSTS.frame(slots + u64::from(height) + wide, operators);
         // Larger than any stack that a job may ask for, and far from the end of an i32.
         let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
-        Ok(FunctionFacts { frame, metered_stack: calls || frame > COSTS.frame_leaf })
+        self.calls.end_of_function();
+        Ok(FunctionFacts { frame, metered_stack: unbounded })
     }
 
-    fn finish(self) -> Result<ModuleFacts, ModuleError> {
+    fn finish(mut self) -> Result<ModuleFacts, ModuleError> {
         if !self.exports.memory {
             return Err(ModuleError::NoMemory);
         }
+        std::mem::take(&mut self.calls).settle(&mut self.facts.functions);
         let start = match self.exports {
             Exports { start: Some(index), .. } => index,
             Exports { step: true, .. } => return Err(ModuleError::Reactor("fizz_step")),

@@ -1,17 +1,20 @@
 //! Rewrites one function: charges gas per segment, meters the stack, and keeps both exact wherever control leaves.
 //!
 //! The gas counter is a local, for a local lives in a register: that is what makes the count cheap. The exported
-//! global is the truth whenever the function is left: before calls, throws and traps of our own, and on return. The
-//! path taken when the gas is used up ends in `unreachable` and never returns, so that the engine need not keep
-//! anything alive across it.
+//! global is the truth whenever the function is left: before calls, throws and a guest's own `unreachable`, and on
+//! return. The path taken when the gas is used up is nothing but `unreachable`, of which the engine makes a
+//! conditional trap, for which nothing need be kept alive; the host knows it by the global that names the endings
+//! of every other kind.
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
-use wasmparser::{FuncType, FunctionBody, Operator};
+use wasmparser::{Catch, FuncType, FunctionBody, Operator};
 
+use super::counted::Counted;
+use super::counter::{Counter, Kind, Labels};
 use super::examine::{FunctionFacts, ModuleFacts};
 use super::plan::{Plan, Segment};
-use super::{COSTS, Variant};
+use super::{COSTS, ENDING_STACK, ENDING_UNREACHABLE, Variant};
 
 type Error = reencode::Error<std::convert::Infallible>;
 
@@ -26,11 +29,19 @@ pub(super) struct Globals {
     pub(super) pages: u32,
     /// What was left of the thrower's stack, plus one, while an exception is on its way; else 0.
     pub(super) thrown: u32,
+    /// Why the guest is about to meet an `unreachable`; 0 where it is for want of gas.
+    pub(super) ending: u32,
 }
 
 impl Globals {
     pub(super) fn after(globals: u32) -> Self {
-        Globals { gas: globals, stack: globals + 1, pages: globals + 2, thrown: globals + 3 }
+        Globals {
+            gas: globals,
+            stack: globals + 1,
+            pages: globals + 2,
+            thrown: globals + 3,
+            ending: globals + 4,
+        }
     }
 }
 
@@ -53,7 +64,8 @@ pub(super) fn growth(operator: &Operator<'_>) -> u64 {
         Operator::Throw { .. } | Operator::ThrowRef => 48,
         // Each clause may make a landing of its own.
         Operator::TryTable { try_table } => 24 + 96 * try_table.catches.len() as u64,
-        Operator::Loop { .. } => 48,
+        // It may be counted.
+        Operator::Loop { .. } => 128,
         Operator::If { .. }
         | Operator::Else
         | Operator::End
@@ -99,7 +111,8 @@ pub(super) fn instrument(
         write_through,
         straight,
         wrapped: !straight && (!write_through || plan.catch_returns),
-        depth: 0,
+        counter: Counter::Global,
+        labels: Labels::of_function(),
     };
     let result = match ty.results() {
         [] => BlockType::Empty,
@@ -139,8 +152,10 @@ struct Emitter<'f> {
     straight: bool,
     /// The body stands in a block, at whose end the gas is written back.
     wrapped: bool,
-    /// Open control structures of the original body.
-    depth: u32,
+    /// Where the gas stands here.
+    counter: Counter,
+    /// Where it stands on the ways to the labels of the original body.
+    labels: Labels,
 }
 
 impl Emitter<'_> {
@@ -156,34 +171,43 @@ impl Emitter<'_> {
             let (stack, global) = (self.stack, self.globals.stack);
             self.emit(&[
                 I::GlobalGet(global),
-                I::I32Const(self.own.frame.cast_signed()),
-                I::I32Sub,
                 I::LocalTee(stack),
-                I::I32Const(0),
+                I::I32Const(self.own.frame.cast_signed()),
                 I::I32LtS,
                 I::If(BlockType::Empty),
-                I::LocalGet(stack),
-                I::GlobalSet(global),
+                I::I32Const(ENDING_STACK),
+                I::GlobalSet(self.globals.ending),
                 I::Unreachable,
                 I::End,
+                I::LocalGet(stack),
+                I::I32Const(self.own.frame.cast_signed()),
+                I::I32Sub,
+                I::LocalSet(stack),
             ]);
-        }
-        if !self.straight {
-            self.reload();
         }
         if self.wrapped {
             self.emit(&[I::Block(result)]);
         }
     }
 
-    /// Local := global.
+    /// Makes the local current.
     fn reload(&mut self) {
-        self.emit(&[I::GlobalGet(self.globals.gas), I::LocalSet(self.gas)]);
+        if self.counter == Counter::Global && !self.straight {
+            self.emit(&[I::GlobalGet(self.globals.gas), I::LocalSet(self.gas)]);
+            self.counter = Counter::Both;
+        }
+    }
+
+    /// The remaining gas onto the operand stack.
+    fn get_gas(&mut self) {
+        let global = self.counter == Counter::Global;
+        self.emit(&[if global { I::GlobalGet(self.globals.gas) } else { I::LocalGet(self.gas) }]);
     }
 
     /// Where control may arrive with an exception: takes the gas over from the thrower, and pays for every frame
     /// that the engine has walked to get here.
     fn land(&mut self) {
+        self.counter = Counter::Global;
         self.reload();
         let thrown = self.globals.thrown;
         self.emit(&[
@@ -200,7 +224,7 @@ impl Emitter<'_> {
             I::I64Mul,
             I::I64Sub,
         ]);
-        self.charged(true);
+        self.charged_and_checked();
         self.emit(&[I::I32Const(0), I::GlobalSet(thrown), I::End]);
     }
 
@@ -210,14 +234,33 @@ impl Emitter<'_> {
         self.emit(&[I::LocalGet(self.stack), I::I32Const(1), I::I32Add, I::GlobalSet(self.globals.thrown)]);
     }
 
-    /// Global := local, where it is not so already.
+    /// Makes the global current.
     fn flush(&mut self) {
-        if !self.write_through && !self.straight {
+        if self.counter == Counter::Local {
             self.emit(&[I::LocalGet(self.gas), I::GlobalSet(self.globals.gas)]);
+            self.counter = Counter::Both;
+        }
+    }
+
+    /// Before a loop whose gas is known: charges it whole. Where the global is to stay exact, every round is charged,
+    /// but the run ends here all the same if there is too little for all of them.
+    fn enter_counted(&mut self, counted: &Counted) {
+        self.reload();
+        let total = counted.total(self.temporary);
+        self.get_gas();
+        self.emit(&total);
+        if self.write_through {
+            self.trap_if_less();
+        } else {
+            self.emit(&[I::I64Sub]);
+            self.charged_and_checked();
         }
     }
 
     fn segment(&mut self, segment: &Segment) {
+        if segment.counted && !self.write_through {
+            return;
+        }
         let cost = i64::try_from(segment.cost).unwrap_or(i64::MAX >> 8);
         let global = self.globals.gas;
         if self.straight {
@@ -226,39 +269,53 @@ impl Emitter<'_> {
             }
             return;
         }
+        // What is left is compared with the cost before it is charged: so the engine can compare in place, and
+        // charge where the next use is.
+        if segment.checked && !self.write_through {
+            self.reload();
+            self.emit(&[I::LocalGet(self.gas), I::I64Const(cost)]);
+            self.trap_if_less();
+        }
         if cost > 0 {
-            self.emit(&[I::LocalGet(self.gas), I::I64Const(cost), I::I64Sub]);
-            self.charged(segment.checked);
+            self.get_gas();
+            self.emit(&[I::I64Const(cost), I::I64Sub]);
+            self.charged();
+        }
+        if segment.checked && self.write_through {
+            self.get_gas();
+            self.emit(&[I::I64Const(0)]);
+            self.trap_if_less();
+        }
+    }
+
+    /// Takes the new amount from the operand stack.
+    fn charged(&mut self) {
+        let current = if self.write_through {
+            self.emit(&[I::LocalTee(self.gas), I::GlobalSet(self.globals.gas)]);
+            Counter::Both
         } else {
-            self.emit(&[I::LocalGet(self.gas)]);
-            self.check();
-        }
+            self.emit(&[I::LocalSet(self.gas)]);
+            Counter::Local
+        };
+        self.counter = self.counter.becomes(current);
     }
 
-    /// Takes the new amount from the operand stack into the local, and traps if it is negative and `checked`.
-    fn charged(&mut self, checked: bool) {
-        let (gas, global) = (self.gas, self.globals.gas);
-        match (self.write_through, checked) {
-            (false, false) => self.emit(&[I::LocalSet(gas)]),
-            (false, true) => self.emit(&[I::LocalTee(gas)]),
-            (true, false) => self.emit(&[I::LocalTee(gas), I::GlobalSet(global)]),
-            (true, true) => self.emit(&[I::LocalTee(gas), I::GlobalSet(global), I::LocalGet(gas)]),
-        }
-        if checked {
-            self.check();
-        }
+    /// Takes two amounts from the operand stack and ends the run if the lower is less than the upper.
+    fn trap_if_less(&mut self) {
+        self.emit(&[I::I64LtS, I::If(BlockType::Empty), I::Unreachable, I::End]);
     }
 
-    /// Traps if the amount on the operand stack is negative. The host tells this trap by the negative global.
-    fn check(&mut self) {
-        self.emit(&[I::I64Const(0), I::I64LtS, I::If(BlockType::Empty)]);
-        self.flush();
-        self.emit(&[I::Unreachable, I::End]);
+    /// Takes the new amount from the operand stack and ends the run if it is negative.
+    fn charged_and_checked(&mut self) {
+        self.charged();
+        self.emit(&[I::LocalGet(self.gas), I::I64Const(0)]);
+        self.trap_if_less();
     }
 
     /// Charges a bulk operation whose size is the `i32` in the temporary local.
     fn charge_size(&mut self, unit: SizeUnit) {
-        self.emit(&[I::LocalGet(self.gas), I::LocalGet(self.temporary)]);
+        self.get_gas();
+        self.emit(&[I::LocalGet(self.temporary)]);
         match unit {
             SizeUnit::Bytes => {
                 self.emit(&[I::I64ExtendI32U, I::I64Const(COSTS.bulk_byte.into()), I::I64Mul]);
@@ -282,12 +339,14 @@ impl Emitter<'_> {
             SizeUnit::Pages => self.emit(&[I::I64ExtendI32U, I::I64Const(COSTS.page.into()), I::I64Mul]),
         }
         self.emit(&[I::I64Sub]);
-        self.charged(true);
+        self.charged_and_checked();
     }
 
     /// Growth over the job's or the module's own maximum is answered here with −1, as the specification says, so that
     /// whatever reaches the engine can fail only because of the host.
     fn memory_grow(&mut self) {
+        // Only one of the two ways charges.
+        self.reload();
         self.emit(&[
             I::LocalTee(self.temporary),
             I::I64ExtendI32U,
@@ -332,10 +391,14 @@ impl Emitter<'_> {
 
     fn body(&mut self, body: &FunctionBody<'_>, plan: &Plan) -> Result<(), Error> {
         let mut segments = plan.segments.iter().peekable();
+        let mut counted = plan.counted.iter().peekable();
         let mut reader = body.get_operators_reader()?;
         for index in 0..plan.operators {
             while let Some(segment) = segments.next_if(|segment| segment.start == index) {
                 self.segment(segment);
+            }
+            if let Some(counted) = counted.next_if(|counted| counted.start == index) {
+                self.enter_counted(counted);
             }
             let operator = reader.read()?;
             if index + 1 == plan.operators {
@@ -353,7 +416,12 @@ impl Emitter<'_> {
     /// The final `end`.
     fn epilogue(&mut self, plan: &Plan) {
         if self.wrapped {
+            let label = self.labels.close();
+            if label.is_target() {
+                self.reload();
+            }
             self.emit(&[I::End]);
+            self.counter = label.join(self.counter);
             if plan.catch_returns {
                 self.land();
             }
@@ -362,31 +430,91 @@ impl Emitter<'_> {
         self.emit(&[I::End]);
     }
 
+    /// A branch, conditional or not, for which the local must be current.
+    fn branch(&mut self, depths: impl IntoIterator<Item = u32>) {
+        self.reload();
+        for depth in depths {
+            self.labels.arrive(depth, self.counter);
+        }
+    }
+
+    fn open(&mut self, kind: Kind, operator: Operator<'_>) -> Result<(), Error> {
+        // A way past the body of an `if`, and back to the head of a loop, joins others.
+        if kind != Kind::Block {
+            self.reload();
+        }
+        self.labels.open(kind, self.counter);
+        if kind == Kind::Loop && !self.write_through && !self.straight {
+            self.counter = self.counter.becomes(Counter::Local);
+        }
+        self.copy(operator)
+    }
+
     fn operator(&mut self, operator: Operator<'_>) -> Result<(), Error> {
         match operator {
-            Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::If { .. }
-            | Operator::TryTable { .. } => {
-                self.depth += 1;
+            Operator::Block { .. } => self.open(Kind::Block, operator),
+            Operator::Loop { .. } => self.open(Kind::Loop, operator),
+            Operator::If { .. } => self.open(Kind::If, operator),
+            Operator::TryTable { ref try_table } => {
+                for catch in &try_table.catches {
+                    self.labels.arrive(catch_label(catch), Counter::Both);
+                }
+                self.open(Kind::Block, operator)
+            }
+            Operator::Else => {
+                self.reload();
+                self.counter = self.labels.otherwise(self.counter);
                 self.copy(operator)
             }
             Operator::End => {
-                self.depth -= 1;
+                let label = self.labels.close();
+                if label.is_target() {
+                    self.reload();
+                }
+                self.counter = label.join(self.counter);
                 self.copy(operator)
             }
+            Operator::Br { relative_depth } => {
+                self.branch([relative_depth]);
+                self.copy(operator)?;
+                self.counter = Counter::Dead;
+                Ok(())
+            }
+            Operator::BrIf { relative_depth } => {
+                self.branch([relative_depth]);
+                self.copy(operator)
+            }
+            Operator::BrTable { ref targets } => {
+                self.branch(targets.targets().flatten().chain([targets.default()]));
+                self.copy(operator)?;
+                self.counter = Counter::Dead;
+                Ok(())
+            }
             // The wrapping block has taken the place of the function's own label.
-            Operator::Return if self.wrapped => {
-                self.emit(&[I::Br(self.depth)]);
+            Operator::Return if self.wrapped && self.counter == Counter::Local => {
+                let depth = self.labels.depth();
+                self.branch([depth]);
+                self.emit(&[I::Br(depth)]);
+                self.counter = Counter::Dead;
+                Ok(())
+            }
+            Operator::Return => {
+                self.copy(operator)?;
+                self.counter = Counter::Dead;
                 Ok(())
             }
             Operator::Unreachable => {
                 self.flush();
-                self.copy(operator)
+                self.emit(&[I::I32Const(ENDING_UNREACHABLE), I::GlobalSet(self.globals.ending)]);
+                self.copy(operator)?;
+                self.counter = Counter::Dead;
+                Ok(())
             }
             Operator::Throw { .. } | Operator::ThrowRef => {
                 self.throw();
-                self.copy(operator)
+                self.copy(operator)?;
+                self.counter = Counter::Dead;
+                Ok(())
             }
             Operator::Call { function_index } => self.call(operator, Some(function_index)),
             Operator::CallIndirect { .. } => self.call(operator, None),
@@ -417,14 +545,16 @@ impl Emitter<'_> {
         self.flush();
         self.hand_over_stack(callee);
         self.copy(operator)?;
-        self.reload();
+        self.counter = self.counter.becomes(Counter::Global);
         Ok(())
     }
 
     fn tail_call(&mut self, operator: Operator<'_>, callee: Option<u32>) -> Result<(), Error> {
         self.flush();
         self.give_back_stack(callee);
-        self.copy(operator)
+        self.copy(operator)?;
+        self.counter = Counter::Dead;
+        Ok(())
     }
 
     /// The size is on top of the operand stack.
@@ -432,6 +562,15 @@ impl Emitter<'_> {
         self.emit(&[I::LocalTee(self.temporary)]);
         self.charge_size(unit);
         self.copy(operator)
+    }
+}
+
+fn catch_label(catch: &Catch) -> u32 {
+    match *catch {
+        Catch::One { label, .. }
+        | Catch::OneRef { label, .. }
+        | Catch::All { label }
+        | Catch::AllRef { label } => label,
     }
 }
 

@@ -4,7 +4,10 @@
 //! [`examine`] validates the original module and collects what must be known before it is rewritten;
 //! [`rewrite`] makes the instrumented module from it.
 
+mod calls;
 mod cost;
+mod counted;
+mod counter;
 mod examine;
 mod exceptions;
 mod function;
@@ -24,10 +27,16 @@ pub const INSTRUMENTATION_VERSION: u32 = 2;
 
 /// Prefix of the exports that the pass adds. A module that has such exports itself is refused.
 pub(crate) const RESERVED_PREFIX: &str = "fizz:";
-/// Remaining gas, a mutable `i64`. Negative once the gas is used up.
+/// Remaining gas, a mutable `i64`. After a trap for want of gas it is not exact.
 pub(crate) const GAS_EXPORT: &str = "fizz:gas";
-/// Remaining metered stack in bytes as the next callee sees it, a mutable `i32`. Negative after an overflow.
+/// Remaining metered stack in bytes as the next callee sees it, a mutable `i32`.
 pub(crate) const STACK_EXPORT: &str = "fizz:stack";
+/// Why the guest met an `unreachable`, a mutable `i32`: one of the two below, or 0 where the gas is used up.
+pub(crate) const ENDING_EXPORT: &str = "fizz:ending";
+/// The guest's own `unreachable`.
+pub(crate) const ENDING_UNREACHABLE: i32 = 1;
+/// The metered stack overflows.
+pub(crate) const ENDING_STACK: i32 = 2;
 /// Largest size of linear memory in pages, a mutable `i64` that the host sets once.
 pub(crate) const PAGES_EXPORT: &str = "fizz:pages";
 /// The module's start function, if it has one, so that it runs metered.

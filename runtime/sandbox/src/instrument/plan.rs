@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use wasmparser::{BinaryReaderError, Catch, FunctionBody, Operator};
 
 use super::COSTS;
+use super::counted::{Candidate, Counted};
 
 /// A run of operators that has one entry, and is left only at its end, by a trap or by an exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +16,16 @@ pub(super) struct Segment {
     pub(super) cost: u64,
     /// Whether the remaining gas is checked here: at the function's entry and at loop heads.
     pub(super) checked: bool,
+    /// Whether it is part of a loop that is charged when it is entered.
+    pub(super) counted: bool,
 }
 
 /// What one pass over a body finds.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) segments: Vec<Segment>,
+    /// Loops that are charged when they are entered, in their order.
+    pub(super) counted: Vec<Counted>,
     /// Operators, the final `end` included.
     pub(super) operators: usize,
     /// A call, a throw or a tail call, before which the gas must be written to the global.
@@ -57,11 +62,13 @@ enum FrameKind {
 struct Planner {
     plan: Plan,
     frames: Vec<Frame>,
+    /// The innermost open loop, while it may be counted.
+    candidate: Option<Candidate>,
 }
 
 impl Planner {
     fn begin(&mut self, start: usize, checked: bool) {
-        self.plan.segments.push(Segment { start, cost: 0, checked });
+        self.plan.segments.push(Segment { start, cost: 0, checked, counted: false });
     }
 
     fn open(&mut self, kind: FrameKind, start: usize) {
@@ -94,10 +101,43 @@ impl Planner {
         self.plan.landings.extend(loop_head);
     }
 
+    /// The gas of the segment that starts at an operator, which is one of the last, and which is counted now.
+    fn count(&mut self, start: usize) {
+        for segment in self.plan.segments.iter_mut().rev().take(4).filter(|segment| segment.start == start) {
+            segment.counted = true;
+        }
+    }
+
+    fn cost_of(&self, start: usize) -> u64 {
+        let segment = self.plan.segments.iter().rev().take(4).find(|segment| segment.start == start);
+        segment.map_or(0, |segment| segment.cost)
+    }
+
+    /// Follows the innermost loop.
+    fn watch(&mut self, index: usize, operator: &Operator<'_>) {
+        let Some(mut candidate) = self.candidate.take() else { return };
+        if !matches!(operator, Operator::End) {
+            self.candidate = candidate.take(index, operator).then_some(candidate);
+            return;
+        }
+        let Some((counted, test)) = candidate.close(index) else { return };
+        // A loop that is tested at its end has nothing between the test and the way back.
+        let rest = if test + 1 == index { 0 } else { test + 1 };
+        let after = if rest == 0 { 0 } else { self.cost_of(rest) };
+        if let Some(counted) = counted.costing([self.cost_of(counted.start + 1), after]) {
+            self.count(counted.start + 1);
+            if rest > 0 {
+                self.count(rest);
+            }
+            self.plan.counted.push(counted);
+        }
+    }
+
     fn operator(&mut self, index: usize, operator: &Operator<'_>) {
         if let Some(segment) = self.plan.segments.last_mut() {
             segment.cost = segment.cost.saturating_add(COSTS.operator(operator).into());
         }
+        self.watch(index, operator);
         match operator {
             Operator::Block { .. } => self.open(FrameKind::Block, index),
             Operator::TryTable { try_table } => {
@@ -116,6 +156,7 @@ impl Planner {
             Operator::Loop { .. } => {
                 self.open(FrameKind::Loop, index);
                 self.begin(index + 1, true);
+                self.candidate = Some(Candidate::new(index));
             }
             Operator::If { .. } => {
                 self.open(FrameKind::If, index);
@@ -180,6 +221,7 @@ impl Plan {
         let mut planner = Planner {
             plan: Plan {
                 segments: Vec::new(),
+                counted: Vec::new(),
                 operators: 0,
                 leaves: false,
                 bulk: false,
@@ -188,6 +230,7 @@ impl Plan {
                 catch_returns: false,
             },
             frames: Vec::new(),
+            candidate: None,
         };
         planner.open(FrameKind::Function, 0);
         planner.begin(0, true);

@@ -10,7 +10,7 @@ use wasmparser::{Parser, Payload};
 
 use super::examine::ModuleFacts;
 use super::function::{self, Globals};
-use super::{GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant};
+use super::{ENDING_EXPORT, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant};
 
 type Error = reencode::Error<std::convert::Infallible>;
 
@@ -88,9 +88,11 @@ fn append_ours(out: &mut Sections<'_>, facts: &ModuleFacts) {
     out.globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
     out.globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
     out.globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
+    out.globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
     out.exports.export(GAS_EXPORT, ExportKind::Global, ours.gas);
     out.exports.export(STACK_EXPORT, ExportKind::Global, ours.stack);
     out.exports.export(PAGES_EXPORT, ExportKind::Global, ours.pages);
+    out.exports.export(ENDING_EXPORT, ExportKind::Global, ours.ending);
     if let Some(start) = facts.start {
         out.exports.export(START_EXPORT, ExportKind::Func, start);
     }
