@@ -59,19 +59,22 @@ fn generate(seed: u64, simple: bool) -> Option<Vec<u8>> {
     (!matches!(held, Err(ModuleError::HeldException(_) | ModuleError::TooLarge { .. }))).then_some(wasm)
 }
 
-fn facts(wasm: &[u8]) -> ModuleFacts {
+pub(super) fn facts(wasm: &[u8]) -> ModuleFacts {
     examine(wasm, &ModuleLimits::default(), |_, _| false).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What one call did.
 #[derive(Debug, Clone, PartialEq)]
-struct Seen {
+pub(super) struct Seen {
     /// Results as bits, or why it ended.
-    result: Result<Vec<u128>, String>,
-    memory: blake3::Hash,
+    pub(super) result: Result<Vec<u128>, String>,
+    pub(super) memory: blake3::Hash,
     /// Gas used.
-    gas: i64,
+    pub(super) gas: i64,
 }
+
+/// More gas than any call here uses.
+pub(super) const GAS: i64 = 1 << 60;
 
 struct Limit;
 
@@ -111,19 +114,19 @@ fn observe(engine: &Engine, wasm: &[u8]) -> Vec<Seen> {
                 ("a", vec![Val::I32(65_536), Val::I32(3)]),
             ]
             .into_iter()
-            .filter_map(|(name, arguments)| call(&module, name, &arguments))
+            .filter_map(|(name, arguments)| call(&module, name, &arguments, GAS))
             .collect()
         })
         .unwrap()
 }
 
 /// `None` when the module cannot be instantiated.
-fn call(module: &Module, name: &str, arguments: &[Val]) -> Option<Seen> {
+pub(super) fn call(module: &Module, name: &str, arguments: &[Val], limit: i64) -> Option<Seen> {
     let mut store = Store::new(module.engine(), Limit);
     store.limiter(|limit| limit);
     let instance = Instance::new(&mut store, module, &[]).ok()?;
     for (name, value) in [
-        (GAS_EXPORT, Val::I64(1 << 60)),
+        (GAS_EXPORT, Val::I64(limit)),
         (STACK_EXPORT, Val::I32(METERED_MAX as i32)),
         (PAGES_EXPORT, Val::I64(PAGES as i64)),
     ] {
@@ -143,7 +146,7 @@ fn call(module: &Module, name: &str, arguments: &[Val]) -> Option<Seen> {
     let memory = instance.get_memory(&mut store, "memory").unwrap();
     let memory = blake3::hash(memory.data(&store));
     let gas = instance.get_global(&mut store, GAS_EXPORT);
-    let gas = gas.map_or(0, |gas| (1 << 60) - gas.get(&mut store).unwrap_i64());
+    let gas = gas.map_or(0, |gas| limit - gas.get(&mut store).unwrap_i64());
     Some(Seen { result, memory, gas })
 }
 
@@ -190,7 +193,7 @@ fn the_rewrite_changes_nothing_but_the_counters() {
 }
 
 /// The same count in the plainest way: one charge before every operator.
-fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
+pub(super) fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
     struct Naive(u32);
     impl Reencode for Naive {
         type Error = std::convert::Infallible;
