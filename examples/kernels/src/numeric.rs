@@ -81,6 +81,7 @@ pub(crate) fn matmul() -> u64 {
 }
 
 /// The same product to the same bits, four columns at a time where the processor has vectors.
+#[allow(clippy::redundant_closure, reason = "in WebAssembly, a function with features of its own is no `Fn`")]
 pub(crate) fn matmul_simd() -> u64 {
     hash_of_product(|a, b, c| multiply_by_vectors(a, b, c))
 }

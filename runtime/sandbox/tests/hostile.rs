@@ -298,7 +298,10 @@ fn exceptions_live_only_where_the_stack_bounds_them() {
         ("(tag (param i32 funcref))", "a reference in an exception"),
         ("(table 1 exnref)", "a table of exceptions"),
         ("(global (mut exnref) (ref.null exn))", "a global that holds an exception"),
-        ("(tag (param i64 i64 i64 i64 i64 i64 i64 i64 i32))", "68 bytes in one exception; at most 64 are allowed"),
+        (
+            "(tag (param i64 i64 i64 i64 i64 i64 i64 i64 i32))",
+            "68 bytes in one exception; at most 64 are allowed",
+        ),
     ] {
         match compile(&format!("(module {start} {fields})")) {
             Err(ProgramError::Module(error)) => {

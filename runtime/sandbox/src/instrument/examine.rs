@@ -104,7 +104,9 @@ pub enum ModuleError {
     #[error("the module exports no function `_start` without parameters and results")]
     NoStart,
     /// Exceptions could be kept where their number has no bound.
-    #[error("the module has {0}; an exception may be held only by locals, and carry only numbers and vectors")]
+    #[error(
+        "the module has {0}; an exception may be held only by locals, and carry only numbers and vectors"
+    )]
     HeldException(&'static str),
     /// A bound of [`ModuleLimits`] is passed.
     #[error("the module has {found} {what}; at most {limit} are allowed")]

@@ -16,12 +16,12 @@ fn inverses_are() {
     }
 }
 
-/// Where the step stands.
+/// Where the step stands, seen from the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stepped {
-    InTheTest,
-    BeforeTheTest,
-    AfterTheTest,
+    Within,
+    Before,
+    After,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,8 @@ struct Shape {
 impl Shape {
     fn all(step: i32, against: Against) -> impl Iterator<Item = Shape> {
         use Stepped::*;
-        let places = [(InTheTest, false), (BeforeTheTest, false)];
-        let places = places.into_iter().chain([InTheTest, BeforeTheTest, AfterTheTest].map(|at| (at, true)));
+        let places = [(Within, false), (Before, false)];
+        let places = places.into_iter().chain([Within, Before, After].map(|at| (at, true)));
         places.flat_map(move |(stepped, leaves_in_the_middle)| {
             [false, true].map(|bound_first| Shape {
                 step,
@@ -62,15 +62,15 @@ impl Shape {
     fn module(&self, body: &str) -> Vec<u8> {
         let step = format!("local.get 0 i32.const {} i32.add", self.step);
         let value = match self.stepped {
-            Stepped::InTheTest => format!("{step} local.tee 0"),
+            Stepped::Within => format!("{step} local.tee 0"),
             _ => "local.get 0".to_owned(),
         };
         let before = match self.stepped {
-            Stepped::BeforeTheTest => format!("{step} local.set 0"),
+            Stepped::Before => format!("{step} local.set 0"),
             _ => String::new(),
         };
         let after = match self.stepped {
-            Stepped::AfterTheTest => format!("{step} local.set 0"),
+            Stepped::After => format!("{step} local.set 0"),
             _ => String::new(),
         };
         let compare = if self.leaves_in_the_middle { "i32.eq" } else { "i32.ne" };
@@ -103,7 +103,7 @@ impl Shape {
         let mut value = first;
         for round in 1..5_000 {
             let stepped = value.wrapping_add(self.step);
-            if (if self.stepped == Stepped::AfterTheTest { value } else { stepped }) == bound {
+            if (if self.stepped == Stepped::After { value } else { stepped }) == bound {
                 return Some(round);
             }
             value = stepped;
