@@ -7,12 +7,12 @@ use crate::digest::{Digest, Domain};
 
 /// The semantic versions of everything that defines a result.
 ///
-/// Engine version, operating system and CPU model are not in it ([`EngineInfo`] records them beside it): they must
-/// not change a bit.
+/// Engine version, operating system, instruction set and CPU model are not in it ([`EngineInfo`] records them beside
+/// it): they must not change a bit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Version of the gas and stack instrumentation.
+    /// Version of the instrumentation: of gas, of the stack, and of NaNs.
     pub instrumentation: u32,
     /// BLAKE3 of the cost table.
     pub cost_table: Digest,
@@ -20,8 +20,6 @@ pub struct Profile {
     pub wasi: u32,
     /// The WebAssembly proposals a module may use, sorted, comma-separated.
     pub proposals: String,
-    /// The instruction set that ran the guest, as long as NaN bits are not canonical across instruction sets.
-    pub isa: String,
     /// Set when the task used the GPU.
     pub gpu: Option<GpuProfile>,
 }
@@ -58,7 +56,6 @@ impl Profile {
             .or_else(|| cmp("cost table", self.cost_table, other.cost_table))
             .or_else(|| cmp("WASI layer", self.wasi, other.wasi))
             .or_else(|| cmp("proposals", &self.proposals, &other.proposals))
-            .or_else(|| cmp("instruction set", &self.isa, &other.isa))
             .or_else(|| match (&self.gpu, &other.gpu) {
                 (None, None) => None,
                 (Some(a), Some(b)) => cmp("GPU adapter", &a.adapter, &b.adapter)

@@ -60,7 +60,6 @@ pub(crate) fn fixture() -> Fixture {
         cost_table: Digest([4; 32]),
         wasi: 1,
         proposals: "bulk-memory,simd".into(),
-        isa: "x86_64".into(),
         gpu: None,
     };
     let result = TaskResult::of_whole_task(

@@ -38,8 +38,20 @@ impl Engine {
     /// # Errors
     /// When this machine cannot run it: an unsupported processor, or no memory for its tables.
     pub fn new() -> Result<Engine, EngineError> {
+        Engine::of(&config())
+    }
+
+    /// An engine like ours that makes every NaN canonical itself: the oracle for ours, which must show the same bits.
+    #[cfg(test)]
+    pub(crate) fn canonical() -> Engine {
+        let mut config = config();
+        config.cranelift_nan_canonicalization(true);
+        Engine::of(&config).expect("only the machine could refuse, and it does not refuse ours")
+    }
+
+    fn of(config: &Config) -> Result<Engine, EngineError> {
         let failed = |error: wasmtime::Error| EngineError(error.to_string());
-        let engine = wasmtime::Engine::new(&config()).map_err(failed)?;
+        let engine = wasmtime::Engine::new(config).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker).map_err(failed)?;
         gpu::add_to_linker(&mut linker).map_err(failed)?;
@@ -72,7 +84,6 @@ pub fn profile() -> Profile {
         cost_table: COSTS.digest(),
         wasi: wasi::WASI_VERSION,
         proposals: allowed_names(),
-        isa: std::env::consts::ARCH.to_owned(),
         gpu: None,
     }
 }

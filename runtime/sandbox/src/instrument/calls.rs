@@ -104,7 +104,7 @@ mod tests {
         for &(frame, metered_stack, callees) in functions {
             callees.iter().for_each(|&callee| calls.add(callee));
             calls.end_of_function();
-            facts.push(FunctionFacts { frame, metered_stack });
+            facts.push(FunctionFacts { frame, metered_stack, makes_nans: false });
         }
         calls.settle(&mut facts);
         facts.iter().map(|function| function.metered_stack).collect()

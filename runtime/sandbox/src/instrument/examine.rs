@@ -7,7 +7,7 @@ use wasmparser::{
 
 use super::calls::Calls;
 use super::cost::is_simd;
-use super::{COSTS, RESERVED_PREFIX, exceptions, function};
+use super::{COSTS, RESERVED_PREFIX, exceptions, function, nan};
 use crate::features;
 
 /// The module name of the GPU interface.
@@ -166,6 +166,8 @@ pub(crate) struct FunctionFacts {
     pub(crate) frame: u32,
     /// Whether its prologue reads the stack global.
     pub(crate) metered_stack: bool,
+    /// Whether it has arithmetic whose NaNs may have to be made canonical.
+    pub(crate) makes_nans: bool,
 }
 
 /// What is known of a module after validation.
@@ -175,6 +177,8 @@ pub(crate) struct ModuleFacts {
     pub(crate) types: Vec<FuncType>,
     /// For every function type, how many types before it have several results.
     pub(crate) several_results: Vec<u32>,
+    /// The type index of every imported function.
+    pub(crate) imported_types: Vec<u32>,
     /// The type index of every defined function.
     pub(crate) function_types: Vec<u32>,
     /// Facts of every defined function.
@@ -195,6 +199,16 @@ pub(crate) struct ModuleFacts {
     pub(crate) imports_gpu: bool,
     /// The instrumented module has at most this many bytes.
     pub(crate) instrumented_bytes: u64,
+}
+
+impl ModuleFacts {
+    /// The type index of a function, imported or defined, that is in the index space.
+    pub(crate) fn type_of(&self, function: u32) -> u32 {
+        match function.checked_sub(self.imported_functions) {
+            None => self.imported_types[function as usize],
+            Some(defined) => self.function_types[defined as usize],
+        }
+    }
 }
 
 /// The engine refuses a longer function. One that only the instrumentation makes so long is refused here, by name,
@@ -251,7 +265,6 @@ struct Examiner<'l, F> {
     is_served: F,
     facts: ModuleFacts,
     exports: Exports,
-    imported_types: Vec<u32>,
     calls: Calls,
     locals: u64,
 }
@@ -264,6 +277,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             facts: ModuleFacts {
                 types: Vec::new(),
                 several_results: Vec::new(),
+                imported_types: Vec::new(),
                 function_types: Vec::new(),
                 functions: Vec::new(),
                 imported_functions: 0,
@@ -276,7 +290,6 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 instrumented_bytes: wasm_bytes,
             },
             exports: Exports::default(),
-            imported_types: Vec::new(),
             calls: Calls::default(),
             locals: 0,
         }
@@ -406,7 +419,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 if !(self.is_served)(module, name) {
                     return Err(ModuleError::UnknownImport { module: module_name(), name: import_name() });
                 }
-                self.imported_types.push(index);
+                self.facts.imported_types.push(index);
                 self.facts.imported_functions += 1;
                 self.facts.imports_gpu |= module == GPU_MODULE;
                 return Ok(());
@@ -450,6 +463,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             slots += if ty == ValType::V128 { u64::from(count) } else { 0 };
         }
         let mut vectors = false;
+        let (mut makes_nans, mut canonical) = (false, 0);
         let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         let mut operator_reader = body.get_operators_reader()?;
@@ -472,9 +486,12 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 _ => {}
             }
             instrumented += function::growth(&operator);
+            makes_nans |= nan::makes_nans(&operator);
+            canonical += nan::growth(&operator, validator.get_operand_type(0).flatten());
             vectors |= is_simd(&operator);
         }
         operator_reader.finish()?;
+        instrumented += if makes_nans { canonical } else { 0 };
         within("bytes in one function when instrumented", instrumented, INSTRUMENTED_FUNCTION_MAX)?;
         self.facts.instrumented_bytes += instrumented - body.as_bytes().len() as u64;
         within("bytes when instrumented", self.facts.instrumented_bytes, INSTRUMENTED_MAX)?;
@@ -483,7 +500,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         // Larger than any stack that a job may ask for, and far from the end of an i32.
         let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
         self.calls.end_of_function();
-        Ok(FunctionFacts { frame, metered_stack: unbounded })
+        Ok(FunctionFacts { frame, metered_stack: unbounded, makes_nans })
     }
 
     fn finish(mut self) -> Result<ModuleFacts, ModuleError> {
@@ -497,13 +514,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             Exports { initialize: true, .. } => return Err(ModuleError::Reactor("_initialize")),
             _ => return Err(ModuleError::NoStart),
         };
-        let type_index = self
-            .imported_types
-            .iter()
-            .chain(&self.facts.function_types)
-            .nth(start as usize)
-            .and_then(|&index| self.facts.types.get(index as usize));
-        match type_index {
+        match self.facts.types.get(self.facts.type_of(start) as usize) {
             Some(ty) if ty.params().is_empty() && ty.results().is_empty() => Ok(self.facts),
             _ => Err(ModuleError::NoStart),
         }

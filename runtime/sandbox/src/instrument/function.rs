@@ -13,6 +13,7 @@ use wasmparser::{Catch, FuncType, FunctionBody, Operator};
 use super::counted::Counted;
 use super::counter::{Counter, Kind, Labels};
 use super::examine::{FunctionFacts, ModuleFacts};
+use super::nan::{self, Fixes, Temporaries};
 use super::plan::{Plan, Segment};
 use super::{COSTS, ENDING_STACK, ENDING_UNREACHABLE, Variant};
 
@@ -100,6 +101,8 @@ pub(super) fn instrument(
     // A function that catches re-reads the global at its landings, so the global must always be current there.
     let write_through = variant == Variant::WriteThrough || plan.catches;
     groups.extend([(1, ValType::I64), (2, ValType::I32)]);
+    let fixes = if own.makes_nans { nan::fixes(facts, type_index, body)? } else { Fixes::default() };
+    let temporaries = fixes.add_temporaries(&mut groups, locals + 3);
     let mut emitter = Emitter {
         out: Function::new(groups),
         globals: Globals::after(facts.globals),
@@ -113,6 +116,9 @@ pub(super) fn instrument(
         wrapped: !straight && (!write_through || plan.catch_returns),
         counter: Counter::Global,
         labels: Labels::of_function(),
+        fixes: &fixes,
+        fixed: 0,
+        temporaries,
     };
     let result = match ty.results() {
         [] => BlockType::Empty,
@@ -156,6 +162,10 @@ struct Emitter<'f> {
     counter: Counter,
     /// Where it stands on the ways to the labels of the original body.
     labels: Labels,
+    /// What is made canonical, how many of them are done, and the locals for it.
+    fixes: &'f Fixes,
+    fixed: usize,
+    temporaries: Temporaries,
 }
 
 impl Emitter<'_> {
@@ -405,6 +415,7 @@ impl Emitter<'_> {
                 self.epilogue(plan);
             } else {
                 self.operator(operator)?;
+                self.fixes.write(index, &mut self.fixed, &self.temporaries, &mut self.out);
                 if plan.landings.contains(&index) {
                     self.land();
                 }

@@ -1,5 +1,5 @@
-//! The wasm → wasm pass that counts gas and stack at the level of WebAssembly, so that the counts are equal on every
-//! engine version, compiler setting and processor.
+//! The wasm → wasm pass that counts gas and stack at the level of WebAssembly, and makes NaNs canonical, so that the
+//! counts and the results are equal on every engine version, compiler setting and processor.
 //!
 //! [`examine`] validates the original module and collects what must be known before it is rewritten;
 //! [`rewrite`] makes the instrumented module from it.
@@ -11,6 +11,7 @@ mod counter;
 mod examine;
 mod exceptions;
 mod function;
+mod nan;
 mod plan;
 mod rewrite;
 #[cfg(test)]

@@ -1,0 +1,150 @@
+//! The code that makes a value canonical.
+
+use wasm_encoder::{Function, Instruction as I, ValType};
+
+use super::class::Lanes;
+
+/// How a value is made canonical: the scalar or vector on top of the operand stack, in lanes of a width, where a NaN
+/// becomes the canonical one, or the canonical one with its sign turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Form {
+    pub(super) vector: bool,
+    pub(super) lanes: Lanes,
+    pub(super) turned: bool,
+}
+
+/// The most bytes that a scalar's form takes, with local indices of four bytes.
+pub(super) const SCALAR_BYTES: u64 = 48;
+/// The most bytes that a vector's form takes.
+pub(super) const VECTOR_BYTES: u64 = 64;
+
+/// What is made canonical in one function, after which operators.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::instrument) struct Fixes {
+    /// By the operator's index, each index once.
+    sorted: Vec<(u32, Form)>,
+}
+
+/// The temporary locals, each the index of the first of its type.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::instrument) struct Temporaries {
+    f32: u32,
+    f64: u32,
+    vector: u32,
+}
+
+impl Fixes {
+    pub(super) fn of(mut fixes: Vec<(u32, Form)>) -> Fixes {
+        fixes.sort_unstable();
+        fixes.dedup();
+        debug_assert!(fixes.windows(2).all(|pair| pair[0].0 != pair[1].0), "one value, two forms");
+        Fixes { sorted: fixes }
+    }
+
+    /// Adds the temporaries that the forms need to a function that has `locals` so far.
+    pub(in crate::instrument) fn add_temporaries(
+        &self,
+        groups: &mut Vec<(u32, ValType)>,
+        locals: u32,
+    ) -> Temporaries {
+        let mut next = locals;
+        let mut add = |wanted: bool, count: u32, ty: ValType| {
+            let first = next;
+            if wanted {
+                groups.push((count, ty));
+                next += count;
+            }
+            first
+        };
+        let scalar = |lanes| self.sorted.iter().any(|(_, form)| !form.vector && form.lanes == lanes);
+        Temporaries {
+            f32: add(scalar(Lanes::F32), 1, ValType::F32),
+            f64: add(scalar(Lanes::F64), 1, ValType::F64),
+            vector: add(self.sorted.iter().any(|(_, form)| form.vector), 2, ValType::V128),
+        }
+    }
+
+    /// Writes what stands after the operator `index`. Calls must come in the order of the operators; `next` is the
+    /// place reached and starts at 0.
+    pub(in crate::instrument) fn write(
+        &self,
+        index: usize,
+        next: &mut usize,
+        temporaries: &Temporaries,
+        out: &mut Function,
+    ) {
+        let Some((_, form)) = self.sorted.get(*next).filter(|(at, _)| *at as usize == index) else { return };
+        *next += 1;
+        form.write(temporaries, out);
+    }
+}
+
+impl Form {
+    fn write(self, temporaries: &Temporaries, out: &mut Function) {
+        let negation = match (self.vector, self.lanes) {
+            (false, Lanes::F32) => I::F32Neg,
+            (false, Lanes::F64) => I::F64Neg,
+            (true, Lanes::F32) => I::F32x4Neg,
+            (true, Lanes::F64) => I::F64x2Neg,
+        };
+        if self.turned {
+            out.instruction(&negation);
+        }
+        if self.vector {
+            self.write_vector(temporaries.vector, out);
+        } else {
+            self.write_scalar(temporaries, out);
+        }
+        if self.turned {
+            out.instruction(&negation);
+        }
+    }
+
+    /// A branch that is never taken is cheaper than a selection, which lies on the path of the value.
+    fn write_scalar(self, temporaries: &Temporaries, out: &mut Function) {
+        let (value, differs, canonical) = match self.lanes {
+            Lanes::F32 => (temporaries.f32, I::F32Ne, I::F32Const(f32::from_bits(0x7fc0_0000).into())),
+            Lanes::F64 => {
+                (temporaries.f64, I::F64Ne, I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into()))
+            }
+        };
+        for instruction in [
+            I::LocalTee(value),
+            I::LocalGet(value),
+            differs,
+            I::If(wasm_encoder::BlockType::Empty),
+            canonical,
+            I::LocalSet(value),
+            I::End,
+            I::LocalGet(value),
+        ] {
+            out.instruction(&instruction);
+        }
+    }
+
+    /// Without a constant, which the engine would keep in a register for the whole function: from the mask of the
+    /// lanes that are NaNs, all ones, the canonical NaN is shifted together.
+    fn write_vector(self, first: u32, out: &mut Function) {
+        let (value, mask) = (first, first + 1);
+        let (differs, right, down, left, up) = match self.lanes {
+            Lanes::F32 => (I::F32x4Ne, 23, I::I32x4ShrU, 22, I::I32x4Shl),
+            Lanes::F64 => (I::F64x2Ne, 52, I::I64x2ShrU, 51, I::I64x2Shl),
+        };
+        for instruction in [
+            I::LocalTee(value),
+            I::LocalGet(value),
+            I::LocalGet(value),
+            differs,
+            I::LocalTee(mask),
+            I::V128AndNot,
+            I::LocalGet(mask),
+            I::I32Const(right),
+            down,
+            I::I32Const(left),
+            up,
+            I::V128Or,
+        ] {
+            out.instruction(&instruction);
+        }
+    }
+}
