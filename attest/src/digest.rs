@@ -27,8 +27,24 @@ pub enum Domain {
     OutputLeaf,
     /// An inner node of the output tree.
     OutputNode,
-    /// A leaf of the chunk chain.
+    /// A leaf of the chunk tree.
     Chunk,
+    /// An inner node of the chunk tree.
+    ChunkNode,
+    /// The chunk tree's root with the number of its leaves.
+    ChunkRoot,
+    /// What the first chunk of a task starts from.
+    ChunkStart,
+    /// What the last chunk of a task ends in.
+    ChunkEnd,
+    /// The state of a task between two steps, canonically encoded.
+    State,
+    /// What a task is run on, as far as it is not state: module, arguments, environment, inputs, limits.
+    StateTask,
+    /// A page of linear memory.
+    StatePage,
+    /// An inner node of the tree over pages.
+    StateNode,
     /// A challenge secret, whose digest stands in a lease.
     Challenge,
     /// The choice of samples from a secret and commitments.
@@ -51,6 +67,14 @@ impl Domain {
             Domain::OutputLeaf => "fizz 2026-11 output leaf v1",
             Domain::OutputNode => "fizz 2026-11 output node v1",
             Domain::Chunk => "fizz 2026-11 chunk leaf v1",
+            Domain::ChunkNode => "fizz 2026-11 chunk node v1",
+            Domain::ChunkRoot => "fizz 2026-11 chunk root v1",
+            Domain::ChunkStart => "fizz 2026-11 chunk start v1",
+            Domain::ChunkEnd => "fizz 2026-11 chunk end v1",
+            Domain::State => "fizz 2026-11 state v1",
+            Domain::StateTask => "fizz 2026-11 state task v1",
+            Domain::StatePage => "fizz 2026-11 state page v1",
+            Domain::StateNode => "fizz 2026-11 state node v1",
             Domain::Challenge => "fizz 2026-11 challenge secret v1",
             Domain::Sample => "fizz 2026-11 sample choice v1",
             Domain::GuestRandom => "fizz 2026-11 guest random v1",

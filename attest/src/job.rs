@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::canonical::{Canonical, CanonicalError};
+use crate::chunk::{DEFAULT_CHUNK_GAS, MAX_CHUNKS};
 use crate::digest::{Digest, Domain};
 use crate::limits::Limits;
 use crate::list::at_most;
@@ -50,6 +51,8 @@ pub struct Job {
     pub epoch_ns: u64,
     /// Limits of each task.
     pub limits: Limits,
+    /// CPU gas after which a chunk of a task with steps ends, at the next step; see [`Job::chunk_gas`].
+    pub chunk_gas: u64,
     /// The tasks, at least one.
     #[serde(deserialize_with = "at_most::<_, _, MAX_TASKS>")]
     pub tasks: Vec<Task>,
@@ -139,6 +142,9 @@ pub enum JobError {
     /// No tasks, or too many.
     #[error("a job has 1 to {MAX_TASKS} tasks, this one has {0}")]
     TaskCount(usize),
+    /// Chunks without work.
+    #[error("`chunk_gas` must be at least 1")]
+    ChunkGas,
     /// Too many or too long arguments or variables.
     #[error("task {task}: arguments and environment have {what}, over the limit of {limit}")]
     Arguments {
@@ -181,6 +187,7 @@ impl Job {
             seed: Digest::default(),
             epoch_ns: DEFAULT_EPOCH_NS,
             limits: Limits::default(),
+            chunk_gas: DEFAULT_CHUNK_GAS,
             tasks: vec![Task::default()],
             salt: Digest::default(),
         }
@@ -205,6 +212,9 @@ impl Job {
         }
         if self.tasks.is_empty() || self.tasks.len() > MAX_TASKS {
             return Err(JobError::TaskCount(self.tasks.len()));
+        }
+        if self.chunk_gas == 0 {
+            return Err(JobError::ChunkGas);
         }
         check_path(&self.out)?;
         check_text(&self.name)?;
@@ -237,6 +247,11 @@ impl Job {
             return over(format!("{bytes} bytes"), MAX_ARG_BYTES);
         }
         args.map(String::as_str).try_for_each(check_text)
+    }
+
+    /// The gas after which a chunk ends: what the job says, but so much that no task has more than [`MAX_CHUNKS`].
+    pub fn chunk_gas(&self) -> u64 {
+        self.chunk_gas.max(self.limits.gas / MAX_CHUNKS as u64 + 1)
     }
 
     /// What the guest of a task sees as its arguments, the program's name first.

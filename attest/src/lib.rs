@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod canonical;
+mod chunk;
 mod digest;
 mod dsse;
 mod job;
@@ -18,12 +19,14 @@ mod key;
 mod lease;
 mod limits;
 mod list;
+mod merkle;
 mod outcome;
 mod outputs;
 mod profile;
 mod receipt;
 
 pub use canonical::{Canonical, CanonicalError};
+pub use chunk::{Boundary, Chunk, ChunkChain, ChunkError, ChunkProof, DEFAULT_CHUNK_GAS, MAX_CHUNKS};
 pub use digest::{Digest, Domain, ParseDigestError};
 pub use dsse::{Envelope, EnvelopeError, Signature};
 pub use job::{

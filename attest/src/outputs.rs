@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use crate::canonical::{Canonical, CanonicalError};
 use crate::digest::{Digest, Domain};
 use crate::job::{Blob, check_path};
+use crate::merkle;
 
 /// What a task left: its streams and the files of its output folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +77,7 @@ impl OutputManifest {
         let streams = [("stdout", &self.stdout), ("stderr", &self.stderr)];
         let mut leaves: Vec<Digest> = streams.iter().map(|(name, blob)| leaf(0, name, blob)).collect();
         leaves.extend(self.files.iter().map(|entry| leaf(1, &entry.path, &entry.blob)));
-        merkle_root(&leaves)
+        merkle::root(Domain::OutputNode, &leaves)
     }
 
     /// SHA-256 of the canonical bytes, for tools that know only that.
@@ -102,16 +103,4 @@ fn leaf(kind: u8, name: &str, blob: &Blob) -> Digest {
         Domain::OutputLeaf,
         &[&[kind], &blob.size.to_le_bytes(), &blob.content.0, name.as_bytes()],
     )
-}
-
-fn merkle_root(leaves: &[Digest]) -> Digest {
-    match leaves {
-        [] => Digest::of(Domain::OutputNode, &[]),
-        [leaf] => *leaf,
-        _ => {
-            let split = (leaves.len().next_power_of_two()) / 2;
-            let (left, right) = (merkle_root(&leaves[..split]), merkle_root(&leaves[split..]));
-            Digest::of_parts(Domain::OutputNode, &[&left.0, &right.0])
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::Canonical;
+use crate::chunk::{Boundary, Chunk, ChunkChain, ChunkError};
 use crate::digest::{Digest, Domain};
 use crate::dsse::{Envelope, EnvelopeError};
 use crate::job::{Job, JobError};
@@ -50,18 +51,22 @@ impl TaskResult {
         profile: &Profile,
     ) -> TaskResult {
         let outputs = outputs.root();
-        let chunks = Digest::of_parts(
-            Domain::Chunk,
-            &[
-                &0u64.to_le_bytes(),
-                &job.0,
-                &task.to_le_bytes(),
-                &outputs.0,
-                &gas.to_le_bytes(),
-                &gpu_gas.to_le_bytes(),
-            ],
-        );
+        let end = Chunk::end_of(&outcome, &outputs, gas, gpu_gas);
+        let whole = ChunkChain::new(Chunk::start_of(&job, task), &[], (end, gas, gpu_gas));
+        let chunks = whole.expect("one chunk is not too many, and no gas goes back in it").root();
         TaskResult { v: 1, job, task, outcome, outputs, gas, gpu_gas, chunks, profile: profile.digest() }
+    }
+
+    /// The result of a task with steps, and its chain of chunks. `self` is the result as of the whole task.
+    ///
+    /// # Errors
+    /// [`ChunkError`] when the boundaries are too many or go back in gas.
+    pub fn with_chunks(mut self, boundaries: &[Boundary]) -> Result<(TaskResult, ChunkChain), ChunkError> {
+        let end = Chunk::end_of(&self.outcome, &self.outputs, self.gas, self.gpu_gas);
+        let start = Chunk::start_of(&self.job, self.task);
+        let chain = ChunkChain::new(start, boundaries, (end, self.gas, self.gpu_gas))?;
+        self.chunks = chain.root();
+        Ok((self, chain))
     }
 
     /// The digest that is compared, `result_digest`.

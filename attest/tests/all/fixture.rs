@@ -26,6 +26,7 @@ pub(crate) fn fixture() -> Fixture {
         seed: Digest([7; 32]),
         epoch_ns: 1_700_000_000_000_000_000,
         limits: Limits::default(),
+        chunk_gas: DEFAULT_CHUNK_GAS,
         tasks: vec![
             Task { args: vec!["0".into()], ..Task::default() },
             Task { args: vec!["1".into()], stdin: Some(Blob::of(b"in")), inputs: vec![] },

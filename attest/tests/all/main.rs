@@ -1,5 +1,6 @@
 //! Tests of the whole crate, as its users see it.
 
+mod chunks;
 mod fixture;
 mod properties;
 mod vectors;
