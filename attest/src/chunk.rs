@@ -18,6 +18,10 @@ pub const MAX_CHUNKS: usize = 65_536;
 /// Gas after which a chunk ends unless the job says otherwise: about two seconds at 16 gas in a nanosecond.
 pub const DEFAULT_CHUNK_GAS: u64 = 32_000_000_000;
 
+/// Gas that a chunk has at least, whatever the job says: about 67 ms. Every chunk's end costs the node a look at all
+/// of the guest's memory.
+pub const MIN_CHUNK_GAS: u64 = 1 << 30;
+
 /// One chunk: a leaf of a task's chunk tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::canonical::{Canonical, CanonicalError};
-use crate::chunk::{DEFAULT_CHUNK_GAS, MAX_CHUNKS};
+use crate::chunk::{DEFAULT_CHUNK_GAS, MAX_CHUNKS, MIN_CHUNK_GAS};
 use crate::digest::{Digest, Domain};
 use crate::limits::Limits;
 use crate::list::at_most;
@@ -249,9 +249,10 @@ impl Job {
         args.map(String::as_str).try_for_each(check_text)
     }
 
-    /// The gas after which a chunk ends: what the job says, but so much that no task has more than [`MAX_CHUNKS`].
+    /// The gas after which a chunk ends: what the job says, but at least [`MIN_CHUNK_GAS`], and so much that no task
+    /// has more than [`MAX_CHUNKS`].
     pub fn chunk_gas(&self) -> u64 {
-        self.chunk_gas.max(self.limits.gas / MAX_CHUNKS as u64 + 1)
+        self.chunk_gas.max(MIN_CHUNK_GAS).max(self.limits.gas / MAX_CHUNKS as u64 + 1)
     }
 
     /// What the guest of a task sees as its arguments, the program's name first.

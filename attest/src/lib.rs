@@ -26,7 +26,9 @@ mod profile;
 mod receipt;
 
 pub use canonical::{Canonical, CanonicalError};
-pub use chunk::{Boundary, Chunk, ChunkChain, ChunkError, ChunkProof, DEFAULT_CHUNK_GAS, MAX_CHUNKS};
+pub use chunk::{
+    Boundary, Chunk, ChunkChain, ChunkError, ChunkProof, DEFAULT_CHUNK_GAS, MAX_CHUNKS, MIN_CHUNK_GAS,
+};
 pub use digest::{Digest, Domain, ParseDigestError};
 pub use dsse::{Envelope, EnvelopeError, Signature};
 pub use job::{

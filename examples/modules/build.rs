@@ -25,9 +25,9 @@ struct Batch {
 
 const BATCHES: &[Batch] = &[
     Batch {
-        select: &["-p", "hello", "-p", "denoise", "-p", "kernels", "--bins"],
+        select: &["-p", "hello", "-p", "denoise", "-p", "kernels", "-p", "life", "--bins"],
         folder: "",
-        modules: &["hello", "denoise", "kernels"],
+        modules: &["hello", "denoise", "kernels", "life"],
     },
     Batch { select: &["-p", "tour", "--bins"], folder: "", modules: &["tour"] },
     Batch { select: &["-p", "fizz-wgpu", "--example", "compute"], folder: "examples", modules: &["compute"] },
@@ -44,6 +44,8 @@ const SOURCES: &[&str] = &[
     "examples/hello/src",
     "examples/kernels/Cargo.toml",
     "examples/kernels/src",
+    "examples/life/Cargo.toml",
+    "examples/life/src",
     "examples/modules/build.rs",
     "host-gpu/abi/Cargo.toml",
     "host-gpu/abi/src",

@@ -22,6 +22,9 @@ pub const DENOISE: &[u8] = module!("denoise");
 /// `examples/kernels`: small workloads for benchmarks, chosen by the first argument.
 pub const KERNELS: &[u8] = module!("kernels");
 
+/// `examples/life`: a game of life in steps, which can be stopped, moved and checked in the middle.
+pub const LIFE: &[u8] = module!("life");
+
 /// `sdk/wgpu/examples/compute`: programs in the style of wgpu's own examples; arguments choose among them.
 pub const WGPU_COMPUTE: &[u8] = module!("compute");
 

@@ -30,6 +30,9 @@ pub(crate) struct JobArgs {
     /// CPU gas at most
     #[arg(long, value_name = "N")]
     pub(crate) gas: Option<Count>,
+    /// CPU gas after which a chunk of a module with steps ends
+    #[arg(long, value_name = "N")]
+    pub(crate) chunk_gas: Option<Count>,
     /// Linear memory at most
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<Size>,
@@ -102,6 +105,7 @@ impl JobArgs {
         limits.gas = self.gas.map_or(limits.gas, |Count(gas)| gas);
         limits.memory_bytes = self.memory.map_or(limits.memory_bytes, |Size(bytes)| bytes);
         limits.gpu.gas = self.gpu_gas.map_or(limits.gpu.gas, |Count(gas)| gas);
+        job.chunk_gas = self.chunk_gas.map_or(job.chunk_gas, |Count(gas)| gas);
         job.args = self.args.clone();
         job.env = self.env.iter().map(|Variable(name, value)| (name.clone(), value.clone())).collect();
         job.inputs = inputs.into_iter().map(|(path, blob)| InputFile { path, blob }).collect();

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod build;
+mod checkpoint;
 mod command;
 mod error;
 mod exit;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use command::{demo, inspect, key, node, receipt, run, submit, verify};
+use command::{check, demo, inspect, key, node, receipt, run, submit, verify};
 use error::Failure;
 
 /// Lets a stranger's computer do your work, and lets you know that it really did it.
@@ -41,6 +42,7 @@ enum Command {
         folder: std::path::PathBuf,
     },
     Inspect(inspect::InspectArgs),
+    Check(check::CheckArgs),
     Submit(submit::SubmitArgs),
     Verify(verify::VerifyArgs),
     Node(node::NodeArgs),
@@ -87,6 +89,7 @@ impl Command {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Inspect(args) => args.run(),
+            Command::Check(args) => args.run(),
             Command::Submit(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Node(args) => args.run(),
@@ -104,6 +107,7 @@ impl Command {
     fn wants_json(&self) -> bool {
         match self {
             Command::Inspect(args) => args.json,
+            Command::Check(args) => args.json,
             Command::Submit(args) => args.json,
             Command::Verify(args) => args.json,
             Command::Receipt(receipt::ReceiptCommand::Show { json, .. }) => *json,

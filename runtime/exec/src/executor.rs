@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fizz_attest::{
-    Blob, Canonical, Digest, EngineInfo, GpuProfile, GpuUse, HostFault, Job, LimitKind, MAX_PATH_BYTES,
-    Outcome, OutputEntry, OutputManifest, Profile, TaskResult,
+    Blob, Boundary, Canonical, ChunkChain, Digest, EngineInfo, GpuProfile, GpuUse, HostFault, Job, LimitKind,
+    MAX_PATH_BYTES, Outcome, OutputEntry, OutputManifest, Profile, TaskResult,
 };
 use fizz_gpu_abi::host::Sessions;
 use fizz_sandbox::{
-    Engine, EngineError, Fault, Files, FilesError, ModuleLimits, Observer, Program, ProgramError, TaskSpec,
+    Engine, EngineError, Fault, Files, FilesError, ModuleLimits, Observer, Program, ProgramError,
+    ResumeError, TaskReport, TaskSpec,
 };
 
 use crate::blobs::{self, BlobError, Blobs};
@@ -38,6 +39,8 @@ pub struct Executed {
     pub gas: u64,
     /// GPU gas.
     pub gpu_gas: u64,
+    /// Where the chunks of a task with steps ended, all but the last.
+    pub boundaries: Vec<Boundary>,
     /// Standard output.
     pub stdout: Vec<u8>,
     /// Standard error.
@@ -102,6 +105,9 @@ pub enum ExecuteError {
         /// Why not.
         source: FilesError,
     },
+    /// The module has no steps, or a checkpoint is not one of the task.
+    #[error("the task cannot be run in chunks")]
+    Steps(#[source] ResumeError),
     /// This machine failed, which says nothing of the task.
     #[error("{kind}: {detail}")]
     Fault {
@@ -115,6 +121,15 @@ pub enum ExecuteError {
 impl From<Fault> for ExecuteError {
     fn from(Fault { kind, detail }: Fault) -> ExecuteError {
         ExecuteError::Fault { kind, detail }
+    }
+}
+
+impl From<ResumeError> for ExecuteError {
+    fn from(error: ResumeError) -> ExecuteError {
+        match error {
+            ResumeError::Fault(fault) => fault.into(),
+            other => ExecuteError::Steps(other),
+        }
     }
 }
 
@@ -176,24 +191,14 @@ impl Executor {
         let profile = self.profile(gpu.is_some());
         let spec = specify(job, task, blobs)?;
         let report = fizz_sandbox::run(&program, spec, gpu, observer)?;
-        let mut executed = Executed {
-            outcome: report.outcome,
-            gas: report.gas,
-            gpu_gas: report.gpu_gas,
-            stdout: report.stdout,
-            stderr: report.stderr,
-            files: outputs(&report.files, &job.out),
-            profile,
-            peak_memory_bytes: report.peak_memory_bytes,
-            diagnostic: report.diagnostic,
-            compile_time,
-            run_time: report.run,
-        };
-        executed.limit_outputs(job);
-        Ok(executed)
+        Ok(Executed::new(report, job, profile, compile_time))
     }
 
-    fn program(&self, module: &Blob, blobs: &dyn Blobs) -> Result<(Arc<Program>, bool), ExecuteError> {
+    pub(crate) fn program(
+        &self,
+        module: &Blob,
+        blobs: &dyn Blobs,
+    ) -> Result<(Arc<Program>, bool), ExecuteError> {
         let mut programs = self.programs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some((_, program)) = programs.iter().find(|(digest, _)| *digest == module.content) {
             return Ok((program.clone(), false));
@@ -213,7 +218,7 @@ impl Executor {
 }
 
 /// What the sandbox is to run, with all bytes read and checked.
-fn specify(job: &Job, task: u32, blobs: &dyn Blobs) -> Result<TaskSpec, ExecuteError> {
+pub(crate) fn specify(job: &Job, task: u32, blobs: &dyn Blobs) -> Result<TaskSpec, ExecuteError> {
     let mut files = Files::new();
     let refused =
         |path: &str, error: FilesError| ExecuteError::Inputs { path: path.to_owned(), source: error };
@@ -235,11 +240,12 @@ fn specify(job: &Job, task: u32, blobs: &dyn Blobs) -> Result<TaskSpec, ExecuteE
         task_index: task,
         epoch_ns: job.epoch_ns,
         limits: job.limits.clone(),
+        chunk_gas: job.chunk_gas(),
     })
 }
 
 /// The regular files below the output folder, named from there.
-fn outputs(files: &Files, out: &str) -> Vec<(String, Bytes)> {
+pub(crate) fn outputs(files: &Files, out: &str) -> Vec<(String, Bytes)> {
     let below = |(path, bytes): (String, Bytes)| {
         let path = path.strip_prefix(out)?.strip_prefix('/')?.to_owned();
         Some((path, bytes))
@@ -248,6 +254,26 @@ fn outputs(files: &Files, out: &str) -> Vec<(String, Bytes)> {
 }
 
 impl Executed {
+    /// What a report is to the job.
+    pub(crate) fn new(report: TaskReport, job: &Job, profile: Profile, compile_time: Duration) -> Executed {
+        let mut executed = Executed {
+            outcome: report.outcome,
+            gas: report.gas,
+            gpu_gas: report.gpu_gas,
+            boundaries: report.boundaries,
+            stdout: report.stdout,
+            stderr: report.stderr,
+            files: outputs(&report.files, &job.out),
+            profile,
+            peak_memory_bytes: report.peak_memory_bytes,
+            diagnostic: report.diagnostic,
+            compile_time,
+            run_time: report.run,
+        };
+        executed.limit_outputs(job);
+        executed
+    }
+
     /// A guest can name one file many times: what it leaves by all names counts, as it is all carried away. And the
     /// names must fit into a manifest.
     fn limit_outputs(&mut self, job: &Job) {
@@ -290,8 +316,15 @@ impl Executed {
 
     /// The result of this run as a task of a job.
     pub fn result(&self, job: Digest, task: u32) -> TaskResult {
+        self.result_and_chunks(job, task).0
+    }
+
+    /// The result, and the chain of the task's chunks, whose root stands in the result.
+    pub fn result_and_chunks(&self, job: Digest, task: u32) -> (TaskResult, ChunkChain) {
         let (outcome, manifest) = (self.outcome.clone(), self.manifest());
         TaskResult::of_whole_task(job, task, outcome, &manifest, self.gas, self.gpu_gas, &self.profile)
+            .with_chunks(&self.boundaries)
+            .expect("the sandbox counts forward, and the job's chunks are long enough")
     }
 }
 
@@ -313,6 +346,7 @@ mod tests {
             outcome: Outcome::Completed { exit_code: 0 },
             gas: 1,
             gpu_gas: 0,
+            boundaries: Vec::new(),
             stdout: vec![0; 10],
             stderr: Vec::new(),
             files: files.into_iter().map(|(path, size)| (path, vec![0; size].into())).collect(),

@@ -6,10 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod blobs;
+mod check;
+mod checkpoint;
 mod executor;
 mod verify;
 
 pub use blobs::{BlobError, Blobs};
+pub use check::{Checked, Way};
+pub use checkpoint::{Checkpoint, CheckpointError, Reached};
 pub use executor::{ExecuteError, Executed, Executor, OutputName};
+pub use fizz_sandbox::trace::{Divergence, Part};
 pub use fizz_sandbox::{EngineError, Observer};
 pub use verify::{Claimed, Difference, Inconclusive, NoClaims, OutputDifference, Verdict, verify};

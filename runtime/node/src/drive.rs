@@ -171,10 +171,14 @@ impl Shared {
         if let Err(error) = OutputManifest::decode(&manifest_bytes) {
             return Ok(worker(&error.to_string()));
         }
-        let Finished { outcome, gas, gpu_gas, .. } = finished;
+        let Finished { outcome, gas, gpu_gas, boundaries, .. } = finished;
         let job = lease.lease.job;
-        let result =
+        let whole =
             TaskResult::of_whole_task(job, task, outcome.clone(), &manifest, *gas, *gpu_gas, &profile);
+        let result = match whole.with_chunks(boundaries) {
+            Ok((result, _)) => result,
+            Err(error) => return Ok(worker(&error.to_string())),
+        };
         let receipt = Receipt {
             v: 1,
             result,

@@ -82,6 +82,15 @@ impl Meter {
         self.slept = self.slept.saturating_add(nanoseconds);
     }
 
+    /// Nanoseconds slept so far.
+    pub(crate) fn slept(&self) -> u64 {
+        self.slept
+    }
+
+    pub(crate) fn set_slept(&mut self, nanoseconds: u64) {
+        self.slept = nanoseconds;
+    }
+
     /// Charges gas before work is done.
     pub(crate) fn charge(&mut self, gas: u64) -> Result<(), Stop> {
         let gas = i64::try_from(gas).unwrap_or(i64::MAX);

@@ -35,6 +35,7 @@ mod features;
 mod files;
 mod gpu;
 mod host;
+mod instance;
 mod instrument;
 mod limiter;
 #[doc(hidden)]
@@ -43,7 +44,10 @@ mod outcome;
 mod program;
 mod run;
 mod stack;
+mod state;
+mod steps;
 mod task;
+pub mod trace;
 mod wasi;
 
 pub use engine::{Engine, EngineError, engine_info, profile};
@@ -53,4 +57,6 @@ pub use instrument::{
 };
 pub use program::{Program, ProgramError};
 pub use run::run;
+pub use state::{ResumeError, Snapshot, SnapshotError};
+pub use steps::{Progress, Steps};
 pub use task::{Fault, Observer, TaskReport, TaskSpec};

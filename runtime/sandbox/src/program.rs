@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use fizz_attest::HostFault;
+use fizz_attest::{Digest, HostFault};
 use wasmtime::{InstancePre, Module};
 
 use crate::Engine;
@@ -23,6 +23,7 @@ struct Shared {
     engine: Engine,
     /// The original, from which the second form is made when a trap asks for it.
     wasm: Arc<[u8]>,
+    digest: OnceLock<Digest>,
     facts: ModuleFacts,
     fast: InstancePre<Host>,
     write_through: OnceLock<Result<InstancePre<Host>, Fault>>,
@@ -67,6 +68,7 @@ impl Program {
             shared: Arc::new(Shared {
                 engine: engine.clone(),
                 wasm: wasm.into(),
+                digest: OnceLock::new(),
                 facts,
                 fast,
                 write_through: OnceLock::new(),
@@ -77,6 +79,16 @@ impl Program {
     /// Whether the module imports `fizz_gpu`.
     pub fn imports_gpu(&self) -> bool {
         self.shared.facts.imports_gpu
+    }
+
+    /// Whether the module runs in steps: whether it exports `fizz_step`.
+    pub fn has_steps(&self) -> bool {
+        self.shared.facts.steps.is_some()
+    }
+
+    /// BLAKE3 of the original module.
+    pub fn digest(&self) -> Digest {
+        *self.shared.digest.get_or_init(|| Digest::of_content(&self.shared.wasm))
     }
 
     /// Bytes of the original module.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fizz_attest::{HostFault, Limits, Outcome};
+use fizz_attest::{Boundary, DEFAULT_CHUNK_GAS, HostFault, Limits, Outcome};
 
 use crate::Files;
 
@@ -26,6 +26,8 @@ pub struct TaskSpec {
     pub epoch_ns: u64,
     /// What the task may use.
     pub limits: Limits,
+    /// Gas after which a chunk of a module with steps ends, at the next step.
+    pub chunk_gas: u64,
 }
 
 impl TaskSpec {
@@ -40,6 +42,7 @@ impl TaskSpec {
             task_index: 0,
             epoch_ns: 1_767_225_600_000_000_000,
             limits: Limits::default(),
+            chunk_gas: DEFAULT_CHUNK_GAS,
         }
     }
 }
@@ -54,6 +57,8 @@ pub struct TaskReport {
     pub gas: u64,
     /// GPU gas used.
     pub gpu_gas: u64,
+    /// Where its chunks ended, all but the last. A module without steps has one chunk, and so none of these.
+    pub boundaries: Vec<Boundary>,
     /// Everything written to standard output.
     pub stdout: Vec<u8>,
     /// Everything written to standard error.

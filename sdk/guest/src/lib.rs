@@ -3,15 +3,18 @@
 //!
 //! - [`output`] opens a file that the job leaves behind;
 //! - [`block_on`] runs a future to its end, which is all the executor that `wgpu` needs in the sandbox;
+//! - [`steps!`] writes a job that can be stopped, moved and checked between its steps;
 //! - [`gpu`] (feature `gpu`) is `wgpu`, in the sandbox and natively.
 
 #![forbid(unsafe_code)]
 
 mod executor;
 mod output;
+mod steps;
 
 pub use executor::block_on;
 pub use output::output;
+pub use steps::{Step, Stepped};
 
 #[cfg(feature = "gpu")]
 pub use fizz_wgpu as gpu;

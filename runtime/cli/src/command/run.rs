@@ -1,7 +1,8 @@
 //! `fizz run`: one task, here, in the same sandbox as on any node.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -9,9 +10,10 @@ use clap::Args;
 use fizz_attest::{
     Canonical, Digest, Domain, Envelope, GpuUse, Lease, Outcome, Policy, Receipt, ReceiptFile, SecretKey,
 };
-use fizz_client::{host_path, write_output};
-use fizz_exec::{ExecuteError, Executed, Observer};
+use fizz_client::{JobBlobs, host_path, write_output};
+use fizz_exec::{Checkpoint, ExecuteError, Executed, Executor, Observer, Reached};
 
+use crate::checkpoint;
 use crate::error::Failure;
 use crate::exit::{Exit, TRAPPED};
 use crate::job_args::{JobArgs, PreparedJob};
@@ -35,6 +37,12 @@ pub(crate) struct RunArgs {
     /// The key that signs the receipt [default: key.pem in your configuration folder]
     #[arg(long, env = "FIZZ_KEY", value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Keeps the state of a module with steps here, at the end of every chunk, and goes on from it if it exists
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Stops after so many chunks, with the state in the checkpoint
+    #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u32).range(1..))]
+    chunks: Option<u32>,
     /// Writes outcome, gas, digests and times as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -52,9 +60,15 @@ impl RunArgs {
         let PreparedJob { job, blobs } = self.job.prepare(out)?;
         let executor = gpu::executor(self.job.gpu, self.adapter.as_deref())?;
         let started_ms = now_ms();
-        let executed = executor
-            .execute(&job, 0, &blobs, job.gpu != GpuUse::Off, Some(Box::new(Echo)))
-            .map_err(|error| failure(&error, &self.job.module))?;
+        let executed = match &self.checkpoint {
+            None => executor
+                .execute(&job, 0, &blobs, job.gpu != GpuUse::Off, Some(Box::new(Echo)))
+                .map_err(|error| failure(&error, &self.job.module))?,
+            Some(path) => match self.run_in_chunks(&executor, &job, &blobs, path)? {
+                Some(executed) => executed,
+                None => return Ok(ExitCode::SUCCESS),
+            },
+        };
         if let Some(mapping) = &self.out {
             for (path, bytes) in &executed.files {
                 write_output(&mapping.host, path, &mut &bytes[..]).map_err(|error| {
@@ -71,6 +85,8 @@ impl RunArgs {
                 "exit_code": exit_code(&executed.outcome),
                 "gas": executed.gas,
                 "gpu_gas": executed.gpu_gas,
+                "chunks": executed.boundaries.len() + 1,
+                "chunk_root": result.chunks,
                 "peak_memory_bytes": executed.peak_memory_bytes,
                 "output_root": result.outputs,
                 "result_digest": result.digest(),
@@ -98,6 +114,50 @@ impl RunArgs {
             );
         }
         Ok(end(&executed))
+    }
+
+    /// Runs from the checkpoint, if there is one, to the end (`Some`) or for as many chunks as wished.
+    fn run_in_chunks(
+        &self,
+        executor: &Executor,
+        job: &Job,
+        blobs: &JobBlobs,
+        path: &Path,
+    ) -> Result<Option<Executed>, Failure> {
+        let from = checkpoint::load(path)?;
+        if let Some(from) = &from {
+            eprintln!("goes on after chunk {}, at {} gas", from.boundaries().len(), from.gas());
+        }
+        let mut left = self.chunks;
+        let mut stored = Ok(());
+        let mut at_chunk = |reached: &Checkpoint| {
+            stored = checkpoint::store(path, reached);
+            left = left.map(|left| left - 1);
+            if stored.is_err() || left == Some(0) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let reached = executor
+            .execute_in_chunks((job, 0), blobs, from, Some(Box::new(Echo)), &mut at_chunk)
+            .map_err(|error| failure(&error, &self.job.module))?;
+        stored?;
+        match reached {
+            Reached::End(executed) => {
+                checkpoint::remove(path)?;
+                Ok(Some(*executed))
+            }
+            Reached::Stopped(at) => {
+                let (chunk, gas, state) = (at.boundaries().len(), at.gas(), at.state());
+                eprintln!("stopped after chunk {chunk}, at {gas} gas, in state {state}");
+                eprintln!(
+                    "next: the same command again, here or on another machine that has {}",
+                    path.display()
+                );
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -118,6 +118,7 @@ fn write_outputs(executed: &Executed, folder: &Path) -> io::Result<Finished> {
         gas: executed.gas,
         gpu_gas: executed.gpu_gas,
         gpu: executed.profile.gpu.is_some(),
+        boundaries: executed.boundaries.clone(),
         stdout: "stdout".into(),
         stderr: "stderr".into(),
         files,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fizz_attest::{EngineInfo, HostFault, Outcome, Profile};
+use fizz_attest::{Boundary, EngineInfo, HostFault, Outcome, Profile};
 use fizz_wire::frame::{FieldError, Message};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,8 @@ pub struct Finished {
     pub gpu_gas: u64,
     /// Whether the guest could find the node's GPU, which decides the profile.
     pub gpu: bool,
+    /// Where the chunks of a task with steps ended, all but the last.
+    pub boundaries: Vec<Boundary>,
     /// Standard output, as a file name in the order's folder.
     pub stdout: String,
     /// Standard error.

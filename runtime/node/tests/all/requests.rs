@@ -216,6 +216,7 @@ pub async fn a_worker_that_cannot_be_right_is_not_signed_for() {
         "a-folder",
         "a-bad-output-path",
         "too-much-gas",
+        "gas-that-goes-back",
         "a-gpu",
         #[cfg(unix)]
         "a-link",

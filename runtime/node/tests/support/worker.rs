@@ -129,6 +129,7 @@ fn claim(what: &str, outputs: &Path) -> Event {
         gas: 1,
         gpu_gas: 0,
         gpu: false,
+        boundaries: Vec::new(),
         stdout,
         stderr,
         files: vec![OutputFile { path: "file".into(), name }],
@@ -145,6 +146,10 @@ fn claim(what: &str, outputs: &Path) -> Event {
         }
         "a-bad-output-path" => finished.files[0].path = "../file".into(),
         "too-much-gas" => finished.gas = u64::MAX,
+        "gas-that-goes-back" => {
+            let boundary = |gas| fizz_attest::Boundary { state: Default::default(), gas, gpu_gas: 0 };
+            finished.boundaries = vec![boundary(1), boundary(0)];
+        }
         "a-gpu" => finished.gpu = true,
         #[cfg(unix)]
         "a-link" => {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(crate) use path::{FileError, PATH_MAX};
-pub(crate) use system::{Entry, FILE_MAX, Open, SetTime, Stat, System};
-use tree::{Content, NodeKind, Tree};
-pub(crate) use tree::{Inode, Kind, ROOT};
+pub(crate) use system::{Entry, FILE_MAX, FilesState, Open, SetTime, Stat, System};
+pub(crate) use tree::{Content, Contents, Inode, Kind, KindState, NodeState, ROOT, Refused};
+use tree::{NodeKind, Tree};
 
 /// A file system that a task starts with or leaves. Cloning is cheap; bytes are shared until somebody writes.
 #[derive(Clone, Debug, Default)]

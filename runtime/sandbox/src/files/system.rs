@@ -2,10 +2,13 @@
 
 mod names;
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fizz_attest::LimitKind;
+use fizz_attest::{Digest, LimitKind};
+pub(crate) use state::FilesState;
 
 use super::Files;
 use super::path::{FileError, Last, PATH_MAX, Place, resolve};
@@ -71,6 +74,8 @@ pub(crate) struct System {
     pub(crate) budget: u64,
     /// Gas for names looked up and bytes copied since it was last taken.
     work: u64,
+    /// Hashes of files that did not change since they were made.
+    hashes: BTreeMap<Inode, Digest>,
 }
 
 impl System {
@@ -88,6 +93,7 @@ impl System {
             now,
             budget: u64::MAX,
             work: 0,
+            hashes: BTreeMap::new(),
         })
     }
 
@@ -240,6 +246,7 @@ impl System {
         if !is_orphan || self.holders.contains_key(&inode) {
             return;
         }
+        self.hashes.remove(&inode);
         if let Some(node) = self.change().forget(inode) {
             let bytes = match node.kind {
                 NodeKind::File(content) => content.owned_len(),
@@ -279,6 +286,7 @@ impl System {
         self.resize(owned, new)?;
         // Fresh zeros and a first copy of an input cost as if the guest had written them.
         self.work_on_bytes(new - owned.min(new))?;
+        self.hashes.remove(&inode);
         let len = usize::try_from(new).map_err(|_| FileError::TooLarge)?;
         let Some(Node { kind: NodeKind::File(content), .. }) = self.change().node_mut(inode) else {
             return Err(FileError::Stale);
@@ -332,6 +340,7 @@ impl System {
         if owned == 0 {
             self.work_on_bytes(size)?;
         }
+        self.hashes.remove(&inode);
         let Some(Node { kind: NodeKind::File(content), .. }) = self.change().node_mut(inode) else {
             return Err(FileError::Stale);
         };

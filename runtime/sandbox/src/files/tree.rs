@@ -1,8 +1,12 @@
 //! Nodes and names: the plain data of a file system.
 
+mod state;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+
+pub(crate) use state::{Contents, KindState, NodeState, Refused};
 
 /// Number of a node, given in order of creation and never twice.
 pub(crate) type Inode = u64;
@@ -116,6 +120,11 @@ impl Default for Tree {
 impl Tree {
     pub(crate) fn node(&self, inode: Inode) -> Option<&Node> {
         self.nodes.get(&inode)
+    }
+
+    /// All nodes by rising number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Inode, &Node)> {
+        self.nodes.iter().map(|(&inode, node)| (inode, node))
     }
 
     pub(crate) fn node_mut(&mut self, inode: Inode) -> Option<&mut Node> {

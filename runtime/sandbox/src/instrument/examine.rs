@@ -97,9 +97,40 @@ pub enum ModuleError {
     /// There is no `memory` export.
     #[error("the module does not export its memory under the name `memory`")]
     NoMemory,
-    /// There is no `_start`, but `_initialize` or `fizz_step`.
-    #[error("the module exports `{0}` and no `_start`: reactor and step modules are not run yet")]
-    Reactor(&'static str),
+    /// There is `_initialize`, but neither `_start` nor `fizz_step`.
+    #[error(
+        "the module exports `_initialize`, but neither `_start` nor `fizz_step`: nothing in it can be run"
+    )]
+    Reactor,
+    /// A step module exports one of its functions with another type.
+    #[error("the module exports `{name}`, but not as a function {ty}")]
+    StepType {
+        /// Name of the export.
+        name: &'static str,
+        /// The type it must have.
+        ty: &'static str,
+    },
+    /// A step module uses an operator that changes what cannot be saved between steps.
+    #[error(
+        "the module exports `fizz_step` and uses `{operator}` in function {function}: changed tables and dropped \
+         segments cannot be saved between steps"
+    )]
+    StepOperator {
+        /// The operator.
+        operator: &'static str,
+        /// Index of the function, imports included.
+        function: u32,
+    },
+    /// A step module has a mutable global that cannot be saved.
+    #[error(
+        "the module exports `fizz_step` and its global {0} is a mutable reference, which cannot be saved between steps"
+    )]
+    StepGlobal(u32),
+    /// A step module imports the GPU.
+    #[error(
+        "the module exports `fizz_step` and imports `fizz_gpu`: what lies on a GPU cannot be saved between steps"
+    )]
+    StepGpu,
     /// There is no `_start`.
     #[error("the module exports no function `_start` without parameters and results")]
     NoStart,
@@ -136,12 +167,19 @@ impl ModuleError {
             }
             ModuleError::ReservedExport(_) => "rename the export; a module must not be instrumented twice",
             ModuleError::NoMemory => "link with --export-memory (the default of wasm32-wasip1)",
-            ModuleError::Reactor(_) | ModuleError::NoStart => {
+            ModuleError::Reactor | ModuleError::NoStart => {
                 "build a command: a Rust binary with `fn main`, not a library"
             }
             ModuleError::HeldException(_) => {
                 "keep what an exception carries in linear memory, as C++ and Rust do, and throw its address"
             }
+            ModuleError::StepType { .. } => {
+                "export `int fizz_step(void)`; in Rust, `fizz_sdk::steps!` writes the export"
+            }
+            ModuleError::StepOperator { .. } | ModuleError::StepGlobal(_) => {
+                "keep such state in linear memory, or leave `fizz_step` out: the task is then one chunk"
+            }
+            ModuleError::StepGpu => "leave `fizz_step` out: the task is then one chunk",
             ModuleError::TooLarge { .. } => {
                 "make the module smaller: optimise for size, strip what is not used"
             }
@@ -168,6 +206,13 @@ pub(crate) struct FunctionFacts {
     pub(crate) metered_stack: bool,
     /// Whether it has arithmetic whose NaNs may have to be made canonical.
     pub(crate) makes_nans: bool,
+}
+
+/// How a module that runs in steps begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepFacts {
+    /// The export that is called before the first step.
+    pub(crate) first: Option<&'static str>,
 }
 
 /// What is known of a module after validation.
@@ -197,6 +242,10 @@ pub(crate) struct ModuleFacts {
     pub(crate) initial_bytes: u64,
     /// Whether `fizz_gpu` is imported.
     pub(crate) imports_gpu: bool,
+    /// Set for a module that runs in steps.
+    pub(crate) steps: Option<StepFacts>,
+    /// Mutable globals that hold numbers or vectors, by rising index.
+    pub(crate) mutable_globals: Vec<(u32, ValType)>,
     /// The instrumented module has at most this many bytes.
     pub(crate) instrumented_bytes: u64,
 }
@@ -256,8 +305,9 @@ fn within(what: &'static str, found: u64, limit: u64) -> Result<(), ModuleError>
 struct Exports {
     memory: bool,
     start: Option<u32>,
-    initialize: bool,
-    step: bool,
+    initialize: Option<u32>,
+    /// A function, or something else.
+    step: Option<Option<u32>>,
 }
 
 struct Examiner<'l, F> {
@@ -267,6 +317,10 @@ struct Examiner<'l, F> {
     exports: Exports,
     calls: Calls,
     locals: u64,
+    /// The first mutable global that holds a reference.
+    reference_global: Option<u32>,
+    /// The first operator that changes what steps cannot keep, and its function.
+    unsaved: Option<(&'static str, u32)>,
 }
 
 impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
@@ -287,11 +341,15 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 table_elements: 0,
                 initial_bytes: 0,
                 imports_gpu: false,
+                steps: None,
+                mutable_globals: Vec::new(),
                 instrumented_bytes: wasm_bytes,
             },
             exports: Exports::default(),
             calls: Calls::default(),
             locals: 0,
+            reference_global: None,
+            unsaved: None,
         }
     }
 
@@ -391,10 +449,22 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 }
             }
             Payload::GlobalSection(section) => {
-                for global in section.clone() {
-                    exceptions::check_global(global?.ty.content_type)?;
-                }
                 self.facts.globals = section.count();
+                for (index, global) in (0..).zip(section.clone()) {
+                    let ty = global?.ty;
+                    exceptions::check_global(ty.content_type)?;
+                    match ty.content_type {
+                        ValType::Ref(_) if ty.mutable => {
+                            self.reference_global.get_or_insert(index);
+                        }
+                        number if ty.mutable => {
+                            self.facts.mutable_globals.push((index, number));
+                            // Its export.
+                            self.facts.instrumented_bytes += 24;
+                        }
+                        _ => {}
+                    }
+                }
             }
             Payload::ExportSection(section) => {
                 for export in section.clone() {
@@ -439,8 +509,9 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         match (name, kind) {
             ("memory", ExternalKind::Memory) => self.exports.memory = true,
             ("_start", ExternalKind::Func) => self.exports.start = Some(index),
-            ("_initialize", ExternalKind::Func) => self.exports.initialize = true,
-            ("fizz_step", ExternalKind::Func) => self.exports.step = true,
+            ("_initialize", ExternalKind::Func) => self.exports.initialize = Some(index),
+            ("fizz_step", ExternalKind::Func) => self.exports.step = Some(Some(index)),
+            ("fizz_step", _) => self.exports.step = Some(None),
             _ => {}
         }
         Ok(())
@@ -485,6 +556,10 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 | Operator::ThrowRef => unbounded = true,
                 _ => {}
             }
+            if let Some(name) = unsaved(&operator) {
+                let index = self.facts.imported_functions + self.facts.functions.len() as u32;
+                self.unsaved.get_or_insert((name, index));
+            }
             instrumented += function::growth(&operator);
             makes_nans |= nan::makes_nans(&operator);
             canonical += nan::growth(&operator, validator.get_operand_type(0).flatten());
@@ -508,15 +583,69 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             return Err(ModuleError::NoMemory);
         }
         std::mem::take(&mut self.calls).settle(&mut self.facts.functions);
-        let start = match self.exports {
-            Exports { start: Some(index), .. } => index,
-            Exports { step: true, .. } => return Err(ModuleError::Reactor("fizz_step")),
-            Exports { initialize: true, .. } => return Err(ModuleError::Reactor("_initialize")),
-            _ => return Err(ModuleError::NoStart),
-        };
-        match self.facts.types.get(self.facts.type_of(start) as usize) {
-            Some(ty) if ty.params().is_empty() && ty.results().is_empty() => Ok(self.facts),
+        if self.exports.step.is_some() {
+            self.facts.steps = Some(self.steps()?);
+            return Ok(self.facts);
+        }
+        match self.exports {
+            Exports { start: Some(index), .. } if self.is_action(index) => Ok(self.facts),
+            Exports { start: None, initialize: Some(_), .. } => Err(ModuleError::Reactor),
             _ => Err(ModuleError::NoStart),
         }
     }
+
+    /// Whether the module can run in steps, and how it begins.
+    fn steps(&self) -> Result<StepFacts, ModuleError> {
+        let wrong = |name, ty| ModuleError::StepType { name, ty };
+        let is_step = |index| {
+            self.type_of(index).is_some_and(|ty| ty.params().is_empty() && ty.results() == [ValType::I32])
+        };
+        if !self.exports.step.flatten().is_some_and(is_step) {
+            return Err(wrong("fizz_step", "without parameters that returns an i32"));
+        }
+        let first = match self.exports {
+            Exports { initialize: Some(index), .. } => Some(("_initialize", index)),
+            Exports { start: Some(index), .. } => Some(("_start", index)),
+            _ => None,
+        };
+        if let Some((name, index)) = first
+            && !self.is_action(index)
+        {
+            return Err(wrong(name, "without parameters and results"));
+        }
+        if let Some((operator, function)) = self.unsaved {
+            return Err(ModuleError::StepOperator { operator, function });
+        }
+        if let Some(index) = self.reference_global {
+            return Err(ModuleError::StepGlobal(index));
+        }
+        if self.facts.imports_gpu {
+            return Err(ModuleError::StepGpu);
+        }
+        Ok(StepFacts { first: first.map(|(name, _)| name) })
+    }
+
+    fn type_of(&self, function: u32) -> Option<&FuncType> {
+        self.facts.types.get(self.facts.type_of(function) as usize)
+    }
+
+    /// Whether a function takes and gives nothing.
+    fn is_action(&self, function: u32) -> bool {
+        self.type_of(function).is_some_and(|ty| ty.params().is_empty() && ty.results().is_empty())
+    }
+}
+
+/// The name of an operator that changes a table or drops a segment. What `memory.init` reads stays as it is without
+/// `data.drop`, so it may be used.
+fn unsaved(operator: &Operator<'_>) -> Option<&'static str> {
+    Some(match operator {
+        Operator::TableSet { .. } => "table.set",
+        Operator::TableGrow { .. } => "table.grow",
+        Operator::TableCopy { .. } => "table.copy",
+        Operator::TableInit { .. } => "table.init",
+        Operator::TableFill { .. } => "table.fill",
+        Operator::ElemDrop { .. } => "elem.drop",
+        Operator::DataDrop { .. } => "data.drop",
+        _ => return None,
+    })
 }

@@ -18,7 +18,7 @@ mod rewrite;
 mod tests;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
-pub(crate) use examine::{GPU_MODULE, ModuleFacts, WASI_MODULE, examine};
+pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
 pub use examine::{ModuleError, ModuleLimits};
 pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
 pub(crate) use rewrite::rewrite;
@@ -42,6 +42,11 @@ pub(crate) const ENDING_STACK: i32 = 2;
 pub(crate) const PAGES_EXPORT: &str = "fizz:pages";
 /// The module's start function, if it has one, so that it runs metered.
 pub(crate) const START_EXPORT: &str = "fizz:start";
+
+/// The name under which a mutable global of the module is exported, so that its value is part of the state.
+pub(crate) fn global_export(index: u32) -> String {
+    format!("fizz:global:{index}")
+}
 
 /// Which of the two forms of the instrumentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,9 @@ use wasmparser::{Parser, Payload};
 
 use super::examine::ModuleFacts;
 use super::function::{self, Globals};
-use super::{ENDING_EXPORT, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant};
+use super::{
+    ENDING_EXPORT, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant, global_export,
+};
 
 type Error = reencode::Error<std::convert::Infallible>;
 
@@ -93,6 +95,9 @@ fn append_ours(out: &mut Sections<'_>, facts: &ModuleFacts) {
     out.exports.export(STACK_EXPORT, ExportKind::Global, ours.stack);
     out.exports.export(PAGES_EXPORT, ExportKind::Global, ours.pages);
     out.exports.export(ENDING_EXPORT, ExportKind::Global, ours.ending);
+    for &(index, _) in &facts.mutable_globals {
+        out.exports.export(&global_export(index), ExportKind::Global, index);
+    }
     if let Some(start) = facts.start {
         out.exports.export(START_EXPORT, ExportKind::Func, start);
     }

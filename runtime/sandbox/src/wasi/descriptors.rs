@@ -1,6 +1,10 @@
 //! The descriptor map: numbers to open objects, lowest free number first.
 
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use state::{DescriptorState, holders};
 
 use wasi_common::Error;
 use wasi_common::snapshots::preview_1::types::{Errno, Fdflags};

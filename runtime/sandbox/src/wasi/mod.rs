@@ -15,11 +15,13 @@ mod poll;
 mod process;
 mod rights;
 mod snapshot;
+mod state;
 
 use blake3::OutputReader;
 use bytes::Bytes;
 use fizz_attest::Domain;
 pub(crate) use link::{add_to_linker, is_served};
+pub(crate) use state::{StreamHashes, WasiState};
 use wasi_common::StringArray;
 
 use crate::files::{FileError, System};

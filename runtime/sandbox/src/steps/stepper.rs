@@ -1,0 +1,245 @@
+//! Calls a step module, chunk by chunk, on the thread that it is called on.
+
+use fizz_attest::{Boundary, Digest};
+
+use crate::instance::{Begun, Finished, Live, begin, internal};
+use crate::instrument::{COSTS, StepFacts, Variant};
+use crate::program::Program;
+use crate::run::settle;
+use crate::state::{Core, MemoryCopy, ResumeError, Snapshot, restore, task_digest};
+use crate::task::{Fault, Observer, TaskReport, TaskSpec};
+use crate::wasi::StreamHashes;
+
+/// A task of a step module, between two chunks.
+pub(crate) struct Stepper {
+    program: Program,
+    task: TaskSpec,
+    /// Where this process took the task over; `None` for its start.
+    origin: Option<Snapshot>,
+    stage: Stage,
+    /// Where the chunks ended that ran here.
+    boundaries: Vec<Boundary>,
+}
+
+enum Stage {
+    Live(Box<Running>),
+    /// The task was over before its first instruction.
+    Over(Box<TaskReport>),
+    Ended,
+}
+
+struct Running {
+    live: Live,
+    task: Digest,
+    memory: MemoryCopy,
+    streams: StreamHashes,
+    /// Chunks that have ended, in all processes.
+    chunk: u32,
+    /// Gas at which this chunk began.
+    chunk_start: u64,
+    /// Whether the call before the first step was made.
+    began: bool,
+}
+
+/// How a chunk ended.
+pub(crate) enum ChunkEnd {
+    Boundary(Boundary),
+    Finished(Box<Finished>),
+}
+
+impl Stepper {
+    pub(crate) fn start(
+        program: &Program,
+        task: TaskSpec,
+        observer: Option<Box<dyn Observer>>,
+        variant: Variant,
+    ) -> Result<Stepper, Fault> {
+        let stage = match begin(program, &task, None, observer, variant)? {
+            Begun::Over(report) => Stage::Over(report),
+            Begun::Live(live) => Stage::Live(Box::new(Running {
+                live: *live,
+                task: task_digest(program, &task),
+                memory: MemoryCopy::default(),
+                streams: StreamHashes::default(),
+                chunk: 0,
+                chunk_start: 0,
+                began: false,
+            })),
+        };
+        let boundaries = Vec::new();
+        Ok(Stepper { program: program.clone(), task, origin: None, stage, boundaries })
+    }
+
+    pub(crate) fn resume(
+        program: &Program,
+        task: TaskSpec,
+        snapshot: &Snapshot,
+        observer: Option<Box<dyn Observer>>,
+        variant: Variant,
+    ) -> Result<Stepper, ResumeError> {
+        if !program.has_steps() {
+            return Err(ResumeError::NoSteps);
+        }
+        let core = &snapshot.parts.core;
+        if core.task != task_digest(program, &task) {
+            return Err(ResumeError::OtherTask);
+        }
+        let Begun::Live(mut live) = begin(program, &task, None, observer, variant)? else {
+            return Err(ResumeError::Impossible("the task ends before its first instruction"));
+        };
+        restore(&mut live, program, &task, &snapshot.parts)?;
+        let running = Running {
+            live: *live,
+            task: core.task,
+            memory: MemoryCopy::default(),
+            streams: StreamHashes::default(),
+            chunk: core.chunk,
+            chunk_start: core.gas,
+            began: true,
+        };
+        Ok(Stepper {
+            program: program.clone(),
+            task,
+            origin: Some(snapshot.clone()),
+            stage: Stage::Live(Box::new(running)),
+            boundaries: Vec::new(),
+        })
+    }
+
+    /// Runs all chunks that are left.
+    pub(crate) fn run(mut self) -> Result<Finished, Fault> {
+        loop {
+            if let ChunkEnd::Finished(finished) = self.next_chunk()? {
+                return Ok(*finished);
+            }
+        }
+    }
+
+    /// Calls all of a task, with steps or without, and stops at no chunk.
+    pub(crate) fn run_through(mut live: Box<Live>, program: &Program) -> (Box<Live>, wasmtime::Result<()>) {
+        let mut all = || {
+            call_first(&mut live, program)?;
+            while program.has_steps() && call_step(&mut live)? {}
+            Ok(())
+        };
+        let result = all();
+        (live, result)
+    }
+
+    /// Runs to the end of a chunk.
+    pub(crate) fn next_chunk(&mut self) -> Result<ChunkEnd, Fault> {
+        let mut running = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Ended => return Err(internal("the task has ended".to_owned())),
+            Stage::Over(report) => {
+                return Ok(ChunkEnd::Finished(Box::new(Finished { report: *report, gas_is_exact: true })));
+            }
+            Stage::Live(running) => running,
+        };
+        match running.steps(&self.program, self.task.chunk_gas) {
+            Ok(true) => {
+                let boundary = running.end_chunk(&self.program)?;
+                self.boundaries.push(boundary);
+                self.stage = Stage::Live(running);
+                Ok(ChunkEnd::Boundary(boundary))
+            }
+            ended => {
+                let mut finished = running.live.finish(ended.map(drop))?;
+                finished.report.boundaries = std::mem::take(&mut self.boundaries);
+                Ok(ChunkEnd::Finished(Box::new(finished)))
+            }
+        }
+    }
+
+    /// Runs to the end of a chunk. A trap whose gas is not known exactly is found again in the slower form, from where
+    /// this process took the task over.
+    pub(crate) fn next_exact_chunk(&mut self) -> Result<ChunkEnd, Fault> {
+        let end = self.next_chunk()?;
+        let ChunkEnd::Finished(first) = &end else { return Ok(end) };
+        if first.gas_is_exact {
+            return Ok(end);
+        }
+        let again = match &self.origin {
+            None => Stepper::start(&self.program, self.task.clone(), None, Variant::WriteThrough),
+            Some(origin) => {
+                let (program, task) = (&self.program, self.task.clone());
+                Stepper::resume(program, task, origin, None, Variant::WriteThrough).map_err(|error| {
+                    match error {
+                        ResumeError::Fault(fault) => fault,
+                        other => internal(other.to_string()),
+                    }
+                })
+            }
+        };
+        let second = again?.run()?;
+        let report = settle(first.report.clone(), second.report)?;
+        Ok(ChunkEnd::Finished(Box::new(Finished { report, gas_is_exact: true })))
+    }
+
+    /// The state between two chunks, hashed anew where there was none yet. `None` when the task is over.
+    pub(crate) fn core(&mut self) -> Result<Option<Core>, Fault> {
+        let Stage::Live(running) = &mut self.stage else { return Ok(None) };
+        if !running.began {
+            return Ok(None);
+        }
+        running.save(&self.program).map(Some)
+    }
+
+    /// The whole state between two chunks. `None` before the first chunk has ended and when the task is over.
+    pub(crate) fn snapshot(&mut self) -> Result<Option<Snapshot>, Fault> {
+        let Some(core) = self.core()? else { return Ok(None) };
+        let Stage::Live(running) = &self.stage else { return Ok(None) };
+        Ok(Some(Snapshot::new(core, &running.memory, &running.live)))
+    }
+}
+
+/// Calls what a task begins with: the start function, then what comes before the first step, or the whole of a command.
+fn call_first(live: &mut Live, program: &Program) -> wasmtime::Result<()> {
+    live.call_start()?;
+    match program.facts().steps {
+        None => live.call_action("_start"),
+        Some(StepFacts { first: Some(first) }) => live.call_action(first),
+        Some(StepFacts { first: None }) => Ok(()),
+    }
+}
+
+/// Makes one step. Whether more follow.
+fn call_step(live: &mut Live) -> wasmtime::Result<bool> {
+    // A step costs as much as a host call: the way in and out is as long. Without gas the task ends here.
+    Ok(live.charge(COSTS.host_call)? && live.call_question("fizz_step")? != 0)
+}
+
+impl Running {
+    /// Steps until a chunk is over (`true`) or the task is.
+    fn steps(&mut self, program: &Program, chunk_gas: u64) -> wasmtime::Result<bool> {
+        if !self.began {
+            call_first(&mut self.live, program)?;
+            self.began = true;
+            if self.chunk_is_over(chunk_gas) {
+                return Ok(true);
+            }
+        }
+        while call_step(&mut self.live)? {
+            if self.chunk_is_over(chunk_gas) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a chunk ends here. It does not where the gas is used up, which the next charge will find.
+    fn chunk_is_over(&mut self, chunk_gas: u64) -> bool {
+        self.live.remaining() >= 0 && self.live.used() - self.chunk_start >= chunk_gas
+    }
+
+    fn end_chunk(&mut self, program: &Program) -> Result<Boundary, Fault> {
+        self.chunk += 1;
+        let core = self.save(program)?;
+        self.chunk_start = core.gas;
+        Ok(Boundary { state: core.digest(), gas: core.gas, gpu_gas: 0 })
+    }
+
+    fn save(&mut self, program: &Program) -> Result<Core, Fault> {
+        let at = (self.task, self.chunk);
+        Core::save(&mut self.live, program.facts(), at, &mut self.memory, &mut self.streams)
+    }
+}
