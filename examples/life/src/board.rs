@@ -2,7 +2,7 @@
 
 /// Cells on a torus.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Board {
+pub(crate) struct Board {
     /// Words of one row.
     words: usize,
     rows: Vec<u64>,
@@ -13,7 +13,7 @@ pub struct Board {
 impl Board {
     /// A board of `64 × words` by `height` cells, both at least 1, filled from a seed: each cell lives with the
     /// chance of one half.
-    pub fn random(words: usize, height: usize, mut seed: u64) -> Board {
+    pub(crate) fn random(words: usize, height: usize, mut seed: u64) -> Board {
         // SplitMix64, from "Fast splittable pseudorandom number generators" (Steele, Lea, Flood 2014).
         let mut random = || {
             seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -27,22 +27,22 @@ impl Board {
     }
 
     /// Cells in a row, and rows.
-    pub fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (64 * self.words, self.rows.len() / self.words)
     }
 
     /// Living cells.
-    pub fn population(&self) -> u64 {
+    pub(crate) fn population(&self) -> u64 {
         self.rows.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
     /// Whether a cell lives.
-    pub fn lives(&self, x: usize, y: usize) -> bool {
+    pub(crate) fn lives(&self, x: usize, y: usize) -> bool {
         self.rows[y * self.words + x / 64] >> (x % 64) & 1 == 1
     }
 
     /// One generation: a cell is born with three neighbours, and lives on with two or three.
-    pub fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         let (words, height) = (self.words, self.rows.len() / self.words);
         for y in 0..height {
             let above = &self.rows[(y + height - 1) % height * words..][..words];

@@ -232,6 +232,14 @@ fn first_file(a: &Core, b: &Core) -> Option<String> {
     Some(if at == ROOT && inode != ROOT { parts.concat() } else { format!("number {inode}") })
 }
 
+/// What differs between two runs when each has used up `gas`, or has ended before.
+///
+/// # Errors
+/// [`Fault`] when the node could not run one of them.
+pub fn differences(a: &Subject, b: &Subject, gas: u64) -> Result<Vec<Part>, Fault> {
+    Ok(a.at(gas)?.differences(&b.at(gas)?))
+}
+
 /// Runs both to their ends, and if they differ there, finds by halving the least gas at which they do. `None` when they
 /// end in the same state.
 ///

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 use fizz_attest::{
-    Canonical, Digest, Domain, Envelope, GpuUse, Lease, Outcome, Policy, Receipt, ReceiptFile, SecretKey,
+    Canonical, Digest, Domain, Envelope, GpuUse, Job, Lease, Outcome, Policy, Receipt, ReceiptFile, SecretKey,
 };
 use fizz_client::{JobBlobs, host_path, write_output};
 use fizz_exec::{Checkpoint, ExecuteError, Executed, Executor, Observer, Reached};

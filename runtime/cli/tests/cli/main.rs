@@ -5,5 +5,6 @@ mod bad_input;
 mod demo;
 mod network;
 mod run;
+mod steps;
 mod support;
 mod tour;

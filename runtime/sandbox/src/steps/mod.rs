@@ -95,6 +95,11 @@ impl Steps {
         self.here()?.snapshot()
     }
 
+    /// Bytes of the copy of the guest's memory that is kept to find changes: 64 KiB for each page that is not zero.
+    pub fn copied_bytes(&self) -> u64 {
+        self.stepper.as_ref().map_or(0, Stepper::copied_bytes)
+    }
+
     fn here(&mut self) -> Result<&mut Stepper, Fault> {
         self.stepper.as_mut().ok_or_else(lost)
     }

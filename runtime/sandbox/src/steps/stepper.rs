@@ -175,6 +175,14 @@ impl Stepper {
         Ok(ChunkEnd::Finished(Box::new(Finished { report, gas_is_exact: true })))
     }
 
+    /// Bytes of the copy of the guest's memory.
+    pub(crate) fn copied_bytes(&self) -> u64 {
+        match &self.stage {
+            Stage::Live(running) => running.memory.bytes(),
+            Stage::Over(_) | Stage::Ended => 0,
+        }
+    }
+
     /// The state between two chunks, hashed anew where there was none yet. `None` when the task is over.
     pub(crate) fn core(&mut self) -> Result<Option<Core>, Fault> {
         let Stage::Live(running) = &mut self.stage else { return Ok(None) };
