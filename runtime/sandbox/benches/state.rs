@@ -53,8 +53,12 @@ fn checkpoints(engine: &Engine, mib: usize, changed: usize) {
     for _ in 0..ROUNDS {
         let mut steps = Steps::start(&program, task.clone(), None).unwrap();
         chunk(&mut steps);
+        // Pages are copied when they are seen for the second time.
+        steps.state().unwrap();
         let copied = steps.copied_bytes();
+        chunk(&mut steps);
         later.push(chunk(&mut steps));
+        steps.state().unwrap();
         // Nothing has changed since, so that this is what looking costs.
         let begun = Instant::now();
         steps.state().unwrap();
@@ -68,7 +72,7 @@ fn checkpoints(engine: &Engine, mib: usize, changed: usize) {
         assert!(copied <= (mib * MIB) as u64 && copied > 0);
     }
     let mut steps = Steps::start(&program, task.clone(), None).unwrap();
-    for _ in 0..2 {
+    for _ in 0..3 {
         chunk(&mut steps);
     }
     let begun = Instant::now();

@@ -63,7 +63,7 @@ fn a_planted_difference_is_found_at_its_gas() {
         // Between the two stretches of work, of 75,000 gas each.
         let before = a.program.start_gas() + 75_000;
         assert!((before..=total - 75_000).contains(&found.gas), "{} of {total}", found.gas);
-        assert_eq!(found.parts, [at_first], "{what}");
+        assert_eq!(found.parts[0], at_first, "{what}");
         assert!(found.place.contains("in "), "{}", found.place);
         // With one gas less there is no difference, and with the whole of it more may be seen.
         for (gas, differs) in [(found.gas - 1, false), (found.gas, true)] {

@@ -1,6 +1,8 @@
-//! A copy of linear memory as it was last hashed, by which changed pages are found without help of the kernel.
+//! Finds the pages of linear memory that have changed since it was last hashed, without help of the kernel.
 //!
-//! It costs as much memory again as the guest's pages that are not zero, and a comparison of all of them.
+//! A page that was the same twice is copied, and compared with its copy from then on, which takes a fraction of the
+//! time of hashing it. One that changes every time is only hashed. So it costs at most as much memory again as the
+//! guest's pages that are not zero, and nothing in a task whose state is looked at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,32 +18,46 @@ pub(crate) type Page = Arc<[u8]>;
 #[derive(Clone, Default)]
 pub(crate) struct MemoryCopy {
     tree: PageTree,
-    /// By number; `None` is a page of zeros.
-    pages: Vec<Option<Page>>,
+    pages: Vec<Known>,
+}
+
+/// What is known of a page.
+#[derive(Clone, Default)]
+enum Known {
+    /// Its bytes are zero.
+    #[default]
+    Zero,
+    /// Its hash alone.
+    Hash(Digest),
+    /// Its bytes.
+    Bytes(Page),
 }
 
 impl MemoryCopy {
     /// Takes over what has changed, and returns how many pages that were.
     pub(crate) fn update(&mut self, memory: &[u8]) -> usize {
         let mut changed = Vec::new();
-        self.pages.resize(memory.len() / PAGE, None);
-        for ((index, page), old) in (0..).zip(memory.chunks_exact(PAGE)).zip(&mut self.pages) {
-            let same = match old {
-                Some(old) => old[..] == *page,
-                None => *page == ZERO_PAGE,
+        self.pages.resize(memory.len() / PAGE, Known::Zero);
+        for ((index, page), known) in (0..).zip(memory.chunks_exact(PAGE)).zip(&mut self.pages) {
+            let same = match known {
+                Known::Zero => *page == ZERO_PAGE,
+                Known::Bytes(bytes) => bytes[..] == *page,
+                Known::Hash(_) => false,
             };
             if same {
                 continue;
             }
             if *page == ZERO_PAGE {
-                *old = None;
+                *known = Known::Zero;
                 changed.push((index, zero_leaf()));
                 continue;
             }
-            changed.push((index, leaf(page)));
-            match old.as_mut().and_then(Arc::get_mut) {
-                Some(old) => old.copy_from_slice(page),
-                None => *old = Some(page.into()),
+            let digest = leaf(page);
+            if matches!(known, Known::Hash(hash) if *hash == digest) {
+                *known = Known::Bytes(page.into());
+            } else {
+                *known = Known::Hash(digest);
+                changed.push((index, digest));
             }
         }
         let count = changed.len();
@@ -63,20 +79,22 @@ impl MemoryCopy {
         self.pages.len() as u32
     }
 
-    /// The bytes of a page; `None` for zeros.
-    pub(crate) fn page(&self, index: u32) -> Option<&Page> {
-        self.pages.get(index as usize).and_then(Option::as_ref)
+    /// The pages that are not zero. `memory` must be what was last looked at.
+    pub(crate) fn pages(&self, memory: &[u8]) -> BTreeMap<u32, Page> {
+        let known = (0..).zip(&self.pages).zip(memory.chunks_exact(PAGE));
+        known
+            .filter_map(|((index, known), page)| match known {
+                Known::Zero => None,
+                Known::Hash(_) => Some((index, page.into())),
+                Known::Bytes(bytes) => Some((index, bytes.clone())),
+            })
+            .collect()
     }
 
-    /// The pages that are not zero.
-    pub(crate) fn pages(&self) -> BTreeMap<u32, Page> {
-        let page = |(index, page): (u32, &Option<Page>)| page.clone().map(|page| (index, page));
-        (0..).zip(&self.pages).filter_map(page).collect()
-    }
-
-    /// Bytes that the copy takes.
+    /// Bytes that the copies take.
     pub(crate) fn bytes(&self) -> u64 {
-        self.pages.iter().flatten().count() as u64 * PAGE as u64
+        let copies = self.pages.iter().filter(|known| matches!(known, Known::Bytes(_)));
+        copies.count() as u64 * PAGE as u64
     }
 }
 
@@ -91,16 +109,17 @@ mod tests {
         assert_eq!(copy.update(&memory), 0);
         memory[PAGE + 3] = 9;
         memory[4 * PAGE] = 1;
-        assert_eq!(copy.update(&memory), 2);
-        assert_eq!(copy.update(&memory), 0);
-        let kept = copy.pages();
+        assert_eq!((copy.update(&memory), copy.bytes()), (2, 0));
+        assert_eq!((copy.update(&memory), copy.bytes()), (0, 2 * PAGE as u64));
+        assert_eq!((copy.update(&memory), copy.bytes()), (0, 2 * PAGE as u64));
+        let kept = copy.pages(&memory);
         memory[PAGE + 3] = 0;
         memory[4 * PAGE] = 2;
         memory.resize(7 * PAGE, 0);
         memory[6 * PAGE] = 5;
-        assert_eq!(copy.update(&memory), 3);
-        assert_eq!(copy.bytes(), 2 * PAGE as u64);
+        assert_eq!((copy.update(&memory), copy.bytes()), (3, 0));
         assert_eq!(kept[&4][0], 1, "what is held elsewhere is not written over");
+        assert_eq!(copy.pages(&memory).keys().copied().collect::<Vec<_>>(), [4, 6]);
         let mut fresh = MemoryCopy::default();
         fresh.update(&memory);
         assert_eq!(fresh.root(), copy.root());

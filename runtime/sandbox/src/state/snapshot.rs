@@ -18,7 +18,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(core: Core, memory: &MemoryCopy, live: &Live) -> Snapshot {
-        let pages = memory.pages().into_iter().map(|(index, page)| (index, Some(page))).collect();
+        let bytes = live.guest.handles.memory.data(&live.store);
+        let pages = memory.pages(bytes).into_iter().map(|(index, page)| (index, Some(page))).collect();
         let contents = written(&core, live);
         Snapshot { parts: Parts { core, pages, siblings: Vec::new(), contents } }
     }

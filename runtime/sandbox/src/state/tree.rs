@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use blake3::Hasher;
 use fizz_attest::{Digest, Domain};
 
 /// Bytes of a page.
@@ -20,11 +21,22 @@ pub(crate) static ZERO_PAGE: [u8; PAGE] = [0; PAGE];
 
 /// The leaf of a page.
 pub(crate) fn leaf(page: &[u8]) -> Digest {
-    Digest::of(Domain::StatePage, page)
+    static KEYED: OnceLock<Hasher> = OnceLock::new();
+    digest(&KEYED, Domain::StatePage, &[page])
 }
 
 fn node(left: &Digest, right: &Digest) -> Digest {
-    Digest::of_parts(Domain::StateNode, &[&left.0, &right.0])
+    static KEYED: OnceLock<Hasher> = OnceLock::new();
+    digest(&KEYED, Domain::StateNode, &[&left.0, &right.0])
+}
+
+/// [`Digest::of_parts`] with the domain's key made once: a node takes two thirds of the time.
+fn digest(keyed: &OnceLock<Hasher>, domain: Domain, parts: &[&[u8]]) -> Digest {
+    let mut hasher = keyed.get_or_init(|| Hasher::new_derive_key(domain.context())).clone();
+    parts.iter().for_each(|part| {
+        hasher.update(part);
+    });
+    Digest(*hasher.finalize().as_bytes())
 }
 
 /// The hashes of all-zero parts, by level from the leaves up.
@@ -54,6 +66,11 @@ pub(crate) struct PageTree {
 }
 
 impl PageTree {
+    /// The leaf of a page.
+    pub(crate) fn leaf(&self, page: u32) -> Digest {
+        self.at(0, page)
+    }
+
     fn at(&self, level: usize, index: u32) -> Digest {
         self.levels[level].get(&index).copied().unwrap_or(zeros()[level])
     }
@@ -159,6 +176,13 @@ mod tests {
         assert_ne!(tree.root(), one, "the place counts");
         tree.update([(8, leaf(&ZERO_PAGE))]);
         assert_eq!(tree.root(), empty);
+    }
+
+    #[test]
+    fn leaves_and_nodes_are_digests_of_their_domains() {
+        assert_eq!(leaf(&page(3)), Digest::of(Domain::StatePage, &page(3)));
+        let (a, b) = (Digest([1; 32]), Digest([2; 32]));
+        assert_eq!(node(&a, &b), Digest::of_parts(Domain::StateNode, &[&a.0, &b.0]));
     }
 
     #[test]
