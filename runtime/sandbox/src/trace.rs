@@ -120,13 +120,16 @@ impl Subject {
     }
 }
 
+/// The machine as a run left it: all but memory, the tree over memory, and the globals by index.
+type Left = (Core, PageTree, Vec<(u32, Vec<u8>)>);
+
 /// What a run left.
 struct State {
     /// `None` where the form cannot know whether the gas was used up before a trap.
     outcome: Option<Outcome>,
     gas: Option<u64>,
     /// `None` for a run that ended before its first instruction.
-    left: Option<(Core, PageTree, Vec<(u32, Vec<u8>)>)>,
+    left: Option<Left>,
     place: String,
 }
 

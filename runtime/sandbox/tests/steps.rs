@@ -1,4 +1,5 @@
 //! Tasks in steps: that a task stopped at any chunk and resumed elsewhere is the same task, bit for bit.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod common;
 
@@ -78,7 +79,9 @@ fn spec() -> TaskSpec {
 }
 
 /// Everything of a report that must be equal.
-fn essence(report: &TaskReport) -> (Outcome, u64, Vec<u8>, Vec<u8>, Vec<(String, Vec<u8>)>, u64) {
+type Essence = (Outcome, u64, Vec<u8>, Vec<u8>, Vec<(String, Vec<u8>)>, u64);
+
+fn essence(report: &TaskReport) -> Essence {
     let files =
         report.files.regular_files("/").into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect();
     (

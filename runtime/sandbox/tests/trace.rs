@@ -1,4 +1,5 @@
 //! Where two runs part: that a planted difference is found at its gas, with what differs.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod common;
 

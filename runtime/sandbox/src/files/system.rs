@@ -1,7 +1,6 @@
 //! The live file system of one run: open files and their bytes, with the job's quotas. Names are in `names`.
 
 mod names;
-
 mod state;
 
 use std::collections::BTreeMap;

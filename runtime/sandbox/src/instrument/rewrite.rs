@@ -10,9 +10,7 @@ use wasmparser::{Parser, Payload};
 
 use super::examine::ModuleFacts;
 use super::function::{self, Globals};
-use super::{
-    ENDING_EXPORT, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant, global_export,
-};
+use super::{ENDING_EXPORT, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant, global_export};
 
 type Error = reencode::Error<std::convert::Infallible>;
 

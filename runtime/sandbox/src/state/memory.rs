@@ -70,6 +70,7 @@ impl MemoryCopy {
         self.tree.root()
     }
 
+    #[expect(dead_code, reason = "parts of a state are made by what comes next")]
     pub(crate) fn tree(&self) -> &PageTree {
         &self.tree
     }
