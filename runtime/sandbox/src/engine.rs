@@ -15,6 +15,9 @@ use crate::{gpu, wasi};
 /// Version of wasmtime that is linked in. A test compares it with the lock file.
 pub(crate) const WASMTIME_VERSION: &str = "48.0.8";
 
+/// The interpreter's target on machines like this one.
+const PULLEY: &str = if cfg!(target_endian = "big") { "pulley64be" } else { "pulley64" };
+
 /// Compiles and runs modules. Cheap to clone; one per process is enough.
 #[derive(Clone)]
 pub struct Engine {
@@ -27,18 +30,94 @@ struct Shared {
     stacks: Stacks,
 }
 
+/// How the engine turns modules into code. Nothing here changes a bit of any result: equal modules and tasks give equal
+/// outcomes, outputs and gas under every setting, which is what makes one setting a second opinion on another.
+///
+/// ```
+/// use fizz_sandbox::{Backend, Engine, EngineSettings};
+///
+/// let interpreter = EngineSettings { backend: Backend::Interpreter, ..EngineSettings::default() };
+/// let engine = Engine::with_settings(interpreter)?;
+/// # Ok::<(), fizz_sandbox::EngineError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// What the code is for.
+    pub backend: Backend,
+    /// How much work goes into making it fast.
+    pub optimization: Optimization,
+    /// Whether the functions of one module are compiled on as many threads as there are processors.
+    pub parallel_compilation: bool,
+}
+
+/// What compiled code runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// This machine's processor.
+    #[default]
+    Native,
+    /// The engine's portable interpreter of byte code (Pulley), many times slower. It shares the compiler's front and
+    /// middle with [`Native`](Self::Native), and none of what comes after: instruction selection, the processor.
+    Interpreter,
+}
+
+/// How hard the compiler tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Optimization {
+    /// As little as there is: the shortest way to code, which is larger and slower.
+    None,
+    /// Fast code.
+    #[default]
+    Speed,
+}
+
+impl Default for EngineSettings {
+    /// What nodes run: native code, optimised, compiled on all processors.
+    fn default() -> Self {
+        EngineSettings {
+            backend: Backend::default(),
+            optimization: Optimization::default(),
+            parallel_compilation: true,
+        }
+    }
+}
+
+impl EngineSettings {
+    fn apply(self, config: &mut Config) -> wasmtime::Result<()> {
+        if self.backend == Backend::Interpreter {
+            config.target(PULLEY)?;
+        }
+        config.cranelift_opt_level(match self.optimization {
+            Optimization::None => OptLevel::None,
+            Optimization::Speed => OptLevel::Speed,
+        });
+        config.parallel_compilation(self.parallel_compilation);
+        Ok(())
+    }
+}
+
 /// The engine could not be set up on this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the WebAssembly engine: {0}")]
 pub struct EngineError(String);
 
 impl Engine {
-    /// Sets the engine up.
+    /// Sets the engine up with the default settings.
     ///
     /// # Errors
     /// When this machine cannot run it: an unsupported processor, or no memory for its tables.
     pub fn new() -> Result<Engine, EngineError> {
-        Engine::of(&config())
+        Engine::with_settings(EngineSettings::default())
+    }
+
+    /// Sets the engine up.
+    ///
+    /// # Errors
+    /// When this machine cannot run it: an unsupported processor, or no memory for its tables.
+    pub fn with_settings(settings: EngineSettings) -> Result<Engine, EngineError> {
+        let mut config = config();
+        settings.apply(&mut config).map_err(|error| EngineError(format!("{error:#}")))?;
+        Engine::of(&config)
     }
 
     /// An engine like ours that makes every NaN canonical itself: the oracle for ours, which must show the same bits.
@@ -50,7 +129,7 @@ impl Engine {
     }
 
     fn of(config: &Config) -> Result<Engine, EngineError> {
-        let failed = |error: wasmtime::Error| EngineError(error.to_string());
+        let failed = |error: wasmtime::Error| EngineError(format!("{error:#}"));
         let engine = wasmtime::Engine::new(config).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker).map_err(failed)?;

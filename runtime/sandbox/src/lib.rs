@@ -50,7 +50,7 @@ mod task;
 pub mod trace;
 mod wasi;
 
-pub use engine::{Engine, EngineError, engine_info, profile};
+pub use engine::{Backend, Engine, EngineError, EngineSettings, Optimization, engine_info, profile};
 pub use files::{Files, FilesError};
 pub use instrument::{
     COST_TABLE_VERSION, COSTS, CostTable, INSTRUMENTATION_VERSION, ModuleError, ModuleLimits,

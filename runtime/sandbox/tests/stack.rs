@@ -1,17 +1,30 @@
-//! The metered stack is always met before the native one.
+//! The metered stack is always met before the native one, and at the same call whatever runs the guest.
 
 mod common;
 
-use common::{module_with, run_task, task};
+use common::{every_engine, module_with, run_task, task};
 use fizz_attest::{Outcome, TrapKind};
+use fizz_sandbox::{ModuleLimits, Program, run};
 
-/// Runs a recursion with the largest stack there is.
+/// Runs a recursion with the largest stack there is, under every setting of the engine.
 fn overflow(fields: &str, body: &str) {
     let mut task = task();
     task.limits.stack_bytes = u64::MAX;
     task.limits.gas = 100_000_000_000;
-    let report = run_task(&module_with(fields, body), task);
-    assert_eq!(report.outcome, Outcome::Trapped { kind: TrapKind::StackOverflow });
+    let wasm = wat::parse_str(module_with(fields, body)).unwrap();
+    let mut first = None;
+    for (settings, engine) in every_engine() {
+        let program = Program::compile(engine, &wasm, &ModuleLimits::default()).unwrap();
+        let report =
+            run(&program, task.clone(), None, None).unwrap_or_else(|fault| panic!("{settings:?}: {fault}"));
+        assert_eq!(
+            report.outcome,
+            Outcome::Trapped { kind: TrapKind::StackOverflow },
+            "{settings:?}: {:?}",
+            report.diagnostic
+        );
+        assert_eq!(*first.get_or_insert(report.gas), report.gas, "{settings:?}");
+    }
 }
 
 #[test]

@@ -5,12 +5,30 @@ pub(crate) mod script;
 
 use std::sync::OnceLock;
 
-use fizz_sandbox::{Engine, ModuleLimits, Program, ProgramError, TaskReport, TaskSpec, run};
+use fizz_sandbox::{
+    Backend, Engine, EngineSettings, ModuleLimits, Optimization, Program, ProgramError, TaskReport, TaskSpec,
+    run,
+};
 
 /// One engine for all tests of a binary.
 pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| Engine::new().expect("an engine"))
+}
+
+/// An engine for every setting there is, the default one first.
+pub(crate) fn every_engine() -> &'static [(EngineSettings, Engine)] {
+    static ENGINES: OnceLock<Vec<(EngineSettings, Engine)>> = OnceLock::new();
+    ENGINES.get_or_init(|| {
+        let mut engines = vec![(EngineSettings::default(), engine().clone())];
+        for backend in [Backend::Native, Backend::Interpreter] {
+            for optimization in [Optimization::Speed, Optimization::None] {
+                let settings = EngineSettings { backend, optimization, parallel_compilation: false };
+                engines.push((settings, Engine::with_settings(settings).expect("an engine")));
+            }
+        }
+        engines
+    })
 }
 
 /// Assembles and compiles.
