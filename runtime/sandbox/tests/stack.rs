@@ -11,10 +11,10 @@ fn overflow(fields: &str, body: &str) {
     let mut task = task();
     task.limits.stack_bytes = u64::MAX;
     task.limits.gas = 100_000_000_000;
-    let wasm = wat::parse_str(module_with(fields, body)).unwrap();
+    let wasm = wat::parse_str(module_with(fields, body)).expect("a module");
     let mut first = None;
     for (settings, engine) in every_engine() {
-        let program = Program::compile(engine, &wasm, &ModuleLimits::default()).unwrap();
+        let program = Program::compile(engine, &wasm, &ModuleLimits::default()).expect("a good module");
         let report =
             run(&program, task.clone(), None, None).unwrap_or_else(|fault| panic!("{settings:?}: {fault}"));
         assert_eq!(

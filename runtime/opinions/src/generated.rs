@@ -1,0 +1,70 @@
+//! Modules that nobody wrote, from fixed seeds: every operator that may be used, in senseless combinations.
+
+use arbitrary::Unstructured;
+use wasm_smith::{Config, Module};
+
+use crate::corpus::Entry;
+
+/// Modules of the small corpus, and of the full one.
+const SMALL: u64 = 60;
+const FULL: u64 = 1000;
+
+/// What every module must have.
+const SHAPE: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+
+pub(crate) fn entries() -> Vec<Entry> {
+    let shape = wat::parse_str(SHAPE).expect("a module");
+    (0..FULL)
+        .filter_map(|seed| {
+            let wasm = module(seed, &shape)?;
+            let mut entry = Entry::new(format!("generated-{seed:04}"), wasm, &[]);
+            entry.small = seed < SMALL;
+            // Generated loops seldom end.
+            entry.task.limits.gas = 300_000;
+            entry.task.limits.memory_bytes = 16 << 16;
+            entry.task.limits.stack_bytes = 64 << 10;
+            Some(entry)
+        })
+        .collect()
+}
+
+/// `None` when the seed's bytes do not last.
+fn module(seed: u64, shape: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 6000];
+    blake3::Hasher::new_derive_key("fizz opinions: a generated module")
+        .update(&seed.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    let config = Config {
+        exports: Some(shape.to_vec()),
+        max_imports: 0,
+        max_memories: 0,
+        min_funcs: 3,
+        max_funcs: 8,
+        max_instructions: 300,
+        max_tables: 2,
+        max_table_elements: 100,
+        max_memory32_bytes: 16 << 16,
+        memory64_enabled: false,
+        threads_enabled: false,
+        shared_everything_threads_enabled: false,
+        relaxed_simd_enabled: false,
+        gc_enabled: false,
+        custom_page_sizes_enabled: false,
+        wide_arithmetic_enabled: false,
+        exceptions_enabled: true,
+        tail_call_enabled: true,
+        ..Config::default()
+    };
+    let module = Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
+    Some(module.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn most_seeds_give_a_module() {
+        let entries = super::entries();
+        assert!(entries.len() as u64 > super::FULL * 9 / 10, "{} modules", entries.len());
+    }
+}
