@@ -5,6 +5,7 @@
 //! toolchain. Bytes in, nothing out; every function is deterministic.
 
 mod blob;
+mod files;
 mod frame;
 mod gpu_stream;
 mod guest;
@@ -29,6 +30,7 @@ mod instrument;
 mod protocol;
 
 pub use blob::blob;
+pub use files::files;
 pub use frame::frame;
 pub use gpu_stream::gpu_stream;
 pub use guest::guest;
@@ -43,7 +45,7 @@ pub use shader::shader;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -52,6 +54,7 @@ pub const TARGETS: [Target; 10] = [
     ("shader", shader),
     ("module", module),
     ("guest", guest),
+    ("files", files),
     ("program", program),
     ("session", session),
 ];

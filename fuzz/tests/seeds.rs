@@ -51,6 +51,23 @@ fn make() -> Seeds {
     let calls =
         [31, 3, 0, 10, 1, 0, 0, 0, 0, 26, 4, 0, 9, 21, 3, 2, 13, 0, 4, 37, 0, 3, 2, 5, 35, 4, 3, 13, 8, 4];
     seeds.add("guest", "files", calls);
+    // Make and open a file, write twice, seek, read, make a folder and a link, move, list, stat, remove, close.
+    let calls = [
+        [0, 0, 0, 1, 1, 3],
+        [9, 0, 9, 0, 0, 0],
+        [9, 0, 5, 3, 0, 0],
+        [12, 0, 0, 0, 0, 0],
+        [7, 0, 20, 0, 0, 0],
+        [23, 0, 1, 0, 0, 0],
+        [30, 0, 5, 4, 0, 0],
+        [28, 0, 0, 0, 8, 0],
+        [20, 0, 47, 0, 0, 0],
+        [20, 0, 47, 2, 0, 0],
+        [24, 0, 5, 1, 0, 0],
+        [31, 0, 3, 0, 0, 0],
+        [5, 0, 0, 0, 0, 0],
+    ];
+    seeds.add("files", "calls", calls.concat());
     seeds.0
 }
 
