@@ -17,6 +17,7 @@ mod receipt;
 mod repeat;
 mod session;
 mod shader;
+mod steps;
 
 // Private parts of the crates, which their interfaces rightly do not show.
 #[allow(dead_code, unreachable_pub)]
@@ -40,12 +41,13 @@ pub use program::program;
 pub use receipt::receipt;
 pub use session::session;
 pub use shader::shader;
+pub use steps::{resume, snapshot};
 
 /// A fuzz target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -57,4 +59,6 @@ pub const TARGETS: [Target; 11] = [
     ("files", files),
     ("program", program),
     ("session", session),
+    ("snapshot", snapshot),
+    ("resume", resume),
 ];

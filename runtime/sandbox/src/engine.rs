@@ -1,15 +1,16 @@
 //! The wasmtime engine, with every proposal and every setting that could matter set by hand.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use fizz_attest::{EngineInfo, Profile};
+use fizz_attest::{EngineInfo, HostFault, Profile};
 use wasmtime::{Collector, Config, Inlining, Linker, OptLevel, Strategy};
 
 use crate::features::{ALLOWED, REFUSED, allowed_names};
 use crate::host::Host;
 use crate::instrument::{COSTS, INSTRUMENTATION_VERSION};
 use crate::stack::{Stacks, WASM_STACK};
+use crate::task::Fault;
 use crate::{gpu, wasi};
 
 /// Version of wasmtime that is linked in. A test compares it with the lock file.
@@ -28,6 +29,8 @@ struct Shared {
     engine: wasmtime::Engine,
     linker: Linker<Host>,
     stacks: Stacks,
+    /// Made when a chunk is first run from a part of its memory: it knows modules with a second memory.
+    tracking: OnceLock<Result<(wasmtime::Engine, Linker<Host>), Fault>>,
 }
 
 /// How the engine turns modules into code. Nothing here changes a bit of any result: equal modules and tasks give equal
@@ -131,10 +134,23 @@ impl Engine {
     fn of(config: &Config) -> Result<Engine, EngineError> {
         let failed = |error: wasmtime::Error| EngineError(format!("{error:#}"));
         let engine = wasmtime::Engine::new(config).map_err(failed)?;
-        let mut linker = Linker::new(&engine);
-        wasi::add_to_linker(&mut linker).map_err(failed)?;
-        gpu::add_to_linker(&mut linker).map_err(failed)?;
-        Ok(Engine { shared: Arc::new(Shared { engine, linker, stacks: Stacks::default() }) })
+        let linker = linker(&engine).map_err(failed)?;
+        let (stacks, tracking) = (Stacks::default(), OnceLock::new());
+        Ok(Engine { shared: Arc::new(Shared { engine, linker, stacks, tracking }) })
+    }
+
+    /// The engine for the tracked form of modules, which has a second memory.
+    pub(crate) fn tracking(&self) -> Result<&(wasmtime::Engine, Linker<Host>), Fault> {
+        let made = self.shared.tracking.get_or_init(|| {
+            let mut config = config();
+            config.wasm_multi_memory(true);
+            let made = wasmtime::Engine::new(&config).and_then(|engine| {
+                let linker = linker(&engine)?;
+                Ok((engine, linker))
+            });
+            made.map_err(|error| Fault { kind: HostFault::Internal, detail: error.to_string() })
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -174,6 +190,13 @@ pub fn engine_info() -> EngineInfo {
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         fizz: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    wasi::add_to_linker(&mut linker)?;
+    gpu::add_to_linker(&mut linker)?;
+    Ok(linker)
 }
 
 /// Proposals are turned on by default from one version of the engine to the next, so each is set, on or off.

@@ -7,7 +7,7 @@ use crate::gpu::Gpu;
 use crate::instrument::COSTS;
 use crate::limiter::Limiter;
 use crate::task::Observer;
-use crate::wasi::Wasi;
+use crate::wasi::{HostPages, Wasi};
 
 /// Why the host ended a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,8 @@ pub(crate) struct Host {
     pub(crate) limiter: Limiter,
     pub(crate) handles: Option<Handles>,
     pub(crate) observer: Option<Box<dyn Observer>>,
+    /// Set where it matters which pages of memory host calls touch.
+    pub(crate) pages: Option<HostPages>,
 }
 
 impl Host {
@@ -136,6 +138,7 @@ impl Host {
             limiter: Limiter::new(limits),
             handles: None,
             observer,
+            pages: None,
         }
     }
 }

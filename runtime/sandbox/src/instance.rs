@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use fizz_attest::{HostFault, LimitKind, Limits, Outcome, TrapKind};
 use fizz_gpu_abi::host::Sessions;
-use wasmtime::{Global, Instance, Store, ThrownException, Trap, Val};
+use wasmtime::{Global, Instance, Memory, Store, ThrownException, Trap, Val};
 
 use crate::files::{FileError, Files};
 use crate::gpu::{self, Gpu};
 use crate::host::{Ending, Handles, Host, clamped};
 use crate::instrument::{
     ENDING_EXPORT, ENDING_STACK, ENDING_UNREACHABLE, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT,
-    Variant, global_export,
+    TOUCHED_EXPORT, Variant, global_export,
 };
 use crate::outcome::{TrapClass, classify};
 use crate::program::Program;
@@ -71,7 +71,8 @@ pub(crate) fn begin(
             other => internal(format!("GPU session refused: {other:?}")),
         })?;
     let host = Host::new(limits, wasi, gpu, observer);
-    let mut store = Store::new(program.engine().wasmtime(), host);
+    let instance_pre = program.instance_pre(variant)?;
+    let mut store = Store::new(instance_pre.module().engine(), host);
     store.limiter(|host| &mut host.limiter);
     let started = Instant::now();
     let limit = clamped(limits.gas);
@@ -80,7 +81,7 @@ pub(crate) fn begin(
         let gas = limit.cast_unsigned();
         return Ok(Begun::Over(Box::new(report(store, Outcome::OutOfGas, gas, None, 0, started.elapsed()))));
     }
-    let instance = match program.instance_pre(variant)?.instantiate(&mut store) {
+    let instance = match instance_pre.instantiate(&mut store) {
         Ok(instance) => instance,
         Err(error) => {
             // A segment that does not fit is the guest's; all else is memory that the host does not have.
@@ -107,6 +108,8 @@ pub(crate) struct Guest {
     stack: Global,
     pages: Global,
     ending: Global,
+    /// Where the tracked form notes pages.
+    pub(crate) touched: Option<Memory>,
     pub(crate) handles: Handles,
 }
 
@@ -119,7 +122,8 @@ impl Guest {
         let memory = instance.get_memory(&mut *store, "memory").ok_or_else(|| missing("memory"))?;
         let handles = Handles { memory, gas };
         store.data_mut().handles = Some(handles);
-        Ok(Guest { instance, gas, stack, pages, ending, handles })
+        let touched = instance.get_memory(&mut *store, TOUCHED_EXPORT);
+        Ok(Guest { instance, gas, stack, pages, ending, touched, handles })
     }
 }
 
@@ -216,7 +220,7 @@ impl Live {
         let used = if outcome == Outcome::OutOfGas { limit } else { limit - remaining };
         let gas = used.cast_unsigned();
         let diagnostic = diagnostic.filter(|_| matches!(outcome, Outcome::Trapped { .. }));
-        let gas_is_exact = variant == Variant::WriteThrough || gas_is_exact(&store, &outcome);
+        let gas_is_exact = variant != Variant::Fast || gas_is_exact(&store, &outcome);
         Ok(Finished { report: report(store, outcome, gas, diagnostic, peak, elapsed), gas_is_exact })
     }
 }

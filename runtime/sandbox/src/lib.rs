@@ -58,5 +58,5 @@ pub use instrument::{
 pub use program::{Program, ProgramError};
 pub use run::run;
 pub use state::{ResumeError, Snapshot, SnapshotError};
-pub use steps::{Progress, Steps};
+pub use steps::{Opened, Opening, OpeningError, Progress, Steps};
 pub use task::{Fault, Observer, TaskReport, TaskSpec};

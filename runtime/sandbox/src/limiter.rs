@@ -90,7 +90,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memories(&self) -> usize {
-        // The guest's and the engine's own.
-        2
+        // The guest's, the engine's own, and the one in which touched pages are noted.
+        3
     }
 }

@@ -8,7 +8,7 @@ use wasmtime::{InstancePre, Module};
 use crate::Engine;
 use crate::host::Host;
 use crate::instrument::{
-    COSTS, GPU_MODULE, ModuleError, ModuleFacts, ModuleLimits, Variant, WASI_MODULE, examine, rewrite,
+    COSTS, GPU_MODULE, ModuleError, ModuleFacts, ModuleLimits, Variant, WASI_MODULE, examine, rewrite, track,
 };
 use crate::task::Fault;
 use crate::{gpu, wasi};
@@ -27,6 +27,7 @@ struct Shared {
     facts: ModuleFacts,
     fast: InstancePre<Host>,
     write_through: OnceLock<Result<InstancePre<Host>, Fault>>,
+    tracked: OnceLock<Result<InstancePre<Host>, Fault>>,
 }
 
 /// A module could not be made into a program.
@@ -72,6 +73,7 @@ impl Program {
                 facts,
                 fast,
                 write_through: OnceLock::new(),
+                tracked: OnceLock::new(),
             }),
         })
     }
@@ -134,6 +136,17 @@ impl Program {
                 });
                 pre.as_ref().map_err(Clone::clone)
             }
+            Variant::Tracked => {
+                let pre = self.shared.tracked.get_or_init(|| {
+                    let Shared { wasm, facts, engine, .. } = &*self.shared;
+                    let (engine, linker) = engine.tracking()?;
+                    let instrumented = rewrite(wasm, facts, Variant::Tracked).map_err(internal)?;
+                    let tracked = track(&instrumented, facts).map_err(internal)?;
+                    let module = Module::new(engine, &tracked).map_err(|error| fault(&error))?;
+                    linker.instantiate_pre(&module).map_err(|error| fault(&error))
+                });
+                pre.as_ref().map_err(Clone::clone)
+            }
         }
     }
 }
@@ -146,6 +159,10 @@ impl std::fmt::Debug for Program {
             .field("imports_gpu", &self.imports_gpu())
             .finish()
     }
+}
+
+fn internal(detail: String) -> Fault {
+    Fault { kind: HostFault::Internal, detail: format!("instrumentation: {detail}") }
 }
 
 fn fault(error: &wasmtime::Error) -> Fault {

@@ -3,80 +3,12 @@
 
 mod common;
 
-use common::{compile, module_with, program, task};
+use common::{compile, module_with, program, step_guest as guest, step_task as spec, task};
 use fizz_attest::{Boundary, LimitKind, Outcome, TrapKind};
 use fizz_sandbox::{
     Files, ModuleError, Program, ProgramError, Progress, ResumeError, Snapshot, SnapshotError, Steps,
     TaskReport, TaskSpec, run,
 };
-
-/// A guest that keeps something of everything that is state: memory, a hidden global of each type, open files with
-/// offsets and flags, a listing, an unlinked file, standard input, random bytes, sleep, growth, output.
-fn guest(step: &str, last: u32) -> String {
-    let fields = format!(
-        r#"
-        (global $count (mut i32) (i32.const 0))
-        (global $long (mut i64) (i64.const 1))
-        (global $float (mut f64) (f64.const 0.5))
-        (global $single (mut f32) (f32.const 0.5))
-        (global $vector (mut v128) (v128.const i64x2 1 2))
-        (global $constant i32 (i32.const 5))
-        (data (i32.const 100) "file")
-        (data (i32.const 110) "gone")
-        ;; One iovec: 16 bytes at 1024.
-        (data (i32.const 200) "\00\04\00\00\10\00\00\00")
-        (data (i32.const 300) "a few words of the text segment")
-        (func $open (param $name i32) (param $fdflags i32) (result i32)
-            (drop (call $path_open (i32.const 3) (i32.const 0) (local.get $name) (i32.const 4)
-                (i32.const 1) (i64.const 0x1fffffff) (i64.const 0) (local.get $fdflags) (i32.const 400)))
-            (i32.load (i32.const 400)))
-        (func $write (param $fd i32)
-            (drop (call $fd_write (local.get $fd) (i32.const 200) (i32.const 1) (i32.const 404))))
-        (func $step (export "fizz_step") (result i32)
-            (local $at i32)
-            (global.set $count (i32.add (global.get $count) (i32.const 1)))
-            (global.set $long (i64.mul (global.get $long) (i64.const 0x9E3779B97F4A7C15)))
-            (global.set $float (f64.add (global.get $float) (f64.const 0.25)))
-            (global.set $single (f32.mul (global.get $single) (f32.const 1.5)))
-            (global.set $vector (i64x2.add (global.get $vector) (global.get $vector)))
-            ;; Eight random bytes, the time, eight bytes of standard input, and the globals, at 1024.
-            (drop (call $random_get (i32.const 1024) (i32.const 5)))
-            (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 1032)))
-            (i32.store (i32.const 500) (i32.const 510))
-            (i32.store (i32.const 504) (i32.const 3))
-            (drop (call $fd_read (i32.const 0) (i32.const 500) (i32.const 1) (i32.const 520)))
-            (i64.store (i32.const 1024) (i64.xor (i64.load (i32.const 1024)) (global.get $long)))
-            (call $write (i32.const 4))
-            (call $write (i32.const 5))
-            (call $write (i32.const 6))
-            (call $write (i32.const 1))
-            ;; Goes on with the listing of the root, one entry at a time.
-            (drop (call $fd_readdir (i32.const 3) (i32.const 600) (i32.const 28)
-                (i64.extend_i32_u (i32.sub (global.get $count) (i32.const 1))) (i32.const 700)))
-            (i32.store (i32.const 1024) (i32.load (i32.const 600)))
-            (call $write (i32.const 2))
-            ;; One page more in each step, of which every second is written to.
-            (local.set $at (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
-            (if (i32.and (global.get $count) (i32.const 1))
-                (then (v128.store (local.get $at) (global.get $vector))))
-            {step}
-            (i32.lt_u (global.get $count) (i32.const {last})))"#
-    );
-    let start = r#"
-        (drop (call $open (i32.const 100) (i32.const 0)))
-        (drop (call $open (i32.const 110) (i32.const 0)))
-        (drop (call $open (i32.const 100) (i32.const 1)))
-        (drop (call $path_unlink_file (i32.const 3) (i32.const 110) (i32.const 4)))"#;
-    module_with(&fields, start)
-}
-
-fn spec() -> TaskSpec {
-    let mut files = Files::new();
-    for name in ["/a", "/b/c", "/b/d", "/z"] {
-        files.insert(name, format!("input {name}")).unwrap();
-    }
-    TaskSpec { files, stdin: (0..=99).collect::<Vec<u8>>().into(), chunk_gas: 60_000, ..task() }
-}
 
 /// Everything of a report that must be equal.
 type Essence = (Outcome, u64, Vec<u8>, Vec<u8>, Vec<(String, Vec<u8>)>, u64);

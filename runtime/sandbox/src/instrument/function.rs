@@ -99,7 +99,7 @@ pub(super) fn instrument(
     let own = facts.functions[index];
     let straight = plan.is_straight_leaf() && plan.segments[0].cost < UNCHECKED_LEAF;
     // A function that catches re-reads the global at its landings, so the global must always be current there.
-    let write_through = variant == Variant::WriteThrough || plan.catches;
+    let write_through = variant != Variant::Fast || plan.catches;
     groups.extend([(1, ValType::I64), (2, ValType::I32)]);
     let fixes = if own.makes_nans { nan::fixes(facts, type_index, body)? } else { Fixes::default() };
     let temporaries = fixes.add_temporaries(&mut groups, locals + 3);

@@ -16,12 +16,14 @@ mod plan;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+mod track;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
 pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
 pub use examine::{ModuleError, ModuleLimits};
 pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
 pub(crate) use rewrite::rewrite;
+pub(crate) use track::{MISSING, PRESENT, TOUCHED, TOUCHED_EXPORT, track};
 
 /// Version of what the pass does to a module, apart from the numbers of the cost table. It stands in the profile.
 pub const INSTRUMENTATION_VERSION: u32 = 2;
@@ -55,4 +57,6 @@ pub(crate) enum Variant {
     Fast,
     /// The same charges, but the global is written with every one of them, so that it is exact after any trap.
     WriteThrough,
+    /// The write-through form with every page noted that the guest touches, as [`track`] makes it.
+    Tracked,
 }

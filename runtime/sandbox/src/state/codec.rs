@@ -55,7 +55,6 @@ pub(crate) struct Parts {
 pub(crate) enum Kind {
     /// All pages but those of zeros, and no siblings.
     Whole,
-    #[expect(dead_code, reason = "parts of a state are made by what comes next")]
     /// Some pages, with the siblings that lead to the root.
     Part,
 }

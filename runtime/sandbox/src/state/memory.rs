@@ -70,11 +70,6 @@ impl MemoryCopy {
         self.tree.root()
     }
 
-    #[expect(dead_code, reason = "parts of a state are made by what comes next")]
-    pub(crate) fn tree(&self) -> &PageTree {
-        &self.tree
-    }
-
     /// Pages of the memory, those of zeros included.
     pub(crate) fn len(&self) -> u32 {
         self.pages.len() as u32

@@ -11,9 +11,10 @@ mod snapshot;
 mod tree;
 
 pub use codec::SnapshotError;
+pub(crate) use codec::{Kind, Parts};
 pub(crate) use core::{Core, split_globals, task_digest};
 pub(crate) use memory::MemoryCopy;
 pub use restore::ResumeError;
 pub(crate) use restore::restore;
 pub use snapshot::Snapshot;
-pub(crate) use tree::PageTree;
+pub(crate) use tree::{PageTree, ZERO_PAGE, leaf as page_leaf, root_of};

@@ -114,7 +114,6 @@ impl PageTree {
     }
 
     /// What must be known beside these leaves to compute the root: by level from the leaves up, by rising place.
-    #[cfg_attr(not(test), expect(dead_code, reason = "parts of a state are made by what comes next"))]
     pub(crate) fn siblings(&self, pages: &BTreeSet<u32>) -> Vec<Digest> {
         let mut found = Vec::new();
         let mut known = pages.clone();

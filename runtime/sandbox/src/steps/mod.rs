@@ -5,6 +5,7 @@
 //! stack is empty, so that memory, globals and what the host keeps are the whole state. A chunk ends at the first
 //! return to the host after the job's gas for a chunk.
 
+mod opening;
 mod stepper;
 
 use fizz_attest::{Boundary, Digest};
@@ -14,6 +15,7 @@ use crate::instrument::Variant;
 use crate::program::Program;
 use crate::state::{ResumeError, Snapshot};
 use crate::task::{Fault, Observer, TaskReport, TaskSpec};
+pub use opening::{Opened, Opening, OpeningError};
 use stepper::ChunkEnd;
 pub(crate) use stepper::Stepper;
 

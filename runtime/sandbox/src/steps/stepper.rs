@@ -28,8 +28,8 @@ enum Stage {
     Ended,
 }
 
-struct Running {
-    live: Live,
+pub(super) struct Running {
+    pub(super) live: Live,
     task: Digest,
     memory: MemoryCopy,
     streams: StreamHashes,
@@ -88,15 +88,7 @@ impl Stepper {
             return Err(ResumeError::Impossible("the task ends before its first instruction"));
         };
         restore(&mut live, program, &task, &snapshot.parts)?;
-        let running = Running {
-            live: *live,
-            task: core.task,
-            memory: MemoryCopy::default(),
-            streams: StreamHashes::default(),
-            chunk: core.chunk,
-            chunk_start: core.gas,
-            began: true,
-        };
+        let running = Running::resumed(*live, core, MemoryCopy::default());
         Ok(Stepper {
             program: program.clone(),
             task,
@@ -217,8 +209,21 @@ fn call_step(live: &mut Live) -> wasmtime::Result<bool> {
 }
 
 impl Running {
+    /// An instance that was brought into a state.
+    pub(super) fn resumed(live: Live, core: &Core, memory: MemoryCopy) -> Running {
+        Running {
+            live,
+            task: core.task,
+            memory,
+            streams: StreamHashes::default(),
+            chunk: core.chunk,
+            chunk_start: core.gas,
+            began: true,
+        }
+    }
+
     /// Steps until a chunk is over (`true`) or the task is.
-    fn steps(&mut self, program: &Program, chunk_gas: u64) -> wasmtime::Result<bool> {
+    pub(super) fn steps(&mut self, program: &Program, chunk_gas: u64) -> wasmtime::Result<bool> {
         if !self.began {
             call_first(&mut self.live, program)?;
             self.began = true;

@@ -54,6 +54,9 @@ macro_rules! link {
                 |mut caller: Caller<'_, Host>, $($arg: $ty),*| -> wasmtime::Result<i32> {
                     $($(let $arg = $map($arg);)?)*
                     host_call(&mut caller, |host, memory| {
+                        if host.pages.is_some() {
+                            host.touch(stringify!($name), memory, &[$(i64::from($arg)),*])?;
+                        }
                         let mut memory = GuestMemory::Unshared(memory);
                         let call = abi::$name(host, &mut memory, $($arg),*);
                         let result = wiggle::run_in_dummy_executor(call);

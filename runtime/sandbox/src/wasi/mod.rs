@@ -16,12 +16,14 @@ mod process;
 mod rights;
 mod snapshot;
 mod state;
+mod touch;
 
 use blake3::OutputReader;
 use bytes::Bytes;
 use fizz_attest::Domain;
 pub(crate) use link::{add_to_linker, is_served};
 pub(crate) use state::{StreamHashes, WasiState};
+pub(crate) use touch::HostPages;
 use wasi_common::StringArray;
 
 use crate::files::{FileError, System};
