@@ -41,7 +41,7 @@ pub use program::program;
 pub use receipt::receipt;
 pub use session::session;
 pub use shader::shader;
-pub use steps::{resume, snapshot};
+pub use steps::{SCRIPT, resume, snapshot, stored};
 
 /// A fuzz target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));

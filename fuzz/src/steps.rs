@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use fizz_sandbox::{Engine, Files, ModuleLimits, Opening, Program, Progress, Snapshot, Steps, TaskReport, TaskSpec, run};
+use fizz_sandbox::{
+    Engine, Files, ModuleLimits, Opening, Program, Progress, Snapshot, Steps, TaskReport, TaskSpec, run,
+};
 
 /// A guest that keeps something of all that is state. Each step is told what to do by a byte of standard input.
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
@@ -28,11 +30,25 @@ fn spec(script: &[u8]) -> TaskSpec {
     spec
 }
 
+/// A script that opens, writes, lists, grows and divides, as a seed.
+pub const SCRIPT: &[u8] = b"\x40\x54\x34\x15\x1b\x1c\x0d\x8a\x0e\x40\x18\x47\x21\x50\x60\x0d";
+
+/// A snapshot and an opening of the guest in the middle of [`SCRIPT`], as seeds.
+pub fn stored() -> [Vec<u8>; 2] {
+    let task = spec(SCRIPT);
+    let mut steps = Steps::start(&PROGRAM, task.clone(), None).expect("no fault");
+    for _ in 0..2 {
+        steps.next_chunk().expect("no fault");
+    }
+    let snapshot = steps.snapshot().expect("no fault").expect("a state");
+    let opening = Opening::of(&PROGRAM, task, &snapshot).expect("a state of this task");
+    [snapshot.encode(), opening.encode()]
+}
+
 /// Bytes that may be a snapshot or an opening: what decodes encodes to the same bytes, and resuming it neither panics
 /// nor changes which state it is.
 pub fn snapshot(data: &[u8]) {
-    let task = spec(b"\x01\x02\x03\x04\x05\x06\x07\x08\x09");
-    let small = || TaskSpec { limits: fizz_attest::Limits { gas: 20_000_000, ..task.limits.clone() }, ..task.clone() };
+    let small = || spec(SCRIPT);
     if let Ok(snapshot) = Snapshot::decode(data) {
         assert_eq!(snapshot.encode(), data);
         if let Ok(mut steps) = Steps::resume(&PROGRAM, small(), &snapshot, None) {

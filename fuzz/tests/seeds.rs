@@ -68,6 +68,10 @@ fn make() -> Seeds {
         [5, 0, 0, 0, 0, 0],
     ];
     seeds.add("files", "calls", calls.concat());
+    let [snapshot, opening] = fizz_fuzz::stored();
+    seeds.add("snapshot", "snapshot", snapshot);
+    seeds.add("snapshot", "opening", opening);
+    seeds.add("resume", "script", [&[2], fizz_fuzz::SCRIPT].concat());
     seeds.0
 }
 

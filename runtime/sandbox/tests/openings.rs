@@ -6,8 +6,8 @@ mod common;
 use common::{compile, engine, program, step_guest, step_task};
 use fizz_attest::{Boundary, Outcome};
 use fizz_sandbox::{
-    ModuleLimits, Opened, Opening, OpeningError, Program, Progress, Snapshot, SnapshotError, Steps, TaskReport,
-    TaskSpec,
+    ModuleLimits, Opened, Opening, OpeningError, Program, Progress, Snapshot, SnapshotError, Steps,
+    TaskReport, TaskSpec,
 };
 
 /// The snapshots of a run, how each of their chunks ended, and how the task did.
@@ -109,9 +109,12 @@ fn damaged_openings_are_refused_or_of_another_state() {
         let same = other.boundary() == snapshots[0].boundary();
         // Whatever it is, running it ends: and one of the same state, of other pages, in the same way or not at all.
         match other.run(&program, task.clone(), 1_000_000) {
-            Ok(Opened::Chunk(end)) => assert_eq!(end == ends[1], same, "byte {at}"),
+            // Another start may lead there too, where the chunk writes over what differs.
+            Ok(Opened::Chunk(end)) => assert!(!same || end == ends[1], "byte {at}"),
             Ok(other) => assert!(!same, "byte {at}: {other:?}"),
-            Err(error) => assert!(!same || matches!(error, OpeningError::Incomplete(_)), "byte {at}: {error}"),
+            Err(error) => {
+                assert!(!same || matches!(error, OpeningError::Incomplete(_)), "byte {at}: {error}")
+            }
         }
     }
 }

@@ -145,7 +145,7 @@ pub(crate) fn numbers(report: &TaskReport) -> Vec<i32> {
 }
 
 /// A guest that keeps something of everything that is state: memory, a hidden global of each type, open files with
-/// offsets and flags, a listing, an unlinked file, standard input, random bytes, sleep, growth, output.
+/// offsets and flags, a listing, an unlinked file, standard input, random bytes, time slept, growth, output.
 pub(crate) fn step_guest(step: &str, last: u32) -> String {
     let fields = format!(
         r#"
@@ -175,6 +175,10 @@ pub(crate) fn step_guest(step: &str, last: u32) -> String {
             (global.set $vector (i64x2.add (global.get $vector) (global.get $vector)))
             ;; Eight random bytes, the time, eight bytes of standard input, and the globals, at 1024.
             (drop (call $random_get (i32.const 1024) (i32.const 5)))
+            ;; Sleeps for a millisecond.
+            (i32.store (i32.const 816) (i32.const 1))
+            (i64.store (i32.const 824) (i64.const 1000000))
+            (drop (call $poll_oneoff (i32.const 800) (i32.const 860) (i32.const 1) (i32.const 900)))
             (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 1032)))
             (i32.store (i32.const 500) (i32.const 510))
             (i32.store (i32.const 504) (i32.const 3))
