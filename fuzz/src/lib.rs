@@ -9,6 +9,7 @@ mod files;
 mod frame;
 mod gpu_stream;
 mod guest;
+mod interpreter;
 mod job;
 mod memory;
 mod module;
@@ -35,9 +36,10 @@ pub use files::files;
 pub use frame::frame;
 pub use gpu_stream::gpu_stream;
 pub use guest::guest;
+pub use interpreter::interpreter;
 pub use job::job;
 pub use module::module;
-pub use program::program;
+pub use program::{opinions, program};
 pub use receipt::receipt;
 pub use session::session;
 pub use shader::shader;
@@ -47,7 +49,7 @@ pub use steps::{SCRIPT, resume, snapshot, stored};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 15] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -58,6 +60,8 @@ pub const TARGETS: [Target; 13] = [
     ("guest", guest),
     ("files", files),
     ("program", program),
+    ("opinions", opinions),
+    ("interpreter", interpreter),
     ("session", session),
     ("snapshot", snapshot),
     ("resume", resume),

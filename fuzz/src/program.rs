@@ -4,9 +4,22 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use bytes::Bytes;
-use fizz_sandbox::{Engine, Files, ModuleLimits, Program, TaskSpec};
+use fizz_sandbox::{
+    Backend, Engine, EngineSettings, Files, ModuleError, ModuleLimits, Optimization, Program, ProgramError,
+    TaskSpec, run,
+};
 
 use crate::{guest, repeat};
+
+/// The engine of nodes, and its other opinions.
+static ENGINES: LazyLock<[Engine; 3]> = LazyLock::new(|| {
+    [
+        EngineSettings { backend: Backend::Interpreter, ..EngineSettings::default() },
+        EngineSettings { optimization: Optimization::None, ..EngineSettings::default() },
+        EngineSettings::default(),
+    ]
+    .map(|settings| Engine::with_settings(settings).expect("an engine"))
+});
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
 
@@ -24,8 +37,36 @@ pub fn program(data: &[u8]) {
     let Ok(wasm) = generate(&mut input) else { return };
     let program = match Program::compile(&ENGINE, &wasm, &ModuleLimits::default()) {
         Ok(program) => program,
+        // The generator keeps exceptions where Fizz allows none.
+        Err(ProgramError::Module(ModuleError::HeldException(_))) => return,
         Err(error) => panic!("a good module is refused: {error}"),
     };
+    repeat::repeat(&program, &spec());
+}
+
+/// Generates a module as [`program`](fn@program) does, and runs it as machine code, as machine code
+/// that was not optimised, and in the engine's interpreter: all say the same, to the bit.
+pub fn opinions(data: &[u8]) {
+    let mut input = Unstructured::new(data);
+    let Ok(wasm) = generate(&mut input) else { return };
+    let reports = ENGINES.each_ref().map(|engine| {
+        let program = match Program::compile(engine, &wasm, &ModuleLimits::default()) {
+            Ok(program) => program,
+            // Refused before any engine has seen it.
+            Err(ProgramError::Module(ModuleError::HeldException(_))) => return None,
+            Err(error) => panic!("a good module is refused: {error}"),
+        };
+        match run(&program, spec(), None, None) {
+            Ok(report) => Some(report),
+            Err(fault) => panic!("a guest makes the host fail: {fault}"),
+        }
+    });
+    let [Some(interpreter), Some(unoptimized), Some(native)] = reports else { return };
+    repeat::assert_same(&native, &unoptimized);
+    repeat::assert_same(&native, &interpreter);
+}
+
+fn spec() -> TaskSpec {
     let mut files = Files::new();
     files.insert("/in", "input").expect("a good path");
     let mut spec = TaskSpec::new("program");
@@ -38,7 +79,7 @@ pub fn program(data: &[u8]) {
     spec.limits.stack_bytes = 64 << 10;
     spec.limits.output_bytes = 1 << 20;
     spec.limits.files = 20;
-    repeat::repeat(&program, &spec);
+    spec
 }
 
 fn generate(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
@@ -53,8 +94,6 @@ fn generate(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
         max_tables: 2,
         max_table_elements: 1000,
         max_memory32_bytes: 16 << 16,
-        // What bits a NaN has is the processor's; the profile names it.
-        canonicalize_nans: true,
         memory64_enabled: false,
         threads_enabled: false,
         shared_everything_threads_enabled: false,

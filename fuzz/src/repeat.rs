@@ -42,7 +42,8 @@ pub(crate) fn repeat(program: &Program, spec: &TaskSpec) -> TaskReport {
     first
 }
 
-fn assert_same(a: &TaskReport, b: &TaskReport) {
+/// Panics unless two reports are equal in everything but times and words for people.
+pub(crate) fn assert_same(a: &TaskReport, b: &TaskReport) {
     assert_eq!((&a.outcome, a.gas, a.gpu_gas), (&b.outcome, b.gas, b.gpu_gas), "two runs end differently");
     assert_eq!((&a.stdout, &a.stderr), (&b.stdout, &b.stderr), "two runs print differently");
     assert_eq!(a.files.regular_files("/"), b.files.regular_files("/"), "two runs leave other files");

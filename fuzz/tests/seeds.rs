@@ -208,7 +208,9 @@ fn modules(seeds: &mut Maker) {
     }
     let noise: Vec<u8> = (0..600u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 21) as u8).collect();
     seeds.add("module", "generated", noise.clone());
-    seeds.add("program", "generated", noise);
+    for target in ["program", "opinions", "interpreter"] {
+        seeds.add(target, "generated", noise.clone());
+    }
     session(seeds);
 }
 

@@ -252,7 +252,8 @@ fn against_golden(options: &Options, lines: BTreeMap<String, Line>) -> Result<us
         }
         return Ok(differences);
     }
-    if refused > 0 || (golden.profile != profile && !whole) {
+    let is_new = golden.lines.is_empty();
+    if refused > 0 || (golden.profile != profile && !whole && !is_new) {
         return Err("the golden file is left as it is".to_owned());
     }
     if whole {
