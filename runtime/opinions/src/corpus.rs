@@ -72,6 +72,7 @@ impl Entry {
         for number in [
             self.task.epoch_ns,
             u64::from(self.task.task_index),
+            self.task.chunk_gas,
             limits.gas,
             limits.memory_bytes,
             limits.table_elements,

@@ -7,25 +7,33 @@ use crate::corpus::Entry;
 
 /// Modules of the small corpus, and of the full one.
 const SMALL: u64 = 60;
-const FULL: u64 = 1000;
+const FULL: u64 = 300;
 
-/// What every module must have.
-const SHAPE: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+/// What a module must have.
+const PLAIN: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+/// What one in steps must have. The digests of its state, which are compared too, see all of memory and every global.
+const IN_STEPS: &str = r#"(module (memory (export "memory") 1) (func (export "_start")) (func (export "fizz_step") (result i32) unreachable))"#;
 
 pub(crate) fn entries() -> Vec<Entry> {
-    let shape = wat::parse_str(SHAPE).expect("a module");
+    let shapes = [PLAIN, IN_STEPS].map(|shape| wat::parse_str(shape).expect("a module"));
     (0..FULL)
         .filter_map(|seed| {
-            let wasm = module(seed, &shape)?;
+            let wasm = module(seed, &shapes[usize::from(in_steps(seed))])?;
             let mut entry = Entry::new(format!("generated-{seed:04}"), wasm, &[]);
             entry.small = seed < SMALL;
             // Generated loops seldom end.
             entry.task.limits.gas = 300_000;
             entry.task.limits.memory_bytes = 16 << 16;
+            entry.task.chunk_gas = 20_000;
             entry.task.limits.stack_bytes = 64 << 10;
             Some(entry)
         })
         .collect()
+}
+
+/// Every other module runs in steps.
+fn in_steps(seed: u64) -> bool {
+    !seed.is_multiple_of(2)
 }
 
 /// `None` when the seed's bytes do not last.
@@ -42,6 +50,10 @@ fn module(seed: u64, shape: &[u8]) -> Option<Vec<u8>> {
         min_funcs: 3,
         max_funcs: 8,
         max_instructions: 300,
+        // What a module in steps must not have; and exceptions may not be held in tables, which few modules avoid.
+        bulk_memory_enabled: !in_steps(seed),
+        reference_types_enabled: !in_steps(seed),
+        exceptions_enabled: in_steps(seed) || seed.is_multiple_of(4),
         max_tables: 2,
         max_table_elements: 100,
         max_memory32_bytes: 16 << 16,
@@ -52,7 +64,6 @@ fn module(seed: u64, shape: &[u8]) -> Option<Vec<u8>> {
         gc_enabled: false,
         custom_page_sizes_enabled: false,
         wide_arithmetic_enabled: false,
-        exceptions_enabled: true,
         tail_call_enabled: true,
         ..Config::default()
     };

@@ -26,7 +26,7 @@ pub(crate) struct Opinion {
 pub(crate) struct Seen {
     /// CPU gas.
     pub(crate) gas: u64,
-    /// Of the standard streams and of every file, 16 bytes in hex.
+    /// Of the standard streams, of every file, and of every state between chunks: 16 bytes in hex.
     pub(crate) digest: String,
     /// In words.
     pub(crate) outcome: String,
@@ -123,6 +123,10 @@ fn seen(report: &TaskReport) -> Seen {
     for (path, bytes) in report.files.regular_files("/") {
         put(&mut hasher, path.as_bytes());
         put(&mut hasher, &bytes);
+    }
+    for boundary in &report.boundaries {
+        put(&mut hasher, boundary.state.to_string().as_bytes());
+        hasher.update(&boundary.gas.to_le_bytes());
     }
     hasher.update(&report.files.len().to_le_bytes());
     hasher.update(&report.peak_memory_bytes.to_le_bytes());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fizz_examples::{DENOISE, HELLO, KERNELS, PHOTO, TOUR, WGPU_COMPUTE};
+use fizz_examples::{DENOISE, HELLO, KERNELS, LIFE, PHOTO, TOUR, WGPU_COMPUTE};
 
 use crate::corpus::Entry;
 
@@ -28,6 +28,10 @@ pub(crate) fn entries() -> Vec<Entry> {
             .with_file("/photo.png", PHOTO)
             .only_full(),
     );
+    // A task in steps, whose states are compared too.
+    let mut life = Entry::new("life", LIFE, &["128", "128", "200", "7"]).with_folder("/out");
+    life.task.chunk_gas = 1_000_000;
+    entries.push(life);
     // What the libraries of three languages make of WASI.
     for (name, wasm) in [
         ("rust", TOUR),
