@@ -1,9 +1,9 @@
 //! The wasmtime engine, with every proposal and every setting that could matter set by hand.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use fizz_attest::{EngineInfo, HostFault, Profile};
+use fizz_attest::{Digest, EngineInfo, HostFault, Profile};
 use wasmtime::{Collector, Config, Inlining, Linker, OptLevel, Strategy};
 
 use crate::features::{ALLOWED, REFUSED, allowed_names};
@@ -174,9 +174,11 @@ impl std::fmt::Debug for Engine {
 
 /// What defines a CPU result's bits here. The GPU's part is added by who runs the GPU.
 pub fn profile() -> Profile {
+    // Every task asks for it.
+    static COST_TABLE: LazyLock<Digest> = LazyLock::new(|| COSTS.digest());
     Profile {
         instrumentation: INSTRUMENTATION_VERSION,
-        cost_table: COSTS.digest(),
+        cost_table: *COST_TABLE,
         wasi: wasi::WASI_VERSION,
         proposals: allowed_names(),
         gpu: None,

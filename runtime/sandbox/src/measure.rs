@@ -9,8 +9,10 @@ use crate::stack::METERED_MAX;
 pub enum Form {
     /// Gas, no stack: what the meter of the stack costs is the difference.
     Gas,
-    /// Gas and stack.
+    /// Gas and stack, no NaN.
     GasAndStack,
+    /// What a program gets.
+    All,
 }
 
 /// A module that has been validated.
@@ -36,10 +38,9 @@ impl Examined {
 
     /// Facts under which only the given form is made.
     pub fn limit_to(mut self, form: Form) -> Self {
-        if form == Form::Gas {
-            for function in &mut self.0.functions {
-                function.metered_stack = false;
-            }
+        for function in &mut self.0.functions {
+            function.metered_stack &= form != Form::Gas;
+            function.makes_nans &= form == Form::All;
         }
         self
     }

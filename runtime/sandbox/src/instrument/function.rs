@@ -80,10 +80,10 @@ pub(super) fn growth(operator: &Operator<'_>) -> u64 {
 }
 
 /// Rewrites the defined function number `index`.
-pub(super) fn instrument(
-    facts: &ModuleFacts,
+pub(super) fn instrument<'f>(
+    facts: &'f ModuleFacts,
     index: usize,
-    body: &FunctionBody<'_>,
+    body: &FunctionBody<'f>,
     variant: Variant,
 ) -> Result<Function, Error> {
     let plan = Plan::of(body)?;
@@ -105,6 +105,7 @@ pub(super) fn instrument(
     let temporaries = fixes.add_temporaries(&mut groups, locals + 3);
     let mut emitter = Emitter {
         out: Function::new(groups),
+        source: &[],
         globals: Globals::after(facts.globals),
         facts,
         own,
@@ -144,6 +145,8 @@ fn body_type(facts: &ModuleFacts, type_index: u32) -> u32 {
 
 struct Emitter<'f> {
     out: Function,
+    /// The bytes of the operator at hand.
+    source: &'f [u8],
     globals: Globals,
     facts: &'f ModuleFacts,
     own: FunctionFacts,
@@ -168,7 +171,7 @@ struct Emitter<'f> {
     temporaries: Temporaries,
 }
 
-impl Emitter<'_> {
+impl<'f> Emitter<'f> {
     fn emit(&mut self, instructions: &[I<'_>]) {
         for instruction in instructions {
             self.out.instruction(instruction);
@@ -399,10 +402,11 @@ impl Emitter<'_> {
         }
     }
 
-    fn body(&mut self, body: &FunctionBody<'_>, plan: &Plan) -> Result<(), Error> {
+    fn body(&mut self, body: &FunctionBody<'f>, plan: &Plan) -> Result<(), Error> {
         let mut segments = plan.segments.iter().peekable();
         let mut counted = plan.counted.iter().peekable();
         let mut reader = body.get_operators_reader()?;
+        let begin = body.range().start;
         for index in 0..plan.operators {
             while let Some(segment) = segments.next_if(|segment| segment.start == index) {
                 self.segment(segment);
@@ -410,11 +414,14 @@ impl Emitter<'_> {
             if let Some(counted) = counted.next_if(|counted| counted.start == index) {
                 self.enter_counted(counted);
             }
+            let start = reader.original_position();
             let operator = reader.read()?;
+            let end = reader.original_position();
+            self.source = &body.as_bytes()[start - begin..end - begin];
             if index + 1 == plan.operators {
                 self.epilogue(plan);
             } else {
-                self.operator(operator)?;
+                self.operator(&operator);
                 self.fixes.write(index, &mut self.fixed, &self.temporaries, &mut self.out);
                 if plan.landings.contains(&index) {
                     self.land();
@@ -449,7 +456,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn open(&mut self, kind: Kind, operator: Operator<'_>) -> Result<(), Error> {
+    fn open(&mut self, kind: Kind) {
         // A way past the body of an `if`, and back to the head of a loop, joins others.
         if kind != Kind::Block {
             self.reload();
@@ -458,24 +465,24 @@ impl Emitter<'_> {
         if kind == Kind::Loop && !self.write_through && !self.straight {
             self.counter = self.counter.becomes(Counter::Local);
         }
-        self.copy(operator)
+        self.copy();
     }
 
-    fn operator(&mut self, operator: Operator<'_>) -> Result<(), Error> {
+    fn operator(&mut self, operator: &Operator<'_>) {
         match operator {
-            Operator::Block { .. } => self.open(Kind::Block, operator),
-            Operator::Loop { .. } => self.open(Kind::Loop, operator),
-            Operator::If { .. } => self.open(Kind::If, operator),
-            Operator::TryTable { ref try_table } => {
+            Operator::Block { .. } => self.open(Kind::Block),
+            Operator::Loop { .. } => self.open(Kind::Loop),
+            Operator::If { .. } => self.open(Kind::If),
+            Operator::TryTable { try_table } => {
                 for catch in &try_table.catches {
                     self.labels.arrive(catch_label(catch), Counter::Both);
                 }
-                self.open(Kind::Block, operator)
+                self.open(Kind::Block)
             }
             Operator::Else => {
                 self.reload();
                 self.counter = self.labels.otherwise(self.counter);
-                self.copy(operator)
+                self.copy();
             }
             Operator::End => {
                 let label = self.labels.close();
@@ -483,23 +490,21 @@ impl Emitter<'_> {
                     self.reload();
                 }
                 self.counter = label.join(self.counter);
-                self.copy(operator)
+                self.copy();
             }
             Operator::Br { relative_depth } => {
-                self.branch([relative_depth]);
-                self.copy(operator)?;
+                self.branch([*relative_depth]);
+                self.copy();
                 self.counter = Counter::Dead;
-                Ok(())
             }
             Operator::BrIf { relative_depth } => {
-                self.branch([relative_depth]);
-                self.copy(operator)
+                self.branch([*relative_depth]);
+                self.copy();
             }
-            Operator::BrTable { ref targets } => {
+            Operator::BrTable { targets } => {
                 self.branch(targets.targets().flatten().chain([targets.default()]));
-                self.copy(operator)?;
+                self.copy();
                 self.counter = Counter::Dead;
-                Ok(())
             }
             // The wrapping block has taken the place of the function's own label.
             Operator::Return if self.wrapped && self.counter == Counter::Local => {
@@ -507,72 +512,64 @@ impl Emitter<'_> {
                 self.branch([depth]);
                 self.emit(&[I::Br(depth)]);
                 self.counter = Counter::Dead;
-                Ok(())
             }
             Operator::Return => {
-                self.copy(operator)?;
+                self.copy();
                 self.counter = Counter::Dead;
-                Ok(())
             }
             Operator::Unreachable => {
                 self.flush();
                 self.emit(&[I::I32Const(ENDING_UNREACHABLE), I::GlobalSet(self.globals.ending)]);
-                self.copy(operator)?;
+                self.copy();
                 self.counter = Counter::Dead;
-                Ok(())
             }
             Operator::Throw { .. } | Operator::ThrowRef => {
                 self.throw();
-                self.copy(operator)?;
+                self.copy();
                 self.counter = Counter::Dead;
-                Ok(())
             }
-            Operator::Call { function_index } => self.call(operator, Some(function_index)),
-            Operator::CallIndirect { .. } => self.call(operator, None),
-            Operator::ReturnCall { function_index } => self.tail_call(operator, Some(function_index)),
-            Operator::ReturnCallIndirect { .. } => self.tail_call(operator, None),
+            Operator::Call { function_index } => self.call(Some(*function_index)),
+            Operator::CallIndirect { .. } => self.call(None),
+            Operator::ReturnCall { function_index } => self.tail_call(Some(*function_index)),
+            Operator::ReturnCallIndirect { .. } => self.tail_call(None),
             Operator::MemoryGrow { .. } => {
                 self.memory_grow();
-                Ok(())
             }
             Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => {
-                self.bulk(operator, SizeUnit::Bytes)
+                self.bulk(SizeUnit::Bytes)
             }
             Operator::TableCopy { .. } | Operator::TableFill { .. } | Operator::TableInit { .. } => {
-                self.bulk(operator, SizeUnit::Elements)
+                self.bulk(SizeUnit::Elements)
             }
-            Operator::TableGrow { .. } => self.bulk(operator, SizeUnit::GrownElements),
-            other => self.copy(other),
+            Operator::TableGrow { .. } => self.bulk(SizeUnit::GrownElements),
+            _ => self.copy(),
         }
     }
 
-    fn copy(&mut self, operator: Operator<'_>) -> Result<(), Error> {
-        let instruction = RoundtripReencoder.instruction(operator)?;
-        self.out.instruction(&instruction);
-        Ok(())
+    /// The operator as it stands in the original, for no index in it changes.
+    fn copy(&mut self) {
+        self.out.raw(self.source.iter().copied());
     }
 
-    fn call(&mut self, operator: Operator<'_>, callee: Option<u32>) -> Result<(), Error> {
+    fn call(&mut self, callee: Option<u32>) {
         self.flush();
         self.hand_over_stack(callee);
-        self.copy(operator)?;
+        self.copy();
         self.counter = self.counter.becomes(Counter::Global);
-        Ok(())
     }
 
-    fn tail_call(&mut self, operator: Operator<'_>, callee: Option<u32>) -> Result<(), Error> {
+    fn tail_call(&mut self, callee: Option<u32>) {
         self.flush();
         self.give_back_stack(callee);
-        self.copy(operator)?;
+        self.copy();
         self.counter = Counter::Dead;
-        Ok(())
     }
 
     /// The size is on top of the operand stack.
-    fn bulk(&mut self, operator: Operator<'_>, unit: SizeUnit) -> Result<(), Error> {
+    fn bulk(&mut self, unit: SizeUnit) {
         self.emit(&[I::LocalTee(self.temporary)]);
         self.charge_size(unit);
-        self.copy(operator)
+        self.copy();
     }
 }
 
