@@ -534,7 +534,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             slots += if ty == ValType::V128 { u64::from(count) } else { 0 };
         }
         let mut vectors = false;
-        let (mut makes_nans, mut canonical) = (false, 0);
+        let (mut makes_nans, mut canonical) = (false, nan::FIXED_GROWTH);
         let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         let mut operator_reader = body.get_operators_reader()?;

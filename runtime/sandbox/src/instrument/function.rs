@@ -79,13 +79,13 @@ pub(super) fn growth(operator: &Operator<'_>) -> u64 {
     }
 }
 
-/// Rewrites the defined function number `index`.
+/// Rewrites the defined function number `index`. Also returns where in it branches stand that are hardly ever taken.
 pub(super) fn instrument<'f>(
     facts: &'f ModuleFacts,
     index: usize,
     body: &FunctionBody<'f>,
     variant: Variant,
-) -> Result<Function, Error> {
+) -> Result<(Function, Vec<u32>), Error> {
     let plan = Plan::of(body)?;
     let type_index = facts.function_types[index];
     let ty = &facts.types[type_index as usize];
@@ -120,6 +120,7 @@ pub(super) fn instrument<'f>(
         fixes: &fixes,
         fixed: 0,
         temporaries,
+        unlikely: Vec::new(),
     };
     let result = match ty.results() {
         [] => BlockType::Empty,
@@ -128,7 +129,7 @@ pub(super) fn instrument<'f>(
     };
     emitter.prologue(result);
     emitter.body(body, &plan)?;
-    Ok(emitter.out)
+    Ok((emitter.out, emitter.unlikely))
 }
 
 /// The types of bodies, without parameters, that the pass appends to the module's types: one for every type with
@@ -169,6 +170,7 @@ struct Emitter<'f> {
     fixes: &'f Fixes,
     fixed: usize,
     temporaries: Temporaries,
+    unlikely: Vec<u32>,
 }
 
 impl<'f> Emitter<'f> {
@@ -422,7 +424,8 @@ impl<'f> Emitter<'f> {
                 self.epilogue(plan);
             } else {
                 self.operator(&operator);
-                self.fixes.write(index, &mut self.fixed, &self.temporaries, &mut self.out);
+                let (out, unlikely) = (&mut self.out, &mut self.unlikely);
+                self.fixes.write(index, &mut self.fixed, &self.temporaries, out, unlikely);
                 if plan.landings.contains(&index) {
                     self.land();
                 }

@@ -3,8 +3,8 @@
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, GlobalSection, GlobalType, Module,
-    RawSection, SectionId, TypeSection, ValType,
+    BranchHint, BranchHints, CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, GlobalSection,
+    GlobalType, Module, RawSection, SectionId, TypeSection, ValType,
 };
 use wasmparser::{Parser, Payload};
 
@@ -22,6 +22,8 @@ struct Sections<'a> {
     globals: GlobalSection,
     exports: ExportSection,
     before_code: Vec<RawSection<'a>>,
+    /// Which branches are hardly ever taken. The engine lays them out of the way.
+    hints: BranchHints,
     code: CodeSection,
     data: Option<RawSection<'a>>,
     names: Option<CustomSection<'a>>,
@@ -52,7 +54,13 @@ fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result
                 out.before_code.push(raw(SectionId::DataCount, range));
             }
             Payload::CodeSectionEntry(body) => {
-                out.code.function(&function::instrument(facts, defined, &body, variant)?);
+                let (function, unlikely) = function::instrument(facts, defined, &body, variant)?;
+                out.code.function(&function);
+                if !unlikely.is_empty() {
+                    let index = facts.imported_functions + u32::try_from(defined).unwrap_or(u32::MAX);
+                    let hint = |branch_func_offset| BranchHint { branch_func_offset, branch_hint_value: 0 };
+                    out.hints.function_hints(index, unlikely.into_iter().map(hint));
+                }
                 defined += 1;
             }
             Payload::DataSection(s) => out.data = Some(raw(SectionId::Data, s.range())),
@@ -111,6 +119,9 @@ fn assemble(sections: Sections<'_>) -> Vec<u8> {
     module.section(&sections.exports);
     for section in &sections.before_code {
         module.section(section);
+    }
+    if !sections.hints.is_empty() {
+        module.section(&sections.hints);
     }
     module.section(&sections.code);
     if let Some(data) = &sections.data {

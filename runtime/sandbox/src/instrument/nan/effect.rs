@@ -166,6 +166,10 @@ pub(in crate::instrument) fn makes_nans(operator: &Operator<'_>) -> bool {
     matches!(effect(operator), Effect::Arithmetic { .. })
 }
 
+/// The most bytes that a function grows by if it makes NaNs, whatever its operators: the temporaries, and the head of
+/// the list of its unlikely branches.
+pub(in crate::instrument) const FIXED_GROWTH: u64 = 32;
+
 /// The most bytes that the code after an operator takes that makes its result canonical. `top` is the type of the
 /// value on top of the operand stack after it, if there is one.
 pub(in crate::instrument) fn growth(operator: &Operator<'_>, top: Option<ValType>) -> u64 {

@@ -13,8 +13,8 @@ pub(super) struct Form {
     pub(super) turned: bool,
 }
 
-/// The most bytes that a scalar's form takes, with local indices of four bytes.
-pub(super) const SCALAR_BYTES: u64 = 48;
+/// The most bytes that a scalar's form takes, with local indices of four bytes, and its hint.
+pub(super) const SCALAR_BYTES: u64 = 56;
 /// The most bytes that a vector's form takes.
 pub(super) const VECTOR_BYTES: u64 = 64;
 
@@ -65,22 +65,24 @@ impl Fixes {
     }
 
     /// Writes what stands after the operator `index`. Calls must come in the order of the operators; `next` is the
-    /// place reached and starts at 0.
+    /// place reached and starts at 0. `unlikely` gets where in the function a branch stands that is hardly ever taken.
     pub(in crate::instrument) fn write(
         &self,
         index: usize,
         next: &mut usize,
         temporaries: &Temporaries,
         out: &mut Function,
+        unlikely: &mut Vec<u32>,
     ) {
         let Some((_, form)) = self.sorted.get(*next).filter(|(at, _)| *at as usize == index) else { return };
         *next += 1;
-        form.write(temporaries, out);
+        unlikely.extend(form.write(temporaries, out));
     }
 }
 
 impl Form {
-    fn write(self, temporaries: &Temporaries, out: &mut Function) {
+    /// Returns where its branch stands, if it has one.
+    fn write(self, temporaries: &Temporaries, out: &mut Function) -> Option<u32> {
         let negation = match (self.vector, self.lanes) {
             (false, Lanes::F32) => I::F32Neg,
             (false, Lanes::F64) => I::F64Neg,
@@ -90,36 +92,37 @@ impl Form {
         if self.turned {
             out.instruction(&negation);
         }
-        if self.vector {
+        let branch = if self.vector {
             self.write_vector(temporaries.vector, out);
+            None
         } else {
-            self.write_scalar(temporaries, out);
-        }
+            Some(self.write_scalar(temporaries, out))
+        };
         if self.turned {
             out.instruction(&negation);
         }
+        branch
     }
 
     /// A branch that is never taken is cheaper than a selection, which lies on the path of the value.
-    fn write_scalar(self, temporaries: &Temporaries, out: &mut Function) {
+    fn write_scalar(self, temporaries: &Temporaries, out: &mut Function) -> u32 {
         let (value, differs, canonical) = match self.lanes {
             Lanes::F32 => (temporaries.f32, I::F32Ne, I::F32Const(f32::from_bits(0x7fc0_0000).into())),
             Lanes::F64 => {
                 (temporaries.f64, I::F64Ne, I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into()))
             }
         };
-        for instruction in [
-            I::LocalTee(value),
-            I::LocalGet(value),
-            differs,
-            I::If(wasm_encoder::BlockType::Empty),
-            canonical,
-            I::LocalSet(value),
-            I::End,
-            I::LocalGet(value),
-        ] {
+        for instruction in [I::LocalTee(value), I::LocalGet(value), differs] {
             out.instruction(&instruction);
         }
+        // The parser refuses functions that are longer than that.
+        let branch = u32::try_from(out.byte_len()).unwrap_or(u32::MAX);
+        for instruction in
+            [I::If(wasm_encoder::BlockType::Empty), canonical, I::LocalSet(value), I::End, I::LocalGet(value)]
+        {
+            out.instruction(&instruction);
+        }
+        branch
     }
 
     /// Without a constant, which the engine would keep in a register for the whole function: from the mask of the

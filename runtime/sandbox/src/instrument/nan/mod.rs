@@ -22,6 +22,6 @@ mod graph;
 mod tests;
 mod walk;
 
-pub(super) use effect::{growth, makes_nans};
+pub(super) use effect::{FIXED_GROWTH, growth, makes_nans};
 pub(super) use form::{Fixes, Temporaries};
 pub(super) use walk::fixes;
