@@ -226,7 +226,7 @@ fn config() -> Config {
 
     // For the operator's log only; a host call that ends a guest would pay for more frames.
     config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
-    // The instrumentation says which of its branches are hardly ever taken.
+    // The instrumentation says which way its branches go nearly always.
     config.wasm_branch_hinting(true);
     config.native_unwind_info(false);
     config.generate_address_map(false);

@@ -40,6 +40,7 @@ struct Exit(u32);
 impl Peer {
     pub(crate) fn new(wasm: &[u8], flags: Flags) -> Result<Self> {
         let mut config = Config::new();
+        config.wasm_branch_hinting(true);
         config.consume_fuel(flags.fuel).cranelift_nan_canonicalization(flags.nan);
         // So that the time of one core is all of it.
         config.parallel_compilation(false);

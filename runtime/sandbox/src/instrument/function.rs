@@ -13,7 +13,7 @@ use wasmparser::{Catch, FuncType, FunctionBody, Operator};
 use super::counted::Counted;
 use super::counter::{Counter, Kind, Labels};
 use super::examine::{FunctionFacts, ModuleFacts};
-use super::nan::{self, Fixes, Temporaries};
+use super::nan::{self, Fixes, Hint, Temporaries};
 use super::plan::{Plan, Segment};
 use super::{COSTS, ENDING_STACK, ENDING_UNREACHABLE, Variant};
 
@@ -79,13 +79,13 @@ pub(super) fn growth(operator: &Operator<'_>) -> u64 {
     }
 }
 
-/// Rewrites the defined function number `index`. Also returns where in it branches stand that are hardly ever taken.
+/// Rewrites the defined function number `index`. Also returns which way some of its branches go nearly always.
 pub(super) fn instrument<'f>(
     facts: &'f ModuleFacts,
     index: usize,
     body: &FunctionBody<'f>,
     variant: Variant,
-) -> Result<(Function, Vec<u32>), Error> {
+) -> Result<(Function, Vec<Hint>), Error> {
     let plan = Plan::of(body)?;
     let type_index = facts.function_types[index];
     let ty = &facts.types[type_index as usize];
@@ -120,7 +120,7 @@ pub(super) fn instrument<'f>(
         fixes: &fixes,
         fixed: 0,
         temporaries,
-        unlikely: Vec::new(),
+        hints: Vec::new(),
     };
     let result = match ty.results() {
         [] => BlockType::Empty,
@@ -129,7 +129,7 @@ pub(super) fn instrument<'f>(
     };
     emitter.prologue(result);
     emitter.body(body, &plan)?;
-    Ok((emitter.out, emitter.unlikely))
+    Ok((emitter.out, emitter.hints))
 }
 
 /// The types of bodies, without parameters, that the pass appends to the module's types: one for every type with
@@ -170,7 +170,7 @@ struct Emitter<'f> {
     fixes: &'f Fixes,
     fixed: usize,
     temporaries: Temporaries,
-    unlikely: Vec<u32>,
+    hints: Vec<Hint>,
 }
 
 impl<'f> Emitter<'f> {
@@ -424,8 +424,8 @@ impl<'f> Emitter<'f> {
                 self.epilogue(plan);
             } else {
                 self.operator(&operator);
-                let (out, unlikely) = (&mut self.out, &mut self.unlikely);
-                self.fixes.write(index, &mut self.fixed, &self.temporaries, out, unlikely);
+                let (out, hints) = (&mut self.out, &mut self.hints);
+                self.fixes.write(index, &mut self.fixed, &self.temporaries, out, hints);
                 if plan.landings.contains(&index) {
                     self.land();
                 }

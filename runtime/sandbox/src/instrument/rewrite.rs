@@ -22,7 +22,7 @@ struct Sections<'a> {
     globals: GlobalSection,
     exports: ExportSection,
     before_code: Vec<RawSection<'a>>,
-    /// Which branches are hardly ever taken. The engine lays them out of the way.
+    /// Which way our branches go nearly always. The engine lays the other out of the way.
     hints: BranchHints,
     code: CodeSection,
     data: Option<RawSection<'a>>,
@@ -54,12 +54,11 @@ fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result
                 out.before_code.push(raw(SectionId::DataCount, range));
             }
             Payload::CodeSectionEntry(body) => {
-                let (function, unlikely) = function::instrument(facts, defined, &body, variant)?;
+                let (function, hints) = function::instrument(facts, defined, &body, variant)?;
                 out.code.function(&function);
-                if !unlikely.is_empty() {
+                if !hints.is_empty() {
                     let index = facts.imported_functions + u32::try_from(defined).unwrap_or(u32::MAX);
-                    let hint = |branch_func_offset| BranchHint { branch_func_offset, branch_hint_value: 0 };
-                    out.hints.function_hints(index, unlikely.into_iter().map(hint));
+                    out.hints.function_hints(index, hints.into_iter().map(BranchHint::from));
                 }
                 defined += 1;
             }

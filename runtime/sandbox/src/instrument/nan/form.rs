@@ -1,6 +1,6 @@
 //! The code that makes a value canonical.
 
-use wasm_encoder::{Function, Instruction as I, ValType};
+use wasm_encoder::{BlockType, BranchHint, Function, Instruction as I, ValType};
 
 use super::class::Lanes;
 
@@ -15,8 +15,8 @@ pub(super) struct Form {
 
 /// The most bytes that a scalar's form takes, with local indices of four bytes, and its hint.
 pub(super) const SCALAR_BYTES: u64 = 56;
-/// The most bytes that a vector's form takes.
-pub(super) const VECTOR_BYTES: u64 = 64;
+/// The most bytes that a vector's form takes, and its hint.
+pub(super) const VECTOR_BYTES: u64 = 80;
 
 /// What is made canonical in one function, after which operators.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,27 @@ pub(in crate::instrument) struct Temporaries {
     f32: u32,
     f64: u32,
     vector: u32,
+}
+
+/// Which way a branch goes nearly always, by where it stands in its function.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::instrument) struct Hint {
+    offset: u32,
+    taken: bool,
+}
+
+impl Hint {
+    /// Of the branch that is written next.
+    fn at_end(out: &Function, taken: bool) -> Hint {
+        // The engine refuses functions that are longer than that.
+        Hint { offset: u32::try_from(out.byte_len()).unwrap_or(u32::MAX), taken }
+    }
+}
+
+impl From<Hint> for BranchHint {
+    fn from(hint: Hint) -> BranchHint {
+        BranchHint { branch_func_offset: hint.offset, branch_hint_value: hint.taken.into() }
+    }
 }
 
 impl Fixes {
@@ -65,24 +86,23 @@ impl Fixes {
     }
 
     /// Writes what stands after the operator `index`. Calls must come in the order of the operators; `next` is the
-    /// place reached and starts at 0. `unlikely` gets where in the function a branch stands that is hardly ever taken.
+    /// place reached and starts at 0. `hints` gets which way the branches go.
     pub(in crate::instrument) fn write(
         &self,
         index: usize,
         next: &mut usize,
         temporaries: &Temporaries,
         out: &mut Function,
-        unlikely: &mut Vec<u32>,
+        hints: &mut Vec<Hint>,
     ) {
         let Some((_, form)) = self.sorted.get(*next).filter(|(at, _)| *at as usize == index) else { return };
         *next += 1;
-        unlikely.extend(form.write(temporaries, out));
+        hints.push(form.write(temporaries, out));
     }
 }
 
 impl Form {
-    /// Returns where its branch stands, if it has one.
-    fn write(self, temporaries: &Temporaries, out: &mut Function) -> Option<u32> {
+    fn write(self, temporaries: &Temporaries, out: &mut Function) -> Hint {
         let negation = match (self.vector, self.lanes) {
             (false, Lanes::F32) => I::F32Neg,
             (false, Lanes::F64) => I::F64Neg,
@@ -92,62 +112,70 @@ impl Form {
         if self.turned {
             out.instruction(&negation);
         }
-        let branch = if self.vector {
-            self.write_vector(temporaries.vector, out);
-            None
+        let hint = if self.vector {
+            self.write_vector(temporaries.vector, out)
         } else {
-            Some(self.write_scalar(temporaries, out))
+            self.write_scalar(temporaries, out)
         };
         if self.turned {
             out.instruction(&negation);
         }
-        branch
+        hint
     }
 
-    /// A branch that is never taken is cheaper than a selection, which lies on the path of the value.
-    fn write_scalar(self, temporaries: &Temporaries, out: &mut Function) -> u32 {
-        let (value, differs, canonical) = match self.lanes {
-            Lanes::F32 => (temporaries.f32, I::F32Ne, I::F32Const(f32::from_bits(0x7fc0_0000).into())),
+    /// A branch that is hardly ever taken is cheaper than a selection, which lies on the path of the value. The engine
+    /// makes one jump of `x >= x`, and two of `x != x`.
+    fn write_scalar(self, temporaries: &Temporaries, out: &mut Function) -> Hint {
+        let (value, is_number, canonical) = match self.lanes {
+            Lanes::F32 => (temporaries.f32, I::F32Ge, I::F32Const(f32::from_bits(0x7fc0_0000).into())),
             Lanes::F64 => {
-                (temporaries.f64, I::F64Ne, I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into()))
+                (temporaries.f64, I::F64Ge, I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into()))
             }
         };
-        for instruction in [I::LocalTee(value), I::LocalGet(value), differs] {
-            out.instruction(&instruction);
-        }
-        // The parser refuses functions that are longer than that.
-        let branch = u32::try_from(out.byte_len()).unwrap_or(u32::MAX);
-        for instruction in
-            [I::If(wasm_encoder::BlockType::Empty), canonical, I::LocalSet(value), I::End, I::LocalGet(value)]
-        {
-            out.instruction(&instruction);
-        }
-        branch
+        write(out, &[I::LocalTee(value), I::LocalGet(value), is_number]);
+        let hint = Hint::at_end(out, true);
+        write(
+            out,
+            &[I::If(BlockType::Empty), I::Else, canonical, I::LocalSet(value), I::End, I::LocalGet(value)],
+        );
+        hint
     }
 
     /// Without a constant, which the engine would keep in a register for the whole function: from the mask of the
-    /// lanes that are NaNs, all ones, the canonical NaN is shifted together.
-    fn write_vector(self, first: u32, out: &mut Function) {
+    /// lanes that are NaNs, all ones, the canonical NaN is shifted together. That there is one at all is asked by the
+    /// mask's signs, which is cheaper than `v128.any_true`.
+    fn write_vector(self, first: u32, out: &mut Function) -> Hint {
         let (value, mask) = (first, first + 1);
-        let (differs, right, down, left, up) = match self.lanes {
-            Lanes::F32 => (I::F32x4Ne, 23, I::I32x4ShrU, 22, I::I32x4Shl),
-            Lanes::F64 => (I::F64x2Ne, 52, I::I64x2ShrU, 51, I::I64x2Shl),
+        let (differs, signs, right, down, left, up) = match self.lanes {
+            Lanes::F32 => (I::F32x4Ne, I::I32x4Bitmask, 23, I::I32x4ShrU, 22, I::I32x4Shl),
+            Lanes::F64 => (I::F64x2Ne, I::I64x2Bitmask, 52, I::I64x2ShrU, 51, I::I64x2Shl),
         };
-        for instruction in [
-            I::LocalTee(value),
-            I::LocalGet(value),
-            I::LocalGet(value),
-            differs,
-            I::LocalTee(mask),
-            I::V128AndNot,
-            I::LocalGet(mask),
-            I::I32Const(right),
-            down,
-            I::I32Const(left),
-            up,
-            I::V128Or,
-        ] {
-            out.instruction(&instruction);
-        }
+        write(out, &[I::LocalTee(value), I::LocalGet(value), differs, I::LocalTee(mask), signs]);
+        let hint = Hint::at_end(out, false);
+        write(
+            out,
+            &[
+                I::If(BlockType::Empty),
+                I::LocalGet(value),
+                I::LocalGet(mask),
+                I::V128AndNot,
+                I::LocalGet(mask),
+                I::I32Const(right),
+                down,
+                I::I32Const(left),
+                up,
+                I::V128Or,
+                I::LocalSet(value),
+                I::End,
+                I::LocalGet(value),
+            ],
+        );
+        hint
+    }
+}
+
+fn write(out: &mut Function, instructions: &[I<'_>]) {
+    for instruction in instructions {
+        out.instruction(instruction);
     }
 }

@@ -23,5 +23,5 @@ mod tests;
 mod walk;
 
 pub(super) use effect::{FIXED_GROWTH, growth, makes_nans};
-pub(super) use form::{Fixes, Temporaries};
+pub(super) use form::{Fixes, Hint, Temporaries};
 pub(super) use walk::fixes;
