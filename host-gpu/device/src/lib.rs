@@ -32,3 +32,5 @@ pub use adapters::{AdapterKind, AdapterSummary, Adapters, Choice, ChooseError};
 pub use caps::webgpu_caps;
 pub use device::Hardware;
 pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};
+/// Version of the shader front end, as GPU profiles name it.
+pub use fizz_shader::FRONT_END as SHADER_FRONT_END;

@@ -4,6 +4,7 @@
 mod build;
 mod checkpoint;
 mod command;
+mod compiling;
 mod error;
 mod exit;
 mod gpu;
@@ -21,15 +22,26 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use command::{check, demo, inspect, key, node, receipt, run, submit, verify};
+use command::{check, demo, inspect, key, node, receipt, run, submit, verify, version};
 use error::Failure;
 
 /// Lets a stranger's computer do your work, and lets you know that it really did it.
 #[derive(Parser, Debug)]
-#[command(name = "fizz", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "fizz",
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true
+)]
 struct Cli {
+    /// Prints the version and the commit
+    #[arg(short = 'V', long)]
+    version: bool,
+    /// With --version, prints everything that defines a result: the profile, and engine, target and processor beside it
+    #[arg(long, requires = "version")]
+    verbose: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -58,6 +70,8 @@ enum Command {
     },
     #[command(hide = true)]
     Worker(node::WorkerArgs),
+    #[command(hide = true)]
+    Compiler(compiling::CompilerArgs),
 }
 
 fn main() -> ExitCode {
@@ -70,8 +84,12 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    let json = cli.command.wants_json();
-    match cli.command.run() {
+    let Some(command) = cli.command else {
+        println!("{}", if cli.verbose { version::verbose() } else { version::short() });
+        return ExitCode::SUCCESS;
+    };
+    let json = command.wants_json();
+    match command.run() {
         Ok(code) => code,
         Err(failure) => {
             failure.print(json);
@@ -101,6 +119,7 @@ impl Command {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Worker(args) => args.run(),
+            Command::Compiler(args) => args.run(),
         }
     }
 

@@ -11,7 +11,7 @@ use fizz_attest::{
 };
 use fizz_gpu_abi::host::Sessions;
 use fizz_sandbox::{
-    Engine, EngineError, Fault, Files, FilesError, ModuleLimits, Observer, Program, ProgramError,
+    CodeSource, Engine, EngineError, Fault, Files, FilesError, ModuleLimits, Observer, Program, ProgramError,
     ResumeError, TaskReport, TaskSpec,
 };
 
@@ -27,6 +27,8 @@ const ENTRY_BYTES: usize = 256;
 pub struct Executor {
     engine: Engine,
     gpu: Option<Arc<dyn Sessions>>,
+    /// Where machine code comes from; none compiles it in this process.
+    code: Option<Arc<dyn CodeSource>>,
     programs: Mutex<Vec<(Digest, Arc<Program>)>>,
 }
 
@@ -139,7 +141,17 @@ impl Executor {
     /// # Errors
     /// When the engine cannot be made on this machine.
     pub fn new(gpu: Option<Arc<dyn Sessions>>) -> Result<Executor, EngineError> {
-        Ok(Executor { engine: Engine::new()?, gpu, programs: Mutex::new(Vec::new()) })
+        Ok(Executor { engine: Engine::new()?, gpu, code: None, programs: Mutex::new(Vec::new()) })
+    }
+
+    /// The same, but machine code comes from elsewhere.
+    pub fn with_code(self, code: Arc<dyn CodeSource>) -> Executor {
+        Executor { code: Some(code), ..self }
+    }
+
+    /// The engine, to make a source of machine code for it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Whether guests can find a GPU.
@@ -204,7 +216,11 @@ impl Executor {
             return Ok((program.clone(), false));
         }
         let bytes = blobs::read(blobs, module)?;
-        let program = Program::compile(&self.engine, &bytes, &ModuleLimits::default());
+        let limits = ModuleLimits::default();
+        let program = match &self.code {
+            None => Program::compile(&self.engine, &bytes, &limits),
+            Some(code) => Program::load(&self.engine, &bytes, &limits, code.clone()),
+        };
         let program = Arc::new(program.map_err(|error| match error {
             ProgramError::Fault(fault) => fault.into(),
             module => ExecuteError::Module(module),

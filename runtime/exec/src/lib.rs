@@ -2,12 +2,14 @@
 //!
 //! Nodes, requesters and verifiers all come through here, so that they do the same: [`Executor::execute`] takes a
 //! job, a task and the [`Blobs`] they name and gives an [`Executed`] task, from which a `TaskResult` follows;
-//! [`verify`] does so for a receipt and compares.
+//! [`verify`] does so for a receipt and compares. [`code`] has modules compiled by another process, and keeps what
+//! comes out.
 #![forbid(unsafe_code)]
 
 mod blobs;
 mod check;
 mod checkpoint;
+pub mod code;
 mod executor;
 mod verify;
 
@@ -16,5 +18,8 @@ pub use check::{Checked, Way};
 pub use checkpoint::{Checkpoint, CheckpointError, Reached};
 pub use executor::{ExecuteError, Executed, Executor, OutputName};
 pub use fizz_sandbox::trace::{Divergence, Part};
-pub use fizz_sandbox::{EngineError, Observer};
+pub use fizz_sandbox::Fault;
+pub use fizz_sandbox::{
+    CodeKey, CodeSource, Engine, EngineError, Form, MachineCode, Observer, ProgramError, Seal,
+};
 pub use verify::{Claimed, Difference, Inconclusive, NoClaims, OutputDifference, Verdict, verify};

@@ -31,6 +31,8 @@ pub struct Admission {
     pub max_memory_bytes: u64,
     /// Bytes of blobs in the store.
     pub max_store_bytes: u64,
+    /// Bytes of a module.
+    pub max_module_bytes: u64,
     /// Whether there is a GPU.
     pub gpu: bool,
 }
@@ -143,6 +145,13 @@ impl Admission {
         has: impl Fn(&Blob) -> bool,
     ) -> Result<(), Refusal> {
         let too_large = |text: String| Err(refuse(RefusalCode::TooLarge, &text));
+        let module = job.module.blob.size;
+        if module > self.max_module_bytes {
+            return too_large(format!(
+                "the module's {module} bytes are over this node's {}",
+                self.max_module_bytes
+            ));
+        }
         for task in &lease.tasks {
             let stdin = job.tasks.get(*task as usize).and_then(|task| task.stdin);
             let blobs = job.task_inputs(*task).map(|input| input.blob).chain(stdin);
@@ -196,6 +205,7 @@ mod tests {
             max_gas: 1_000,
             max_memory_bytes: 1 << 20,
             max_store_bytes: 2 << 20,
+            max_module_bytes: 1 << 20,
             gpu: false,
         }
     }
@@ -324,6 +334,13 @@ mod tests {
         assert_eq!(refused(sized(0, u64::MAX)), TooLarge);
         assert_eq!(refused(|offer| offer.job.tasks[0].stdin = Some(of_size(most))), TooLarge);
         assert_eq!(refused(|offer| offer.job.module.blob.size = u64::MAX), TooLarge);
+        // A node may take smaller modules only.
+        let small = Admission { max_module_bytes: b"module".len() as u64, ..admission() };
+        assert!(decide_with(&small, 0, |_| {}).is_ok());
+        let smaller = Admission { max_module_bytes: b"module".len() as u64 - 1, ..admission() };
+        let refusal = decide_with(&smaller, 0, |_| {}).unwrap_err();
+        assert_eq!(refusal.code, TooLarge);
+        assert!(refusal.message.contains("the module's 6 bytes"), "{}", refusal.message);
         // Of a task that is not leased, nothing is needed.
         assert!(decide_with(&admission(), 0, sized(1, u64::MAX)).is_ok());
         // Each task fits, all together do not.

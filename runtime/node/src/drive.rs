@@ -96,7 +96,7 @@ impl Shared {
             Event::Finished(finished) => finished,
             Event::Rejected(reason) => return Ok(TaskState::Refused(RefusalCode::BadJob, reason)),
             Event::Fault(kind, detail) => return Ok(TaskState::Fault(kind, detail)),
-            Event::Ready(_) | Event::Started | Event::Progress(_) => {
+            Event::Ready(_) | Event::Started | Event::WantsCode { .. } | Event::Progress(_) => {
                 return Ok(internal("the worker's last event is none"));
             }
         };

@@ -14,5 +14,5 @@ mod tasks;
 pub mod worker;
 
 pub use admission::{Admission, Admitted};
-pub use node::{Drill, Node, NodeConfig, StartError};
+pub use node::{CompileConfig, Drill, Node, NodeConfig, StartError};
 pub use store::{Keeping, Store, StoreError, StoredLease, StoredResult};

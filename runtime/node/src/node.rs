@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use fizz_attest::{Canonical, Digest, Profile, PublicKey, SecretKey};
+use fizz_exec::code::{Bounds, CacheError, CodeCache, Compiler, CompilerCommand};
+use fizz_exec::{Engine, EngineError};
 use fizz_wire::{BindError, CloseCode, Endpoint, EndpointConfig, NodeInfo};
 use tokio::sync::Semaphore;
 
@@ -45,8 +47,23 @@ pub struct NodeConfig {
     pub max_task_time: Duration,
     /// How workers are started.
     pub worker: WorkerCommand,
+    /// How modules are compiled for workers that ask for it.
+    pub compile: Option<CompileConfig>,
+    /// Bytes of one module at most.
+    pub max_module_bytes: u64,
     /// A deliberate fault, to try out verifiers.
     pub drill: Option<Drill>,
+}
+
+/// How a node has modules compiled.
+#[derive(Clone, Debug)]
+pub struct CompileConfig {
+    /// How compilers are started.
+    pub command: CompilerCommand,
+    /// What compiling one module may take.
+    pub bounds: Bounds,
+    /// Bytes of machine code kept at most.
+    pub max_cache_bytes: u64,
 }
 
 /// A fault that a node makes on purpose, so that those who must catch it can practise.
@@ -68,6 +85,12 @@ pub enum StartError {
     /// Its workers.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// Its machine code.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The engine, which must be known to know machine code again.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 /// A node that listens.
@@ -101,7 +124,19 @@ impl Node {
     /// See [`StartError`].
     pub async fn start(key: SecretKey, config: NodeConfig) -> Result<Node, StartError> {
         let store = Store::open(&config.data, config.max_store_bytes)?;
-        let pool = Pool::start(config.worker).await?;
+        let compiler = match config.compile {
+            None => None,
+            Some(compile) => {
+                let cache = CodeCache::open(&config.data.join("code"), compile.max_cache_bytes)?;
+                // It never sees a module here: it tells which machine code is its own.
+                let engine = Engine::new()?;
+                Some(Compiler::new(engine, compile.command, compile.bounds, Some(cache)))
+            }
+        };
+        let mut pool = Pool::start(config.worker).await?;
+        if let Some(compiler) = compiler {
+            pool = pool.with_compiler(Arc::new(compiler));
+        }
         let endpoint = match Endpoint::bind(config.listen, &key, EndpointConfig::default()) {
             Ok(endpoint) => endpoint,
             Err(error) => {
@@ -115,6 +150,7 @@ impl Node {
             max_gas: config.max_gas,
             max_memory_bytes: config.max_memory_bytes,
             max_store_bytes: config.max_store_bytes,
+            max_module_bytes: config.max_module_bytes,
             gpu: pool.description().gpu_profile.is_some(),
         };
         let shared = Shared {

@@ -28,8 +28,9 @@
 //! assert!(report.gas > 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod code;
 mod engine;
 mod features;
 mod files;
@@ -50,6 +51,7 @@ mod task;
 pub mod trace;
 mod wasi;
 
+pub use code::{BrokenSeal, CodeKey, CodeSource, Form, MachineCode, Seal};
 pub use engine::{Backend, Engine, EngineError, EngineSettings, Optimization, engine_info, profile};
 pub use files::{Files, FilesError};
 pub use instrument::{

@@ -6,6 +6,7 @@ use fizz_attest::{Digest, HostFault};
 use wasmtime::{InstancePre, Module};
 
 use crate::Engine;
+use crate::code::{CodeSource, Form, MachineCode};
 use crate::host::Host;
 use crate::instrument::{
     COSTS, GPU_MODULE, ModuleError, ModuleFacts, ModuleLimits, Variant, WASI_MODULE, examine, rewrite, track,
@@ -25,6 +26,9 @@ struct Shared {
     wasm: Arc<[u8]>,
     digest: OnceLock<Digest>,
     facts: ModuleFacts,
+    /// Where machine code comes from; none compiles it here.
+    source: Option<Arc<dyn CodeSource>>,
+    instrumented_bytes: OnceLock<usize>,
     fast: InstancePre<Host>,
     write_through: OnceLock<Result<InstancePre<Host>, Fault>>,
     tracked: OnceLock<Result<InstancePre<Host>, Fault>>,
@@ -58,19 +62,61 @@ impl Program {
     /// [`ProgramError::Module`] when the module is not one that Fizz runs, [`ProgramError::Fault`] when it is but the
     /// node could not compile it.
     pub fn compile(engine: &Engine, wasm: &[u8], limits: &ModuleLimits) -> Result<Program, ProgramError> {
-        let facts = examine(wasm, limits, |module, name| match module {
-            WASI_MODULE => wasi::is_served(name),
-            GPU_MODULE => gpu::is_served(name),
-            _ => false,
-        })?;
-        let module = compile(engine, wasm, &facts, Variant::Fast)?;
-        let fast = link(engine, &module)?;
+        let facts = checked(wasm, limits)?;
+        let instrumented = instrument(wasm, &facts, Variant::Fast)?;
+        let module = compile(engine, &instrumented)?;
+        Program::new(engine, wasm, facts, &module, None, OnceLock::from(instrumented.len()))
+    }
+
+    /// Checks a module, and takes its machine code from elsewhere.
+    ///
+    /// # Errors
+    /// As [`compile`](Program::compile), and whatever the source says.
+    pub fn load(
+        engine: &Engine,
+        wasm: &[u8],
+        limits: &ModuleLimits,
+        source: Arc<dyn CodeSource>,
+    ) -> Result<Program, ProgramError> {
+        let facts = checked(wasm, limits)?;
+        let module = source.code(wasm, Form::Fast)?.load(engine).map_err(|error| fault(&error))?;
+        Program::new(engine, wasm, facts, &module, Some(source), OnceLock::new())
+    }
+
+    /// Compiles one form of a module into machine code that can be kept.
+    ///
+    /// # Errors
+    /// As [`compile`](Program::compile).
+    pub fn precompile(
+        engine: &Engine,
+        wasm: &[u8],
+        limits: &ModuleLimits,
+        form: Form,
+    ) -> Result<MachineCode, ProgramError> {
+        let facts = checked(wasm, limits)?;
+        let instrumented = instrument(wasm, &facts, form.into())?;
+        drop(facts);
+        let code = engine.wasmtime().precompile_module(&instrumented).map_err(|error| fault(&error))?;
+        Ok(MachineCode::compiled(code))
+    }
+
+    fn new(
+        engine: &Engine,
+        wasm: &[u8],
+        facts: ModuleFacts,
+        module: &Module,
+        source: Option<Arc<dyn CodeSource>>,
+        instrumented_bytes: OnceLock<usize>,
+    ) -> Result<Program, ProgramError> {
+        let fast = link(engine, module)?;
         Ok(Program {
             shared: Arc::new(Shared {
                 engine: engine.clone(),
                 wasm: wasm.into(),
                 digest: OnceLock::new(),
                 facts,
+                source,
+                instrumented_bytes,
                 fast,
                 write_through: OnceLock::new(),
                 tracked: OnceLock::new(),
@@ -96,6 +142,19 @@ impl Program {
     /// Bytes of the original module.
     pub fn wasm_bytes(&self) -> usize {
         self.shared.wasm.len()
+    }
+
+    /// Bytes of the module once it counts gas and stack, in the form that is run first.
+    pub fn instrumented_bytes(&self) -> usize {
+        let Shared { wasm, facts, instrumented_bytes, .. } = &*self.shared;
+        // The rewrite has worked before, for the machine code at hand.
+        *instrumented_bytes
+            .get_or_init(|| instrument(wasm, facts, Variant::Fast).map_or(0, |wasm| wasm.len()))
+    }
+
+    /// How much of each of the [`ModuleLimits`] the module uses.
+    pub fn limits_used(&self) -> &ModuleLimits {
+        &self.shared.facts.used
     }
 
     /// Bytes of machine code.
@@ -130,8 +189,20 @@ impl Program {
             Variant::Fast => Ok(&self.shared.fast),
             Variant::WriteThrough => {
                 let pre = self.shared.write_through.get_or_init(|| {
-                    let Shared { engine, wasm, facts, .. } = &*self.shared;
-                    let module = compile(engine, wasm, facts, Variant::WriteThrough)?;
+                    let Shared { engine, wasm, facts, source, .. } = &*self.shared;
+                    let module = match source {
+                        None => compile(engine, &instrument(wasm, facts, Variant::WriteThrough)?)?,
+                        Some(source) => {
+                            let code = source.code(wasm, Form::Exact).map_err(|error| match error {
+                                ProgramError::Fault(fault) => fault,
+                                // Its first form has been compiled.
+                                ProgramError::Module(error) => {
+                                    Fault { kind: HostFault::Internal, detail: error.to_string() }
+                                }
+                            })?;
+                            code.load(engine).map_err(|error| fault(&error))?
+                        }
+                    };
                     engine.linker().instantiate_pre(&module).map_err(|error| fault(&error))
                 });
                 pre.as_ref().map_err(Clone::clone)
@@ -169,12 +240,22 @@ fn fault(error: &wasmtime::Error) -> Fault {
     Fault { kind: HostFault::Compile, detail: format!("{error:#}") }
 }
 
-fn compile(engine: &Engine, wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Module, Fault> {
-    let instrumented = rewrite(wasm, facts, variant).map_err(|detail| Fault {
-        kind: HostFault::Internal,
-        detail: format!("instrumentation: {detail}"),
-    })?;
-    Module::new(engine.wasmtime(), &instrumented).map_err(|error| fault(&error))
+/// Validates a module and collects its facts.
+fn checked(wasm: &[u8], limits: &ModuleLimits) -> Result<ModuleFacts, ModuleError> {
+    examine(wasm, limits, |module, name| match module {
+        WASI_MODULE => wasi::is_served(name),
+        GPU_MODULE => gpu::is_served(name),
+        _ => false,
+    })
+}
+
+fn instrument(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Vec<u8>, Fault> {
+    rewrite(wasm, facts, variant)
+        .map_err(|detail| Fault { kind: HostFault::Internal, detail: format!("instrumentation: {detail}") })
+}
+
+fn compile(engine: &Engine, instrumented: &[u8]) -> Result<Module, Fault> {
+    Module::new(engine.wasmtime(), instrumented).map_err(|error| fault(&error))
 }
 
 /// Every import is known by name here, so only a type can be wrong.

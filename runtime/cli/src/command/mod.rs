@@ -9,3 +9,4 @@ pub(crate) mod receipt;
 pub(crate) mod run;
 pub(crate) mod submit;
 pub(crate) mod verify;
+pub(crate) mod version;

@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use fizz_exec::code::Bounds;
 use fizz_node::worker::WorkerCommand;
-use fizz_node::{Drill, Node, NodeConfig, StartError, StoreError};
+use fizz_node::{CompileConfig, Drill, Node, NodeConfig, StartError, StoreError};
 
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::job_args::GpuArg;
 use crate::values::{Count, Size};
-use crate::{gpu, interrupt, keys};
+use crate::{compiling, gpu, interrupt, keys};
 
 /// Runs strangers' jobs on this machine
 #[derive(Args, Debug)]
@@ -40,6 +41,18 @@ pub(crate) struct NodeArgs {
     /// Inputs and outputs kept at most
     #[arg(long, default_value = "16G", value_name = "SIZE")]
     store: Size,
+    /// Bytes of one module at most
+    #[arg(long, default_value = "256M", value_name = "SIZE")]
+    max_module_size: Size,
+    /// Seconds that compiling one module may take at most; small modules get fewer
+    #[arg(long, default_value = "600", value_name = "SECONDS")]
+    compile_seconds: u64,
+    /// Address space of a compiler at most; small modules get less
+    #[arg(long, default_value = "16G", value_name = "SIZE")]
+    compile_memory: Size,
+    /// Machine code kept at most
+    #[arg(long, default_value = "4G", value_name = "SIZE")]
+    code_cache: Size,
     /// Seconds that one task may take
     #[arg(long, default_value = "3600", value_name = "SECONDS")]
     task_seconds: u64,
@@ -96,6 +109,15 @@ impl NodeArgs {
             max_store_bytes: self.store.0,
             max_task_time: Duration::from_secs(self.task_seconds),
             worker: WorkerCommand { program, args },
+            compile: Some(CompileConfig {
+                command: compiling::command()?,
+                bounds: Bounds {
+                    max_time: Duration::from_secs(self.compile_seconds),
+                    max_memory_bytes: self.compile_memory.0,
+                },
+                max_cache_bytes: self.code_cache.0,
+            }),
+            max_module_bytes: self.max_module_size.0,
             drill: self.drill.map(|DrillArg::WrongOutput| Drill::WrongOutput),
         };
         let node = Node::start(key, config).await.map_err(|error| start_failure(&error))?;
@@ -178,7 +200,7 @@ pub(crate) struct WorkerArgs {
 impl WorkerArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let executor = gpu::executor(self.gpu, self.adapter.as_deref())?;
-        fizz_node::worker::work(&executor, std::io::stdin(), std::io::stdout())
+        fizz_node::worker::work_asking(executor, std::io::stdin(), std::io::stdout())
             .map_err(|error| Failure::unexpected("the node is gone").because(&error))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -18,7 +18,7 @@ use crate::error::Failure;
 use crate::exit::{Exit, TRAPPED};
 use crate::job_args::{JobArgs, PreparedJob};
 use crate::values::Mapping;
-use crate::{gpu, keys, me};
+use crate::{compiling, gpu, keys, me};
 
 /// Runs a module here, in the same sandbox as on any node
 #[derive(Args, Debug)]
@@ -46,6 +46,9 @@ pub(crate) struct RunArgs {
     /// Writes outcome, gas, digests and times as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Compiles the module anew, and keeps no machine code
+    #[arg(long)]
+    no_cache: bool,
 }
 
 impl RunArgs {
@@ -59,6 +62,7 @@ impl RunArgs {
         }
         let PreparedJob { job, blobs } = self.job.prepare(out)?;
         let executor = gpu::executor(self.job.gpu, self.adapter.as_deref())?;
+        let executor = compiling::with_compiler(executor, !self.no_cache)?;
         let started_ms = now_ms();
         let executed = match &self.checkpoint {
             None => executor
@@ -237,6 +241,10 @@ pub(crate) fn failure(error: &ExecuteError, module: &std::path::Path) -> Failure
         ExecuteError::Module(_) => Failure::usage(format!("cannot run {}", module.display())),
         ExecuteError::Fault { kind: fizz_attest::HostFault::NoGpu, .. } => {
             Failure::new(Exit::NoCapacity, "this machine has no GPU for the job").hint(gpu::INSTALL)
+        }
+        ExecuteError::Fault { kind: fizz_attest::HostFault::Compile, .. } => {
+            Failure::unexpected("this machine could not compile the module")
+                .hint("split very large functions, or build with optimisation for size")
         }
         ExecuteError::Fault { .. } => Failure::unexpected("this machine could not run the task"),
         _ => Failure::usage("the job cannot be run"),

@@ -12,10 +12,10 @@ use fizz_exec::{Blobs, Executor, Verdict};
 use crate::command::receipt;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::gpu;
 use crate::job_args::{self, GpuArg};
 use crate::job_folder::Found;
 use crate::values::Mapping;
+use crate::{compiling, gpu};
 
 /// Runs a receipt's task again, here, and compares bit for bit
 #[derive(Args, Debug)]
@@ -112,7 +112,7 @@ impl Executors {
                     Err(_) => gpu::executor(GpuArg::Auto, None)?,
                 },
             };
-            self.0.insert(key.clone(), executor);
+            self.0.insert(key.clone(), compiling::with_compiler(executor, true)?);
         }
         self.0.get(&key).ok_or_else(|| Failure::unexpected("no executor"))
     }

@@ -154,4 +154,56 @@ fn inspect_tells_what_a_module_is() {
     let json: Value =
         serde_json::from_str(&home.fizz(["inspect", "denoise.wasm", "--json"]).expect(0).stdout).unwrap();
     assert_eq!(json["bytes"], fizz_examples::DENOISE.len());
+    // What it becomes, and how near it comes to the limits.
+    let instrumented = json["instrumented_bytes"].as_u64().unwrap();
+    assert!(instrumented > 0 && json["machine_code_bytes"].as_u64().unwrap() > 0);
+    assert!(text.contains(&format!("instrumented  {instrumented} bytes")), "{text}");
+    assert_eq!(json["limits"]["bytes"]["used"], json["bytes"]);
+    assert_eq!(json["limits"]["bytes"]["most"], 256 << 20);
+    assert!(json["limits"]["functions"]["used"].as_u64().unwrap() > 10);
+    assert_eq!(json["costs"]["rows"]["divide"], 30);
+    assert_eq!(json["costs"]["digest"], json["profile"]["cost_table"]);
+}
+
+#[test]
+fn the_cost_table_can_be_read_without_a_module() {
+    let home = Home::new();
+    let text = home.fizz(["inspect", "--costs"]).expect(0).stdout;
+    for (name, value) in fizz_sandbox::COSTS.rows() {
+        let row = format!("{name:<24} {value:>10}\n");
+        assert!(text.contains(&row), "{row} is not in {text}");
+    }
+    home.fizz(["inspect"]).expect(2);
+}
+
+#[test]
+fn the_version_names_the_commit_and_at_length_the_profile() {
+    let home = Home::new();
+    let short = home.fizz(["--version"]).expect(0).stdout;
+    assert!(short.starts_with(&format!("fizz {}", env!("CARGO_PKG_VERSION"))), "{short}");
+    assert_eq!(home.fizz(["-V"]).expect(0).stdout, short);
+    // Built in a checkout, it names the commit.
+    let head = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    if let Some(head) = head.ok().filter(|head| head.status.success()) {
+        let commit = String::from_utf8(head.stdout).unwrap();
+        assert!(short.contains(&format!("({})", &commit[..12])), "{short} {commit}");
+    }
+    let long = home.fizz(["--version", "--verbose"]).expect(0).stdout;
+    let profile = fizz_sandbox::profile();
+    let rows = [
+        ("profile", profile.digest().to_string()),
+        ("  instrumentation", profile.instrumentation.to_string()),
+        ("  cost table", profile.cost_table.to_string()),
+        ("  WASI layer", profile.wasi.to_string()),
+        ("  proposals", profile.proposals),
+        ("  engine", fizz_sandbox::engine_info().engine),
+        ("  target", std::env::consts::ARCH.to_owned()),
+    ];
+    for (name, value) in rows {
+        assert!(long.contains(&format!("\n{name:<20} {value}")), "{name} {value} is not in:\n{long}");
+    }
+    assert!(long.contains("\n  processor "), "{long}");
+    // The long form is asked for with the short one, and neither goes with a command.
+    home.fizz(["--verbose"]).expect(2);
+    home.fizz(["--version", "key", "new"]).expect(2);
 }

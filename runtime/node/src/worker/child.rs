@@ -10,37 +10,73 @@ use fizz_attest::{Blob, GpuUse, HostFault, Job};
 use fizz_exec::{BlobError, Blobs, ExecuteError, Executed, Executor, Observer};
 use fizz_wire::frame;
 
-use super::{Description, Event, Finished, Order, OutputFile};
+use super::code::{Answer, Asking};
+use super::{Description, Event, Finished, Instruction, Order, OutputFile};
 use crate::store::blob_path;
 
 /// How often a node hears of a running guest at most.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Serves orders from `input` to `output` until `input` ends; then the process ends at once, whatever a guest does.
+/// Modules are compiled as the executor does it.
 ///
 /// # Errors
 /// When the pipes break or the node sends rubbish.
 pub fn work(
     executor: &Executor,
-    mut input: impl Read + Send + 'static,
+    input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
 ) -> io::Result<()> {
+    let (orders, _) = receive(input);
+    serve(executor, orders, Arc::new(Mutex::new(output)))
+}
+
+/// The same, but the node is asked for the machine code of modules.
+///
+/// # Errors
+/// When the pipes break or the node sends rubbish.
+pub fn work_asking(
+    executor: Executor,
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+) -> io::Result<()> {
+    let (orders, answers) = receive(input);
+    let output = Arc::new(Mutex::new(output));
+    let engine = executor.engine().clone();
+    let asking = Asking { engine, output: output.clone(), answers: Mutex::new(answers) };
+    serve(&executor.with_code(Arc::new(asking)), orders, output)
+}
+
+/// Sorts what the node sends, on a thread of its own.
+fn receive(mut input: impl Read + Send + 'static) -> (mpsc::Receiver<Order>, mpsc::Receiver<Answer>) {
     let (orders, queue) = mpsc::channel();
+    let (answers, answered) = mpsc::channel();
     std::thread::spawn(move || {
-        while let Ok(order) = read(&mut input) {
-            if orders.send(order).is_err() {
-                return;
+        while let Ok(instruction) = read(&mut input) {
+            let taken = match instruction {
+                Instruction::Order(order) => orders.send(*order).is_ok(),
+                Instruction::Code(answer) => answers.send(answer).is_ok(),
+            };
+            if !taken {
+                break;
             }
         }
         // The node is gone, or no longer makes sense. A running guest must not outlive it.
         std::process::exit(0);
     });
-    let output = Arc::new(Mutex::new(output));
+    (queue, answered)
+}
+
+fn serve(
+    executor: &Executor,
+    orders: mpsc::Receiver<Order>,
+    output: Arc<Mutex<impl Write + Send + 'static>>,
+) -> io::Result<()> {
     let gpu_profile = executor.has_gpu().then(|| executor.profile(true));
     let description =
         Description { profile: executor.profile(false), gpu_profile, engine: executor.engine_info() };
     tell(&output, &Event::Ready(Box::new(description)))?;
-    for order in queue {
+    for order in orders {
         tell(&output, &Event::Started)?;
         let end = carry_out(executor, &order, Teller { output: output.clone(), last: Instant::now() });
         tell(&output, &end)?;
@@ -48,10 +84,10 @@ pub fn work(
     Ok(())
 }
 
-fn read(input: &mut impl Read) -> io::Result<Order> {
+fn read(input: &mut impl Read) -> io::Result<Instruction> {
     let mut header = [0; frame::HEADER_BYTES];
     input.read_exact(&mut header)?;
-    let length = frame::body_length::<Order>(header).map_err(io::Error::other)?;
+    let length = frame::body_length::<Instruction>(header).map_err(io::Error::other)?;
     let mut body = vec![0; length];
     input.read_exact(&mut body)?;
     frame::decode_body(&body).map_err(io::Error::other)
@@ -97,7 +133,7 @@ impl<W: Write + Send> Observer for Teller<W> {
     }
 }
 
-fn tell(output: &Mutex<impl Write>, event: &Event) -> io::Result<()> {
+pub(super) fn tell(output: &Mutex<impl Write>, event: &Event) -> io::Result<()> {
     let bytes = frame::encode(event).map_err(io::Error::other)?;
     let mut output = output.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     output.write_all(&bytes)?;

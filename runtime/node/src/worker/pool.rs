@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fizz_attest::{Digest, HostFault};
+use fizz_exec::code::Compiler;
 use fizz_wire::frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -14,7 +15,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Description, Event, Order};
+use super::code;
+use super::{Description, Event, Instruction, Order};
 
 /// A worker's start: making the engine and opening the GPU.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -36,6 +38,8 @@ pub struct Pool {
     command: WorkerCommand,
     ready_within: Duration,
     description: Description,
+    /// Answers workers that ask for machine code.
+    compiler: Option<Arc<Compiler>>,
     idle: Mutex<Idle>,
     /// Processes that were started and have not been reaped.
     alive: Arc<watch::Sender<usize>>,
@@ -112,7 +116,12 @@ impl Pool {
             }
         };
         let idle = Mutex::new(Idle { workers: vec![worker], stopped: false });
-        Ok(Pool { command, ready_within, description, idle, alive })
+        Ok(Pool { command, ready_within, description, compiler: None, idle, alive })
+    }
+
+    /// The same, with a compiler for workers that ask for machine code.
+    pub fn with_compiler(self, compiler: Arc<Compiler>) -> Pool {
+        Pool { compiler: Some(compiler), ..self }
     }
 
     /// Under which profiles the workers compute.
@@ -156,7 +165,7 @@ impl Pool {
                 worker
             }
         };
-        let event = worker.carry_out(order, limit, watch).await?;
+        let event = worker.carry_out(order, limit, self.compiler.as_ref(), watch).await?;
         let mut idle = self.lock();
         if !matches!(event, Event::Fault(..)) && !idle.stopped {
             idle.workers.push(worker);
@@ -249,18 +258,32 @@ impl Worker {
         &mut self,
         order: &Order,
         limit: Duration,
+        compiler: Option<&Arc<Compiler>>,
         watch: &mut impl FnMut(&Event),
     ) -> Result<Event, WorkerError> {
-        let deadline = Instant::now() + limit;
+        let mut deadline = Instant::now() + limit;
         let late = |_| WorkerError::TimedOut(limit);
-        let bytes = frame::encode(order)?;
+        let bytes = frame::encode(&Instruction::Order(Box::new(order.clone())))?;
         timeout_at(deadline, self.stdin.write_all(&bytes)).await.map_err(late)??;
         let mut started = false;
+        // Each form of the one module, once.
+        let mut wants = [true, true];
         loop {
             let event = timeout_at(deadline, self.next()).await.map_err(late)??;
             match event {
                 Event::Started if !started => started = true,
                 Event::Progress(_) if started => {}
+                Event::WantsCode { exact } if started => {
+                    let first = std::mem::take(&mut wants[usize::from(exact)]);
+                    let Some(compiler) = compiler.filter(|_| first) else {
+                        return Err(WorkerError::OutOfTurn);
+                    };
+                    let begun = Instant::now();
+                    let bytes = frame::encode(&code::answer(compiler, order, exact).await)?;
+                    // Compiling has a limit of its own.
+                    deadline += begun.elapsed();
+                    timeout_at(deadline, self.stdin.write_all(&bytes)).await.map_err(late)??;
+                }
                 Event::Finished(_) | Event::Rejected(_) | Event::Fault(..) if started => return Ok(event),
                 // Whatever comes before the start may belong to another order.
                 _ => return Err(WorkerError::OutOfTurn),

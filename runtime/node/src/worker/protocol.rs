@@ -14,6 +14,29 @@ const MAX_EVENT_BYTES: usize = 64 << 20;
 /// Bytes of a reason at most.
 const MAX_REASON_BYTES: usize = 16 << 10;
 
+/// Bytes of a path at most.
+const MAX_CODE_PATH_BYTES: usize = 16 << 10;
+
+/// What a node tells a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Instruction {
+    /// A task to run.
+    Order(Box<Order>),
+    /// The answer to [`Event::WantsCode`]: where the machine code lies, or why there is none.
+    Code(Result<CodeFile, (HostFault, String)>),
+}
+
+/// Machine code in a file of the node's cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeFile {
+    /// The file, whose first 32 bytes are the cache's own mark.
+    pub path: String,
+    /// The secret of the mark below. It is made for this file and this worker, which so learns nothing that marks others.
+    pub secret: [u8; 32],
+    /// The mark of the rest of the file.
+    pub mark: [u8; 32],
+}
+
 /// One task to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -35,6 +58,11 @@ pub enum Event {
     Ready(Box<Description>),
     /// The guest runs.
     Started,
+    /// The module is good, and its machine code is wanted: the exact form, or the one that is run first.
+    WantsCode {
+        /// Which form.
+        exact: bool,
+    },
     /// Gas used so far.
     Progress(u64),
     /// The guest ended, and its outputs lie in the order's folder.
@@ -102,12 +130,31 @@ fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_REASON_BYTES)].to_owned()
 }
 
-impl Message for Order {
-    const KIND: &'static str = "order";
+impl Message for Instruction {
+    const KIND: &'static str = "instruction";
     const MAX_BYTES: usize = MAX_ORDER_BYTES;
 
     fn check(&self) -> Result<(), FieldError> {
-        Ok(())
+        let long = |field, bytes, limit| {
+            let problem = format!("{bytes} bytes are over the limit of {limit}");
+            FieldError { message: "instruction", field, problem }
+        };
+        match self {
+            Instruction::Code(Ok(file)) if file.path.len() > MAX_CODE_PATH_BYTES => {
+                Err(long("path", file.path.len(), MAX_CODE_PATH_BYTES))
+            }
+            Instruction::Code(Err((_, reason))) if reason.len() > MAX_REASON_BYTES => {
+                Err(long("reason", reason.len(), MAX_REASON_BYTES))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Instruction {
+    /// No machine code, and why, cut to what may travel.
+    pub(crate) fn no_code(kind: HostFault, detail: &str) -> Instruction {
+        Instruction::Code(Err((kind, cut(detail))))
     }
 }
 

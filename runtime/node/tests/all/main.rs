@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+mod compile;
 mod pool;
 mod requests;
 #[path = "../support/mod.rs"]
@@ -11,6 +12,15 @@ mod support;
 
 fn main() -> ExitCode {
     support::harness::main(tests![
+        compile::{
+            a_worker_gets_the_code_that_the_nodes_compiler_made_and_the_cache_kept,
+            a_trap_has_the_exact_form_compiled_too,
+            damaged_code_is_dropped_and_compiled_again,
+            a_compiler_that_does_not_end_is_ended_at_its_deadline,
+            a_compiler_without_memory_is_a_fault_and_the_node_lives,
+            a_worker_that_asks_twice_is_ended,
+            a_task_that_is_given_up_ends_its_compiler,
+        },
         pool::{
             an_honest_worker_is_kept_for_its_job,
             a_worker_that_says_nothing_is_ended,

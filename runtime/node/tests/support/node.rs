@@ -47,6 +47,8 @@ pub fn config(folder: &Path, worker: WorkerCommand) -> NodeConfig {
         max_store_bytes: 256 << 20,
         max_task_time: LONG,
         worker,
+        compile: None,
+        max_module_bytes: 1 << 20,
         drill: None,
     }
 }

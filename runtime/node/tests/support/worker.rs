@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 use fizz_exec::Executor;
-use fizz_node::worker::{Description, Event, Finished, Order, OutputFile, WorkerCommand, work};
+use fizz_node::worker::{
+    Description, Event, Finished, Instruction, Order, OutputFile, WorkerCommand, work, work_asking,
+};
 use fizz_wire::frame;
 
 /// The first argument of a worker.
@@ -65,6 +67,15 @@ pub fn run(args: &[String]) {
     let description =
         Description { profile: executor.profile(false), gpu_profile: None, engine: executor.engine_info() };
     match args[0].as_str() {
+        "compiler" => fizz_exec::code::compile_here(io::stdin(), io::stdout()).unwrap(),
+        "stuck-compiler" => wait_for_the_end(),
+        "asking" => work_asking(executor, io::stdin(), io::stdout()).unwrap(),
+        "asks-twice" => serve(description, |_| {
+            tell(&Event::WantsCode { exact: false });
+            let answer = next_frame(&mut io::stdin()).unwrap();
+            assert!(matches!(frame::decode(&answer).unwrap(), Instruction::Code(Ok(_))));
+            Event::WantsCode { exact: false }
+        }),
         "honest" => work(&executor, io::stdin(), io::stdout()).unwrap(),
         "gated" => {
             let input = Gated { address: args[1].parse().unwrap(), left: Vec::new() };
@@ -166,7 +177,7 @@ fn serve(description: Description, mut answer: impl FnMut(&Order) -> Event) {
     tell(&Event::Ready(Box::new(description)));
     let mut stdin = io::stdin();
     while let Some(bytes) = next_frame(&mut stdin) {
-        let order: Order = frame::decode(&bytes).unwrap();
+        let Instruction::Order(order) = frame::decode(&bytes).unwrap() else { panic!("nothing was asked") };
         tell(&Event::Started);
         // Whatever this is, it may be one that a worker cannot send by itself.
         tell_unchecked(&answer(&order));

@@ -112,7 +112,7 @@ pub const COSTS: CostTable = CostTable {
 
 impl CostTable {
     /// Rows by name, in the order in which they are hashed.
-    fn rows(&self) -> [(&'static str, u32); 30] {
+    pub fn rows(&self) -> [(&'static str, u32); 30] {
         [
             ("free", self.free),
             ("simple", self.simple),

@@ -1,49 +1,20 @@
 //! Validates the original module, refuses what Fizz does not run, and collects facts for the rewrite.
 
 use wasmparser::{
-    ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, TypeRef,
-    ValType, ValidPayload, Validator,
+    ElementItems, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload,
+    TypeRef, ValType, ValidPayload, Validator,
 };
 
 use super::calls::Calls;
 use super::cost::is_simd;
-use super::{COSTS, RESERVED_PREFIX, exceptions, function, nan};
+use super::limits::Tally;
+use super::{COSTS, ModuleLimits, RESERVED_PREFIX, exceptions, function, nan};
 use crate::features;
 
 /// The module name of the GPU interface.
 pub(crate) const GPU_MODULE: &str = "fizz_gpu";
 /// The module name of WASI preview 1.
 pub(crate) const WASI_MODULE: &str = "wasi_snapshot_preview1";
-
-/// Bounds on a module, against compile-time bombs. They are the same everywhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleLimits {
-    /// Bytes of the module.
-    pub bytes: usize,
-    /// Functions defined in the module.
-    pub functions: u32,
-    /// Bytes of one function's body.
-    pub function_bytes: usize,
-    /// Locals of one function, parameters included.
-    pub locals: u32,
-    /// Elements that all tables have at the start.
-    pub table_elements: u64,
-    /// Exports, globals, types, data and element segments, each.
-    pub items: u32,
-}
-
-impl Default for ModuleLimits {
-    fn default() -> Self {
-        ModuleLimits {
-            bytes: 256 << 20,
-            functions: 400_000,
-            function_bytes: 4 << 20,
-            locals: 20_000,
-            table_elements: 10_000_000,
-            items: 200_000,
-        }
-    }
-}
 
 /// Why a module cannot be run. It is the requester's fault and the same on every node.
 #[derive(Debug, thiserror::Error)]
@@ -248,6 +219,8 @@ pub(crate) struct ModuleFacts {
     pub(crate) mutable_globals: Vec<(u32, ValType)>,
     /// The instrumented module has at most this many bytes.
     pub(crate) instrumented_bytes: u64,
+    /// How much of each limit is used.
+    pub(crate) used: ModuleLimits,
 }
 
 impl ModuleFacts {
@@ -260,28 +233,21 @@ impl ModuleFacts {
     }
 }
 
-/// The engine refuses a longer function. One that only the instrumentation makes so long is refused here, by name,
-/// for it is the requester's fault and the same on every node.
-const INSTRUMENTED_FUNCTION_MAX: u64 = 7_654_321;
-/// Bytes of all instrumented functions, against modules that are small until they are instrumented.
-const INSTRUMENTED_MAX: u64 = 1 << 30;
-/// Bytes of all types, of which one byte can take many when decoded.
-const TYPE_BYTES_MAX: u64 = 16 << 20;
-
 /// Validates `wasm` and collects its facts. `is_served` says whether an import is one of ours.
 pub(crate) fn examine(
     wasm: &[u8],
     limits: &ModuleLimits,
     is_served: impl Fn(&str, &str) -> bool,
 ) -> Result<ModuleFacts, ModuleError> {
-    within("bytes", wasm.len() as u64, limits.bytes as u64)?;
+    let mut tally = Tally::new(limits);
+    tally.bytes(wasm.len() as u64)?;
     if !wasm.starts_with(b"\0asm") {
         return Err(ModuleError::NotWasm);
     }
     if Parser::is_component(wasm) {
         return Err(ModuleError::Component);
     }
-    let mut examiner = Examiner::new(limits, wasm.len() as u64, is_served);
+    let mut examiner = Examiner::new(tally, wasm.len() as u64, is_served);
     match examiner.run(wasm) {
         Err(ModuleError::Malformed { message, offset }) => {
             let refused = features::refused_proposals_of(wasm);
@@ -296,10 +262,6 @@ pub(crate) fn examine(
     }
 }
 
-fn within(what: &'static str, found: u64, limit: u64) -> Result<(), ModuleError> {
-    if found > limit { Err(ModuleError::TooLarge { what, found, limit }) } else { Ok(()) }
-}
-
 /// The exports that decide how a module is run.
 #[derive(Default)]
 struct Exports {
@@ -311,7 +273,7 @@ struct Exports {
 }
 
 struct Examiner<'l, F> {
-    limits: &'l ModuleLimits,
+    tally: Tally<'l>,
     is_served: F,
     facts: ModuleFacts,
     exports: Exports,
@@ -324,9 +286,10 @@ struct Examiner<'l, F> {
 }
 
 impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
-    fn new(limits: &'l ModuleLimits, wasm_bytes: u64, is_served: F) -> Self {
+    fn new(tally: Tally<'l>, wasm_bytes: u64, is_served: F) -> Self {
+        let used = tally.used.clone();
         Examiner {
-            limits,
+            tally,
             is_served,
             facts: ModuleFacts {
                 types: Vec::new(),
@@ -344,6 +307,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 steps: None,
                 mutable_globals: Vec::new(),
                 instrumented_bytes: wasm_bytes,
+                used,
             },
             exports: Exports::default(),
             calls: Calls::default(),
@@ -375,33 +339,48 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         Ok(())
     }
 
-    fn bound(&self, payload: &Payload<'_>) -> Result<(), ModuleError> {
-        let items = u64::from(self.limits.items);
+    fn bound(&mut self, payload: &Payload<'_>) -> Result<(), ModuleError> {
+        let tally = &mut self.tally;
         match payload {
             Payload::TypeSection(s) => {
-                within("bytes of types", s.range().len() as u64, TYPE_BYTES_MAX)?;
-                within("types", s.count().into(), items)
+                tally.type_bytes(s.range().len() as u64)?;
+                tally.types(s.count().into())
             }
-            Payload::ImportSection(s) => within("imports", s.count().into(), 1_000),
-            Payload::FunctionSection(s) => {
-                within("functions", s.count().into(), self.limits.functions.into())
+            Payload::ImportSection(s) => tally.imports(s.count().into()),
+            Payload::FunctionSection(s) => tally.functions(s.count().into()),
+            Payload::TableSection(s) => {
+                tally.tables(s.count().into())?;
+                let mut elements = 0u64;
+                for table in s.clone() {
+                    elements = elements.saturating_add(table?.ty.initial);
+                }
+                tally.table_elements(elements)
             }
-            Payload::TableSection(s) => within("tables", s.count().into(), 100),
-            Payload::TagSection(s) => within("tags", s.count().into(), 1_000),
-            Payload::GlobalSection(s) => within("globals", s.count().into(), items),
-            Payload::ExportSection(s) => within("exports", s.count().into(), items),
-            Payload::ElementSection(s) => within("element segments", s.count().into(), items),
-            Payload::DataSection(s) => within("data segments", s.count().into(), items),
-            Payload::CodeSectionEntry(body) => within(
-                "bytes in one function",
-                body.as_bytes().len() as u64,
-                self.limits.function_bytes as u64,
-            ),
+            Payload::TagSection(s) => tally.tags(s.count().into()),
+            Payload::GlobalSection(s) => tally.globals(s.count().into()),
+            Payload::ExportSection(s) => {
+                tally.exports(s.count().into())?;
+                s.clone().into_iter().try_for_each(|export| tally.name_bytes(export?.name.len() as u64))
+            }
+            Payload::ElementSection(s) => {
+                tally.element_segments(s.count().into())?;
+                let mut elements = 0u64;
+                for segment in s.clone() {
+                    elements += match segment?.items {
+                        ElementItems::Functions(items) => u64::from(items.count()),
+                        ElementItems::Expressions(_, items) => u64::from(items.count()),
+                    };
+                }
+                tally.elements(elements)
+            }
+            Payload::DataSection(s) => tally.data_segments(s.count().into()),
+            Payload::CodeSectionEntry(body) => tally.function_bytes(body.as_bytes().len() as u64),
             _ => Ok(()),
         }
     }
 
     fn section(&mut self, payload: &Payload<'_>) -> Result<(), ModuleError> {
+        exceptions::check(payload, &self.facts.types)?;
         match payload {
             Payload::TypeSection(section) => {
                 let mut several = 0;
@@ -418,6 +397,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             Payload::ImportSection(section) => {
                 for import in section.clone().into_imports() {
                     let import = import?;
+                    self.tally.name_bytes(import.name.len() as u64)?;
                     self.import(import.module, import.name, import.ty)?;
                 }
             }
@@ -428,11 +408,9 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             }
             Payload::TableSection(section) => {
                 for table in section.clone() {
-                    let ty = table?.ty;
-                    exceptions::check_table(ty.element_type)?;
-                    self.facts.table_elements = self.facts.table_elements.saturating_add(ty.initial);
+                    let initial = table?.ty.initial;
+                    self.facts.table_elements = self.facts.table_elements.saturating_add(initial);
                 }
-                within("table elements", self.facts.table_elements, self.limits.table_elements)?;
             }
             Payload::MemorySection(section) => {
                 for memory in section.clone() {
@@ -440,19 +418,10 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                     self.facts.memory = (memory.initial, memory.maximum);
                 }
             }
-            Payload::TagSection(section) => {
-                for tag in section.clone() {
-                    // Validation has proven that the type exists.
-                    if let Some(ty) = self.facts.types.get(tag?.func_type_idx as usize) {
-                        exceptions::check_tag(ty)?;
-                    }
-                }
-            }
             Payload::GlobalSection(section) => {
                 self.facts.globals = section.count();
                 for (index, global) in (0..).zip(section.clone()) {
                     let ty = global?.ty;
-                    exceptions::check_global(ty.content_type)?;
                     match ty.content_type {
                         ValType::Ref(_) if ty.mutable => {
                             self.reference_global.get_or_insert(index);
@@ -525,9 +494,9 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
     ) -> Result<FunctionFacts, ModuleError> {
         let mut reader = body.get_binary_reader();
         validator.read_locals(&mut reader)?;
-        within("locals in one function", validator.len_locals().into(), self.limits.locals.into())?;
+        self.tally.locals(validator.len_locals().into())?;
         self.locals += u64::from(validator.len_locals());
-        within("locals in all functions", self.locals, 20_000_000)?;
+        self.tally.all_locals(self.locals)?;
         let mut slots = u64::from(validator.len_locals());
         for group in body.get_locals_reader()? {
             let (count, ty) = group?;
@@ -536,12 +505,14 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let mut vectors = false;
         let (mut makes_nans, mut canonical) = (false, nan::FIXED_GROWTH);
         let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
+        let mut nesting = 0;
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         let mut operator_reader = body.get_operators_reader()?;
         while !operator_reader.eof() {
             let (operator, offset) = operator_reader.read_with_offset()?;
             validator.op(offset, &operator)?;
             height = height.max(validator.operand_stack_height());
+            nesting = nesting.max(validator.control_stack_height());
             operators += 1;
             match operator {
                 Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
@@ -567,9 +538,10 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         }
         operator_reader.finish()?;
         instrumented += if makes_nans { canonical } else { 0 };
-        within("bytes in one function when instrumented", instrumented, INSTRUMENTED_FUNCTION_MAX)?;
+        self.tally.nesting(nesting.into())?;
+        self.tally.instrumented_function_bytes(instrumented)?;
         self.facts.instrumented_bytes += instrumented - body.as_bytes().len() as u64;
-        within("bytes when instrumented", self.facts.instrumented_bytes, INSTRUMENTED_MAX)?;
+        self.tally.instrumented_bytes(self.facts.instrumented_bytes)?;
         let wide = if vectors { u64::from(height) } else { 0 };
         let frame = COSTS.frame(slots + u64::from(height) + wide, operators);
         // Larger than any stack that a job may ask for, and far from the end of an i32.
@@ -579,6 +551,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
     }
 
     fn finish(mut self) -> Result<ModuleFacts, ModuleError> {
+        self.facts.used = self.tally.used.clone();
         if !self.exports.memory {
             return Err(ModuleError::NoMemory);
         }

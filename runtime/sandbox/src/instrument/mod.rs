@@ -11,6 +11,7 @@ mod counter;
 mod examine;
 mod exceptions;
 mod function;
+mod limits;
 mod nan;
 mod plan;
 mod rewrite;
@@ -20,8 +21,9 @@ mod track;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
 pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
-pub use examine::{ModuleError, ModuleLimits};
+pub use examine::ModuleError;
 pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
+pub use limits::ModuleLimits;
 pub(crate) use rewrite::rewrite;
 pub(crate) use track::{MISSING, PRESENT, TOUCHED, TOUCHED_EXPORT, track};
 

@@ -1,0 +1,108 @@
+//! The process that compiles one module and ends.
+//!
+//! In: the order, the module's bytes. Out: a status, the bytes. Its memory is bounded before it looks at the module,
+//! and it ends when its standard input does, so that it never outlives who started it.
+
+use std::io::{self, Read, Write};
+
+use fizz_sandbox::{Engine, Form, ModuleLimits, Program};
+
+/// What a compiler is told before the module's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) form: Form,
+    /// Bytes of address space that the process may take.
+    pub(super) memory_bytes: u64,
+    pub(super) wasm_bytes: u64,
+}
+
+pub(super) const ORDER_BYTES: usize = 17;
+
+/// The first byte of an answer.
+pub(super) const COMPILED: u8 = 0;
+pub(super) const FAILED: u8 = 1;
+
+impl Order {
+    pub(super) fn encode(self) -> [u8; ORDER_BYTES] {
+        let mut bytes = [0; ORDER_BYTES];
+        bytes[0] = u8::from(self.form == Form::Exact);
+        bytes[1..9].copy_from_slice(&self.memory_bytes.to_le_bytes());
+        bytes[9..].copy_from_slice(&self.wasm_bytes.to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: [u8; ORDER_BYTES]) -> Order {
+        let number = |at: usize| {
+            let mut eight = [0; 8];
+            eight.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(eight)
+        };
+        let form = if bytes[0] == 0 { Form::Fast } else { Form::Exact };
+        Order { form, memory_bytes: number(1), wasm_bytes: number(9) }
+    }
+}
+
+/// Compiles the module that `input` gives, writes machine code to `output`, and returns. The process ends early where
+/// `input` does.
+///
+/// # Errors
+/// When the pipes break.
+pub fn compile_here(mut input: impl Read + Send + 'static, mut output: impl Write) -> io::Result<()> {
+    let mut header = [0; ORDER_BYTES];
+    input.read_exact(&mut header)?;
+    let order = Order::decode(header);
+    bound_memory(order.memory_bytes)?;
+    let mut wasm = Vec::new();
+    (&mut input).take(order.wasm_bytes).read_to_end(&mut wasm)?;
+    if wasm.len() as u64 != order.wasm_bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    std::thread::spawn(move || {
+        // Nothing more comes; when this ends, whoever wanted the code is gone.
+        let _ = input.read(&mut [0]);
+        std::process::exit(0);
+    });
+    let compiled = Engine::new().map_err(|error| error.to_string()).and_then(|engine| {
+        let limits = ModuleLimits::default();
+        Program::precompile(&engine, &wasm, &limits, order.form).map_err(|error| error.to_string())
+    });
+    match &compiled {
+        Ok(code) => answer(&mut output, COMPILED, code.bytes()),
+        Err(reason) => answer(&mut output, FAILED, reason.as_bytes()),
+    }
+}
+
+fn answer(output: &mut impl Write, status: u8, bytes: &[u8]) -> io::Result<()> {
+    output.write_all(&[status])?;
+    output.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    output.write_all(bytes)?;
+    output.flush()
+}
+
+/// Bounds the address space of this process. An allocation over the bound fails, which ends the process.
+#[cfg(target_os = "linux")]
+fn bound_memory(bytes: u64) -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Crashes are expected here and must not fill the disk.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) })?)
+}
+
+/// Other systems do not hold a process to a bound on its address space: only the deadline stands there.
+#[cfg(not(target_os = "linux"))]
+fn bound_memory(_: u64) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_survives_the_pipe() {
+        for form in [Form::Fast, Form::Exact] {
+            let order = Order { form, memory_bytes: 1 << 33, wasm_bytes: u64::MAX };
+            assert_eq!(Order::decode(order.encode()), order);
+        }
+    }
+}

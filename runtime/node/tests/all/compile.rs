@@ -1,0 +1,171 @@
+//! Workers that ask for machine code, and compilers that misbehave.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fizz_attest::{Blob, Canonical, Digest, HostFault, Outcome};
+use fizz_exec::Engine;
+use fizz_exec::code::{Bounds, CodeCache, Compiler, CompilerCommand};
+use fizz_node::worker::{Event, Order, Pool, WorkerCommand};
+
+use crate::support::job;
+use crate::support::node::LONG;
+use crate::support::worker::command;
+
+const A: Digest = Digest([1; 32]);
+
+/// A folder with a module, an order for it, and a cache.
+struct Place {
+    folder: tempfile::TempDir,
+    order: Order,
+}
+
+impl Place {
+    fn new(module: &[u8]) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let content = Blob::of(module).content.to_string();
+        let blobs = folder.path().join("blobs");
+        std::fs::create_dir_all(blobs.join(&content[..2])).unwrap();
+        std::fs::write(blobs.join(&content[..2]).join(&content), module).unwrap();
+        let outputs = folder.path().join("outputs");
+        std::fs::create_dir(&outputs).unwrap();
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let order = Order {
+            job: job::job(module).to_canonical(),
+            task: 0,
+            blobs: text(&blobs),
+            outputs: text(&outputs),
+        };
+        Place { folder, order }
+    }
+
+    fn compiler(&self, command: WorkerCommand, bounds: Bounds) -> Arc<Compiler> {
+        let command = CompilerCommand { program: command.program, args: command.args };
+        let cache = CodeCache::open(&self.folder.path().join("code"), 64 << 20).unwrap();
+        Arc::new(Compiler::new(Engine::new().unwrap(), command, bounds, Some(cache)))
+    }
+
+    /// Files of machine code.
+    fn kept(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path().join("code")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| !path.ends_with("secret")).collect()
+    }
+
+    /// Runs the order in a new worker.
+    async fn run(&self, compiler: Arc<Compiler>) -> Event {
+        let pool = Pool::start(command("asking", &[])).await.unwrap().with_compiler(compiler);
+        let event = pool.run(A, &self.order, LONG, |_| {}).await;
+        pool.stop().await;
+        event
+    }
+}
+
+fn honest() -> WorkerCommand {
+    command("compiler", &[])
+}
+
+#[track_caller]
+fn outcome(event: Event) -> Outcome {
+    match event {
+        Event::Finished(finished) => finished.outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn fault(event: Event) -> (HostFault, String) {
+    match event {
+        Event::Fault(kind, detail) => (kind, detail),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn a_worker_gets_the_code_that_the_nodes_compiler_made_and_the_cache_kept() {
+    let place = Place::new(&job::guest("(call $exit (i32.const 3))"));
+    let exited = Outcome::Completed { exit_code: 3 };
+    assert_eq!(outcome(place.run(place.compiler(honest(), Bounds::default())).await), exited);
+    assert_eq!(place.kept().len(), 1);
+    // From now on nothing is compiled: this compiler could not.
+    let none = command("stuck-compiler", &[]);
+    assert_eq!(outcome(place.run(place.compiler(none, Bounds::default())).await), exited);
+}
+
+pub async fn a_trap_has_the_exact_form_compiled_too() {
+    let place = Place::new(&job::guest("(drop (i32.load (i32.const -4)))"));
+    for _ in 0..2 {
+        let event = place.run(place.compiler(honest(), Bounds::default())).await;
+        let kind = fizz_attest::TrapKind::MemoryOutOfBounds;
+        assert_eq!(outcome(event), Outcome::Trapped { kind });
+        assert_eq!(place.kept().len(), 2);
+    }
+}
+
+pub async fn damaged_code_is_dropped_and_compiled_again() {
+    let place = Place::new(&job::guest("(call $exit (i32.const 3))"));
+    let compiler = place.compiler(honest(), Bounds::default());
+    outcome(place.run(compiler.clone()).await);
+    let [file] = &place.kept()[..] else { panic!("one file") };
+    let good = std::fs::read(file).unwrap();
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 0xff;
+    std::fs::write(file, &bad).unwrap();
+    assert_eq!(outcome(place.run(compiler).await), Outcome::Completed { exit_code: 3 });
+    assert_ne!(std::fs::read(file).unwrap(), bad);
+}
+
+pub async fn a_compiler_that_does_not_end_is_ended_at_its_deadline() {
+    let place = Place::new(&job::guest(""));
+    let bounds = Bounds { max_time: Duration::from_millis(300), ..Bounds::default() };
+    let begun = Instant::now();
+    let (kind, detail) = fault(place.run(place.compiler(command("stuck-compiler", &[]), bounds)).await);
+    assert_eq!(kind, HostFault::Compile);
+    assert!(detail.contains("took longer"), "{detail}");
+    assert!(begun.elapsed() < LONG);
+    assert!(place.kept().is_empty());
+    // The same module on the same node, once the compiler is well.
+    outcome(place.run(place.compiler(honest(), Bounds::default())).await);
+}
+
+#[cfg(target_os = "linux")]
+pub async fn a_compiler_without_memory_is_a_fault_and_the_node_lives() {
+    let place = Place::new(&job::guest(""));
+    // Less than its threads and its engine take.
+    let bounds = Bounds { max_memory_bytes: 1 << 20, ..Bounds::default() };
+    let (kind, detail) = fault(place.run(place.compiler(honest(), bounds)).await);
+    assert_eq!(kind, HostFault::Compile, "{detail}");
+    assert!(place.kept().is_empty());
+    outcome(place.run(place.compiler(honest(), Bounds::default())).await);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub async fn a_compiler_without_memory_is_a_fault_and_the_node_lives() {
+    eprintln!("this system bounds no memory: nothing is tested");
+}
+
+pub async fn a_worker_that_asks_twice_is_ended() {
+    let place = Place::new(&job::guest(""));
+    let compiler = place.compiler(honest(), Bounds::default());
+    let pool = Pool::start(command("asks-twice", &[])).await.unwrap().with_compiler(compiler);
+    let (kind, detail) = fault(pool.run(A, &place.order, LONG, |_| {}).await);
+    pool.stop().await;
+    assert_eq!(kind, HostFault::WorkerDied);
+    assert!(detail.contains("out of turn"), "{detail}");
+}
+
+pub async fn a_task_that_is_given_up_ends_its_compiler() {
+    let place = Place::new(&job::guest(""));
+    let compiler = place.compiler(command("stuck-compiler", &[]), Bounds::default());
+    let pool = Pool::start(command("asking", &[])).await.unwrap().with_compiler(compiler.clone());
+    let run = pool.run(A, &place.order, LONG, |_| {});
+    assert!(tokio::time::timeout(Duration::from_millis(500), run).await.is_err());
+    pool.stop().await;
+    // Whoever compiled held the compiler; it lets go once its process is gone.
+    let begun = Instant::now();
+    while Arc::strong_count(&compiler) > 2 {
+        assert!(begun.elapsed() < LONG, "the compiler goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
