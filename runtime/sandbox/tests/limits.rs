@@ -27,6 +27,8 @@ struct Shape {
     data_segments: u32,
     locals: u32,
     nesting: usize,
+    loops: usize,
+    targets: usize,
 }
 
 const SMALL: Shape = Shape {
@@ -43,7 +45,9 @@ const SMALL: Shape = Shape {
     elements: 3,
     data_segments: 2,
     locals: 6,
-    nesting: 4,
+    nesting: 9,
+    loops: 3,
+    targets: 5,
 };
 
 /// A module that can run. Every export but the two that are needed has a name of the same length.
@@ -66,26 +70,46 @@ fn module(shape: &Shape) -> Vec<u8> {
         functions.function(0);
         let first = index == 0;
         let mut function = Function::new(if first { vec![(shape.locals, ValType::I32)] } else { Vec::new() });
-        let depth = if first { shape.nesting - 1 } else { 0 };
-        (0..depth).for_each(|_| drop(function.instruction(&I::Block(wasm_encoder::BlockType::Empty))));
-        (0..=depth).for_each(|_| drop(function.instruction(&I::End)));
+        // The function is one, and so are the loops and the switch's block.
+        let depth = if first { shape.nesting.saturating_sub(shape.loops + 2) } else { 0 };
+        for _ in 0..depth { function.instruction(&I::Block(wasm_encoder::BlockType::Empty)); }
+        if first {
+            // Loops that go round, as far as the compiler can tell, around a switch that leaves the innermost.
+            let inner = shape.loops + 1;
+            for _ in 0..shape.loops { function.instruction(&I::Loop(wasm_encoder::BlockType::Empty)); }
+            function.instruction(&I::Block(wasm_encoder::BlockType::Empty));
+            function.instruction(&I::LocalGet(0));
+            function.instruction(&I::BrTable(vec![0; shape.targets].into(), 0));
+            for _ in 0..inner {
+                function.instruction(&I::End);
+                function.instruction(&I::LocalGet(0));
+                function.instruction(&I::BrIf(0));
+            }
+        }
+        for _ in 0..=depth { function.instruction(&I::End); }
         code.function(&function);
     }
     let mut tables = TableSection::new();
     for index in 0..shape.tables {
         let minimum = if index == 0 { shape.table_elements } else { 0 };
-        let table =
-            TableType { element_type: RefType::FUNCREF, table64: false, minimum, maximum: None, shared: false };
+        let table = TableType {
+            element_type: RefType::FUNCREF,
+            table64: false,
+            minimum,
+            maximum: None,
+            shared: false,
+        };
         tables.table(table);
     }
     let mut memories = MemorySection::new();
-    let memory = MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
+    let memory =
+        MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
     memories.memory(memory);
     let mut tags = TagSection::new();
-    (0..shape.tags).for_each(|_| drop(tags.tag(TagType { kind: TagKind::Exception, func_type_idx: 0 })));
+    for _ in 0..shape.tags { tags.tag(TagType { kind: TagKind::Exception, func_type_idx: 0 }); }
     let mut globals = GlobalSection::new();
     let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-    (0..shape.globals).for_each(|_| drop(globals.global(ty, &ConstExpr::i32_const(0))));
+    for _ in 0..shape.globals { globals.global(ty, &ConstExpr::i32_const(0)); }
     let mut exports = ExportSection::new();
     exports.export("memory", ExportKind::Memory, 0);
     exports.export("_start", ExportKind::Func, shape.imports);
@@ -99,10 +123,16 @@ fn module(shape: &Shape) -> Vec<u8> {
         elements.passive(Elements::Functions(vec![shape.imports; count as usize].into()));
     }
     let mut data = DataSection::new();
-    (0..shape.data_segments).for_each(|_| drop(data.passive([7])));
+    for _ in 0..shape.data_segments { data.passive([7]); }
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&tables).section(&memories);
-    module.section(&tags).section(&globals).section(&exports).section(&elements).section(&code).section(&data);
+    module
+        .section(&tags)
+        .section(&globals)
+        .section(&exports)
+        .section(&elements)
+        .section(&code)
+        .section(&data);
     module.finish()
 }
 
@@ -134,7 +164,10 @@ const FIELDS: &[fn(&mut ModuleLimits) -> &mut u64] = &[
     |limits| &mut limits.instrumented_bytes,
     |limits| &mut limits.locals,
     |limits| &mut limits.all_locals,
+    |limits| &mut limits.complexity,
     |limits| &mut limits.nesting,
+    |limits| &mut limits.loops,
+    |limits| &mut limits.branch_targets,
 ];
 
 #[test]
@@ -175,10 +208,19 @@ fn the_engine_takes_what_the_limits_let_through() {
         ("globals", Shape { globals: count(most.globals), ..SMALL }),
         ("exports", Shape { exports: count(most.exports), ..SMALL }),
         ("name", Shape { name: most.name_bytes as usize, ..SMALL }),
-        ("element segments", Shape { element_segments: count(most.element_segments), elements: count(most.element_segments), ..SMALL }),
+        (
+            "element segments",
+            Shape {
+                element_segments: count(most.element_segments),
+                elements: count(most.element_segments),
+                ..SMALL
+            },
+        ),
         ("elements", Shape { elements: 1_000_000, ..SMALL }),
         ("data segments", Shape { data_segments: count(most.data_segments), ..SMALL }),
         ("locals", Shape { locals: count(most.locals), ..SMALL }),
+        ("loops", Shape { loops: most.loops as usize, ..SMALL }),
+        ("targets", Shape { targets: most.branch_targets as usize, ..SMALL }),
         ("nesting", Shape { nesting: most.nesting as usize, ..SMALL }),
     ] {
         if let Err(error) = compile(&module(&shape), &most) {

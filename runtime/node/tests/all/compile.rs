@@ -9,9 +9,9 @@ use fizz_exec::Engine;
 use fizz_exec::code::{Bounds, CodeCache, Compiler, CompilerCommand};
 use fizz_node::worker::{Event, Order, Pool, WorkerCommand};
 
-use crate::support::job;
 use crate::support::node::LONG;
 use crate::support::worker::command;
+use crate::support::{bombs, job};
 
 const A: Digest = Digest([1; 32]);
 
@@ -167,5 +167,36 @@ pub async fn a_task_that_is_given_up_ends_its_compiler() {
     while Arc::strong_count(&compiler) > 2 {
         assert!(begun.elapsed() < LONG, "the compiler goes on");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub async fn bombs_end_within_bounds_and_the_node_goes_on() {
+    // Shorter than the default, so that this test ends; on a slow machine more of them meet the deadline.
+    let bounds = Bounds { max_time: Duration::from_secs(10), ..Bounds::default() };
+    let good = Place::new(&job::guest("(call $exit (i32.const 3))"));
+    for (name, text) in bombs::all() {
+        let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let place = Place::new(&wasm);
+        let pool = Pool::start(command("asking", &[])).await.unwrap();
+        let pool = pool.with_compiler(place.compiler(honest(), bounds.clone()));
+        let begun = Instant::now();
+        let end = match pool.run(A, &place.order, 4 * LONG, |_| {}).await {
+            Event::Finished(finished) => finished.outcome.to_string(),
+            Event::Rejected(reason) => {
+                // Refused by name, not as rubbish.
+                assert!(reason.contains("at most"), "{name}: {reason}");
+                reason
+            }
+            Event::Fault(kind, detail) => {
+                assert_eq!(kind, HostFault::Compile, "{name}: {detail}");
+                detail
+            }
+            other => panic!("{name}: {other:?}"),
+        };
+        eprintln!("{name}: {} KiB, {} ms, {end}", wasm.len() >> 10, begun.elapsed().as_millis());
+        // The same node, the next job.
+        let event = pool.run(Digest([2; 32]), &good.order, LONG, |_| {}).await;
+        assert_eq!(outcome(event), Outcome::Completed { exit_code: 3 }, "after {name}");
+        pool.stop().await;
     }
 }

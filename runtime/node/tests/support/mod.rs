@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
+pub mod bombs;
 pub mod harness;
 pub mod job;
 pub mod node;

@@ -505,7 +505,9 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let mut vectors = false;
         let (mut makes_nans, mut canonical) = (false, nan::FIXED_GROWTH);
         let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
-        let mut nesting = 0;
+        let (mut nesting, mut branches) = (0, 1u64);
+        // Whether each open block is a loop, and how many are.
+        let (mut open, mut loops) = (Vec::new(), 0u64);
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         let mut operator_reader = body.get_operators_reader()?;
         while !operator_reader.eof() {
@@ -513,6 +515,18 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             validator.op(offset, &operator)?;
             height = height.max(validator.operand_stack_height());
             nesting = nesting.max(validator.control_stack_height());
+            branches += u64::from(is_branch(&operator));
+            match &operator {
+                Operator::Loop { .. } => {
+                    open.push(true);
+                    loops += 1;
+                    self.tally.loops(loops)?;
+                }
+                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => open.push(false),
+                Operator::End => loops -= u64::from(open.pop() == Some(true)),
+                Operator::BrTable { targets } => self.tally.branch_targets(targets.len().into())?,
+                _ => {}
+            }
             operators += 1;
             match operator {
                 Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
@@ -539,6 +553,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         operator_reader.finish()?;
         instrumented += if makes_nans { canonical } else { 0 };
         self.tally.nesting(nesting.into())?;
+        self.tally.complexity(u64::from(validator.len_locals()).saturating_mul(branches))?;
         self.tally.instrumented_function_bytes(instrumented)?;
         self.facts.instrumented_bytes += instrumented - body.as_bytes().len() as u64;
         self.tally.instrumented_bytes(self.facts.instrumented_bytes)?;
@@ -621,4 +636,19 @@ fn unsaved(operator: &Operator<'_>) -> Option<&'static str> {
         Operator::DataDrop { .. } => "data.drop",
         _ => return None,
     })
+}
+
+/// Whether the compiler begins a block of its own at an operator.
+fn is_branch(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Else
+            | Operator::TryTable { .. }
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+    )
 }

@@ -48,7 +48,7 @@ limits! {
     /// Imported functions.
     imports = 1_000, "imports";
     /// Functions that the module defines.
-    functions = 400_000, "functions";
+    functions = 200_000, "functions";
     /// Tables.
     tables = 99, "tables";
     /// Elements that all tables have at the start.
@@ -78,8 +78,16 @@ limits! {
     locals = 20_000, "locals in one function";
     /// Locals of all functions.
     all_locals = 20_000_000, "locals in all functions";
+    /// Locals of a function times its branches and blocks: the compiler keeps a table of that many entries, which made
+    /// gigabytes of a module of 300 KiB.
+    complexity = 50_000_000, "locals times branches in one function";
     /// Blocks inside each other in one function.
     nesting = 10_000, "blocks inside each other";
+    /// Loops inside each other in one function: compiling takes time by the third power of it (9,000 of them, in 60 KiB,
+    /// took minutes).
+    loops = 256, "loops inside each other";
+    /// Targets of one `br_table`. The engine refuses more.
+    branch_targets = 50_000, "targets of one branch";
 }
 
 /// What has been found so far, held against the limits.
