@@ -17,8 +17,8 @@ pub use blobs::{BlobError, Blobs};
 pub use check::{Checked, Way};
 pub use checkpoint::{Checkpoint, CheckpointError, Reached};
 pub use executor::{ExecuteError, Executed, Executor, OutputName};
-pub use fizz_sandbox::trace::{Divergence, Part};
 pub use fizz_sandbox::Fault;
+pub use fizz_sandbox::trace::{Divergence, Part};
 pub use fizz_sandbox::{
     CodeKey, CodeSource, Engine, EngineError, Form, MachineCode, Observer, ProgramError, Seal,
 };

@@ -72,11 +72,15 @@ fn module(shape: &Shape) -> Vec<u8> {
         let mut function = Function::new(if first { vec![(shape.locals, ValType::I32)] } else { Vec::new() });
         // The function is one, and so are the loops and the switch's block.
         let depth = if first { shape.nesting.saturating_sub(shape.loops + 2) } else { 0 };
-        for _ in 0..depth { function.instruction(&I::Block(wasm_encoder::BlockType::Empty)); }
+        for _ in 0..depth {
+            function.instruction(&I::Block(wasm_encoder::BlockType::Empty));
+        }
         if first {
             // Loops that go round, as far as the compiler can tell, around a switch that leaves the innermost.
             let inner = shape.loops + 1;
-            for _ in 0..shape.loops { function.instruction(&I::Loop(wasm_encoder::BlockType::Empty)); }
+            for _ in 0..shape.loops {
+                function.instruction(&I::Loop(wasm_encoder::BlockType::Empty));
+            }
             function.instruction(&I::Block(wasm_encoder::BlockType::Empty));
             function.instruction(&I::LocalGet(0));
             function.instruction(&I::BrTable(vec![0; shape.targets].into(), 0));
@@ -86,7 +90,9 @@ fn module(shape: &Shape) -> Vec<u8> {
                 function.instruction(&I::BrIf(0));
             }
         }
-        for _ in 0..=depth { function.instruction(&I::End); }
+        for _ in 0..=depth {
+            function.instruction(&I::End);
+        }
         code.function(&function);
     }
     let mut tables = TableSection::new();
@@ -106,10 +112,14 @@ fn module(shape: &Shape) -> Vec<u8> {
         MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
     memories.memory(memory);
     let mut tags = TagSection::new();
-    for _ in 0..shape.tags { tags.tag(TagType { kind: TagKind::Exception, func_type_idx: 0 }); }
+    for _ in 0..shape.tags {
+        tags.tag(TagType { kind: TagKind::Exception, func_type_idx: 0 });
+    }
     let mut globals = GlobalSection::new();
     let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-    for _ in 0..shape.globals { globals.global(ty, &ConstExpr::i32_const(0)); }
+    for _ in 0..shape.globals {
+        globals.global(ty, &ConstExpr::i32_const(0));
+    }
     let mut exports = ExportSection::new();
     exports.export("memory", ExportKind::Memory, 0);
     exports.export("_start", ExportKind::Func, shape.imports);
@@ -123,7 +133,9 @@ fn module(shape: &Shape) -> Vec<u8> {
         elements.passive(Elements::Functions(vec![shape.imports; count as usize].into()));
     }
     let mut data = DataSection::new();
-    for _ in 0..shape.data_segments { data.passive([7]); }
+    for _ in 0..shape.data_segments {
+        data.passive([7]);
+    }
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&tables).section(&memories);
     module

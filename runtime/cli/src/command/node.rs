@@ -45,7 +45,7 @@ pub(crate) struct NodeArgs {
     #[arg(long, default_value = "256M", value_name = "SIZE")]
     max_module_size: Size,
     /// Seconds that compiling one module may take at most; small modules get fewer
-    #[arg(long, default_value = "600", value_name = "SECONDS")]
+    #[arg(long, default_value = "1200", value_name = "SECONDS")]
     compile_seconds: u64,
     /// Address space of a compiler at most; small modules get less
     #[arg(long, default_value = "16G", value_name = "SIZE")]

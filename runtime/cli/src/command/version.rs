@@ -21,7 +21,6 @@ pub(crate) fn verbose() -> String {
         ("  cost table", format!("{} (version {COST_TABLE_VERSION})", profile.cost_table)),
         ("  WASI layer", profile.wasi.to_string()),
         ("  proposals", profile.proposals.clone()),
-        ("  instruction set", profile.isa.clone()),
         ("GPU tasks add", String::new()),
         ("  command stream", fizz_gpu_abi::VERSION.to_string()),
         ("  shader front end", fizz_gpu::SHADER_FRONT_END.to_owned()),

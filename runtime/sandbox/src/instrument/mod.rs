@@ -20,8 +20,8 @@ mod tests;
 mod track;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
-pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
 pub use examine::ModuleError;
+pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
 pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
 pub use limits::ModuleLimits;
 pub(crate) use rewrite::rewrite;
