@@ -3,8 +3,8 @@
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    BranchHint, BranchHints, CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, GlobalSection,
-    GlobalType, Module, RawSection, SectionId, TypeSection, ValType,
+    BranchHint, BranchHints, ConstExpr, CustomSection, Encode, ExportKind, ExportSection, Function,
+    GlobalSection, GlobalType, RawSection, Section, SectionId, TypeSection, ValType,
 };
 use wasmparser::{Parser, Payload};
 
@@ -24,10 +24,38 @@ struct Sections<'a> {
     before_code: Vec<RawSection<'a>>,
     /// Which way our branches go nearly always. The engine lays the other out of the way.
     hints: BranchHints,
-    code: CodeSection,
+    code: Bodies,
     data: Option<RawSection<'a>>,
     names: Option<CustomSection<'a>>,
+    /// Bytes of the original that are no functions' bodies.
+    others: usize,
 }
+
+/// The code section, of which there is to be no second copy before the module itself: it may be large.
+#[derive(Default)]
+struct Bodies {
+    count: u32,
+    bytes: Vec<u8>,
+}
+
+impl Bodies {
+    fn function(&mut self, function: &Function) {
+        self.count += 1;
+        function.encode(&mut self.bytes);
+    }
+
+    fn append_to(&self, module: &mut Vec<u8>) {
+        let mut count = Vec::with_capacity(5);
+        self.count.encode(&mut count);
+        SectionId::Code.encode(module);
+        (count.len() + self.bytes.len()).encode(module);
+        module.extend_from_slice(&count);
+        module.extend_from_slice(&self.bytes);
+    }
+}
+
+/// Room that is made for the instrumented code, in quarters of the original: so it seldom moves while it grows.
+const CODE_QUARTERS: usize = 6;
 
 /// Makes the instrumented module. `wasm` must be the module that `facts` were collected from.
 pub(crate) fn rewrite(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Vec<u8>, String> {
@@ -35,7 +63,7 @@ pub(crate) fn rewrite(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Res
 }
 
 fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result<Sections<'a>, Error> {
-    let mut out = Sections { types: types(facts)?, ..Sections::default() };
+    let mut out = Sections { types: types(facts)?, others: wasm.len(), ..Sections::default() };
     let mut defined = 0;
     let raw = |id: SectionId, range: std::ops::Range<usize>| RawSection { id: id as u8, data: &wasm[range] };
     for payload in Parser::new(0).parse_all(wasm) {
@@ -53,7 +81,11 @@ fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result
             Payload::DataCountSection { range, .. } => {
                 out.before_code.push(raw(SectionId::DataCount, range));
             }
+            Payload::CodeSectionStart { size, .. } => {
+                out.code.bytes.reserve(size as usize / 4 * CODE_QUARTERS);
+            }
             Payload::CodeSectionEntry(body) => {
+                out.others -= body.as_bytes().len();
                 let (function, hints) = function::instrument(facts, defined, &body, variant)?;
                 out.code.function(&function);
                 if !hints.is_empty() {
@@ -109,25 +141,27 @@ fn append_ours(out: &mut Sections<'_>, facts: &ModuleFacts) {
 }
 
 fn assemble(sections: Sections<'_>) -> Vec<u8> {
-    let mut module = Module::new();
-    module.section(&sections.types);
+    // With room for what is ours.
+    let mut module = Vec::with_capacity(sections.code.bytes.len() + sections.others + (4 << 10));
+    module.extend_from_slice(b"\0asm\x01\0\0\0");
+    sections.types.append_to(&mut module);
     for section in &sections.before_globals {
-        module.section(section);
+        section.append_to(&mut module);
     }
-    module.section(&sections.globals);
-    module.section(&sections.exports);
+    sections.globals.append_to(&mut module);
+    sections.exports.append_to(&mut module);
     for section in &sections.before_code {
-        module.section(section);
+        section.append_to(&mut module);
     }
     if !sections.hints.is_empty() {
-        module.section(&sections.hints);
+        sections.hints.append_to(&mut module);
     }
-    module.section(&sections.code);
+    sections.code.append_to(&mut module);
     if let Some(data) = &sections.data {
-        module.section(data);
+        data.append_to(&mut module);
     }
     if let Some(names) = &sections.names {
-        module.section(names);
+        names.append_to(&mut module);
     }
-    module.finish()
+    module
 }
