@@ -30,11 +30,13 @@ fn module(functions: &str) -> Vec<u8> {
 const RAW_64: &str = "(f64.sub (f64.const inf) (f64.const inf))";
 const RAW_32: &str = "(f32.mul (f32.const 0) (f32.const inf))";
 const RAW_32X4: &str = "(f32x4.div (v128.const f32x4 0 1 -0 inf) (v128.const f32x4 0 0 0 -inf))";
+/// A NaN of 64 bits whose lower half is a number in 32, unless it is made canonical.
+const PAYLOAD: &str = "(f64x2.add (v128.const i64x2 0x7ff800003f800000 0) (v128.const f64x2 1 1))";
 const RAW_64X2: &str = "(f64x2.sub (v128.const f64x2 inf 1) (v128.const f64x2 inf 2))";
 
 /// Puts fresh NaNs in the places that are marked.
 fn with_nans(text: &str) -> Vec<u8> {
-    let text = text.replace("R32X4", RAW_32X4).replace("R64X2", RAW_64X2);
+    let text = text.replace("PAYLOAD", PAYLOAD).replace("R32X4", RAW_32X4).replace("R64X2", RAW_64X2);
     module(&text.replace("R32", RAW_32).replace("R64", RAW_64))
 }
 
@@ -148,7 +150,7 @@ fn every_place_where_bits_are_seen_shows_canonical_nans() {
         ("pmin raw", "(func (export \"f\") (result v128) (f32x4.pmin R32X4 R32X4))"),
         (
             "64-bit lanes read in 32",
-            "(func (export \"f\") (result v128) (f32x4.add R64X2 (v128.const f32x4 0 0 0 0)))",
+            "(func (export \"f\") (result v128) (f32x4.add PAYLOAD (v128.const f32x4 0 0 0 0)))",
         ),
         (
             "32-bit lanes compared in 64",
