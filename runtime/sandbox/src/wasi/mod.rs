@@ -3,7 +3,7 @@
 //! `wasi-common` gives the interface: its types, error numbers, and the 46 functions that check and convert what a
 //! guest passes (`abi`, generated from the WASI witx files). What those functions do is ours, because a guest may
 //! see nothing but its job: descriptors, files, clocks, random bytes. This folder is the only place that knows
-//! `wasi-common`.
+//! `wasi-common`. `WASI.md` beside `Cargo.toml` says what a guest sees, with every rule and limit.
 
 mod clock;
 mod descriptors;
