@@ -178,7 +178,7 @@ pub(crate) fn step_guest(step: &str, last: u32) -> String {
             ;; Sleeps for a millisecond.
             (i32.store (i32.const 816) (i32.const 1))
             (i64.store (i32.const 824) (i64.const 1000000))
-            (drop (call $poll_oneoff (i32.const 800) (i32.const 860) (i32.const 1) (i32.const 900)))
+            (drop (call $poll_oneoff (i32.const 800) (i32.const 864) (i32.const 1) (i32.const 900)))
             (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 1032)))
             (i32.store (i32.const 500) (i32.const 510))
             (i32.store (i32.const 504) (i32.const 3))
