@@ -55,7 +55,7 @@ impl Bodies {
 }
 
 /// Room that is made for the instrumented code, in quarters of the original: so it seldom moves while it grows.
-const CODE_QUARTERS: usize = 6;
+const CODE_QUARTERS: usize = 7;
 
 /// Makes the instrumented module. `wasm` must be the module that `facts` were collected from.
 pub(crate) fn rewrite(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Vec<u8>, String> {
