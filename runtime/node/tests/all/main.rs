@@ -20,7 +20,9 @@ fn main() -> ExitCode {
             a_compiler_without_memory_is_a_fault_and_the_node_lives,
             a_worker_that_asks_twice_is_ended,
             a_task_that_is_given_up_ends_its_compiler,
-            bombs_end_within_bounds_and_the_node_goes_on,
+            a_first_third_of_the_bombs_ends_and_the_node_goes_on,
+            a_second_third_of_the_bombs_ends_and_the_node_goes_on,
+            a_last_third_of_the_bombs_ends_and_the_node_goes_on,
         },
         pool::{
             an_honest_worker_is_kept_for_its_job,

@@ -62,7 +62,7 @@ pub fn all() -> Vec<(&'static str, String)> {
                 &(0..2_000)
                     .map(|index| {
                         format!(
-                            "(loop (br_if 0 (local.tee {0} (i32.add (local.get {0}) (i32.const 1)))))",
+                            "(loop (br_if 0 (i32.eqz (local.tee {0} (i32.add (local.get {0}) (i32.const 1))))))",
                             index % 1_000
                         )
                     })
