@@ -124,7 +124,8 @@ fn module(shape: &Shape) -> Vec<u8> {
     exports.export("memory", ExportKind::Memory, 0);
     exports.export("_start", ExportKind::Func, shape.imports);
     for index in 2..shape.exports {
-        let name = format!("{index:0>width$}", width = shape.name);
+        let digits = index.to_string();
+        let name = "0".repeat(shape.name.saturating_sub(digits.len())) + &digits;
         exports.export(&name, ExportKind::Func, shape.imports);
     }
     let mut elements = ElementSection::new();
