@@ -77,3 +77,20 @@ fn read_file(context: Ctx<'_>, path: String) -> rquickjs::Result<String> {
 fn write_file(context: Ctx<'_>, path: String, text: String) -> rquickjs::Result<()> {
     fs::write(&path, text).map_err(|error| Exception::throw_message(&context, &format!("{path}: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+
+    #[test]
+    fn a_program_that_throws_fails_with_its_words() {
+        assert_eq!(
+            run("p.js", "if (args[0] !== 'a' || 2n ** 70n % 7n !== 2n) throw 'wrong';", vec!["a".into()]),
+            Ok(())
+        );
+        let error = run("p.js", "function f() { throw new Error('on purpose'); } f();", vec![]).unwrap_err();
+        assert!(error.contains("on purpose") && error.contains("p.js"), "{error}");
+        let error = run("p.js", "readFile('/no/such/file')", vec![]).unwrap_err();
+        assert!(error.contains("/no/such/file"), "{error}");
+    }
+}

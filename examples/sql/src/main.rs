@@ -75,7 +75,7 @@ fn execute(database: &Connection, text: &str, out: &mut impl Write) -> Result<()
 
 fn print(statement: &mut Statement<'_>, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let columns = statement.column_count();
-    let names = statement.column_names().into_iter().map(|name| csv::field(name).into_owned());
+    let names = statement.column_names().map(|name| csv::field(name).into_owned());
     writeln!(out, "{}", names.collect::<Vec<_>>().join(","))?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
@@ -130,4 +130,30 @@ fn import(database: &Connection, path: &str) -> Result<(), Box<dyn Error>> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(arguments: &[&str]) -> Result<String, String> {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut out = Vec::new();
+        run(&arguments, &mut out).map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn a_csv_file_is_a_table_and_rows_are_csv() {
+        let harbours = concat!(env!("CARGO_MANIFEST_DIR"), "/harbours.csv");
+        let query = "select name, ships + 1 as next from harbours where tons between 200 and 300; select 1.5, x'00ff'";
+        let rows = "name,next\n\"Antwerp, Port of\",14524\n1.5,x'00ff'\n1.5,00ff\n";
+        assert_eq!(answer(&[harbours, query]).as_deref(), Ok(rows));
+    }
+
+    #[test]
+    fn a_mistake_is_said() {
+        let error = answer(&["select * from nowhere"]).unwrap_err();
+        assert!(error.contains("no such table: nowhere"), "{error}");
+    }
 }
