@@ -11,8 +11,6 @@ use fizz_exec::code::{Bounds, CodeCache, Compiler, CompilerCommand, compile_here
 
 use crate::error::Failure;
 
-/// Modules of fewer bytes are compiled by the command itself, where they are its user's own.
-const SMALL: u64 = 1 << 20;
 /// Bytes of machine code kept between commands.
 const CACHE_BYTES: u64 = 2 << 30;
 
@@ -35,8 +33,8 @@ pub(crate) fn command() -> Result<CompilerCommand, Failure> {
     Ok(CompilerCommand { program, args: vec!["compiler".into()] })
 }
 
-/// An executor that has large modules compiled by a process of their own, and keeps machine code in the user's cache
-/// folder unless told otherwise.
+/// An executor that has modules compiled by a process of its own, and keeps machine code in the user's cache folder
+/// unless told otherwise.
 pub(crate) fn with_compiler(executor: Executor, keep: bool) -> Result<Executor, Failure> {
     // A command works without its cache, only slower.
     let open = |folder: PathBuf| {
@@ -45,7 +43,7 @@ pub(crate) fn with_compiler(executor: Executor, keep: bool) -> Result<Executor, 
     };
     let cache = if keep { folder().and_then(open) } else { None };
     let engine = executor.engine().clone();
-    let compiler = Compiler::new(engine, command()?, Bounds::default(), cache).with_small_here(SMALL);
+    let compiler = Compiler::new(engine, command()?, Bounds::default(), cache);
     Ok(executor.with_code(Arc::new(compiler)))
 }
 

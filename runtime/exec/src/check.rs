@@ -2,7 +2,9 @@
 
 use fizz_attest::{Blob, Job, Outcome};
 use fizz_sandbox::trace::{Divergence, Form, Subject, first_difference};
-use fizz_sandbox::{Engine, ModuleLimits, Program, ProgramError, TaskReport};
+use fizz_sandbox::{
+    Backend, Engine, EngineSettings, ModuleLimits, Optimization, Program, ProgramError, TaskReport,
+};
 
 use crate::blobs::{self, Blobs};
 use crate::executor::{ExecuteError, Executor, outputs, specify};
@@ -37,8 +39,9 @@ struct Plan {
 
 impl Executor {
     /// Runs a task in every way that there is here: twice in the form that tasks run in, the second time in a module
-    /// and an engine made anew, and in the form that keeps the gas exact. The guest finds no GPU. With `trace`, states
-    /// are compared too, and where they differ the first gas at which they do is looked for.
+    /// and an engine made anew, which optimises nothing; in the form that keeps the gas exact; and, with `interpreter`,
+    /// in the engine's interpreter, many times slower. The guest finds no GPU. With `trace`, states are compared too,
+    /// and where they differ the first gas at which they do is looked for.
     ///
     /// # Errors
     /// [`ExecuteError`] when the task cannot be run. A difference is no error.
@@ -48,28 +51,35 @@ impl Executor {
         task: u32,
         blobs: &dyn Blobs,
         trace: bool,
+        interpreter: bool,
     ) -> Result<Checked, ExecuteError> {
         if task as usize >= job.tasks.len() {
             return Err(ExecuteError::NoSuchTask { task, tasks: job.tasks.len() });
         }
         let (program, _) = self.program(&job.module.blob, blobs)?;
-        let anew = compile_anew(&job.module.blob, blobs)?;
+        let plain = EngineSettings { optimization: Optimization::None, ..EngineSettings::default() };
+        let anew = compile_with(plain, &job.module.blob, blobs)?;
         let task = specify(job, task, blobs)?;
         let plan = |name, program: &Program, form| {
             let subject = Subject { program: program.clone(), task: task.clone(), form };
             Plan { name, subject }
         };
-        let plans = [
+        let mut plans = vec![
             plan("first run", &program, Form::Fast),
-            plan("second run, compiled anew", &anew, Form::Fast),
+            plan("second run, compiled anew without optimisation", &anew, Form::Fast),
             plan("gas exact at every operator", &program, Form::WriteThrough),
         ];
+        if interpreter {
+            let settings = EngineSettings { backend: Backend::Interpreter, ..EngineSettings::default() };
+            let interpreted = compile_with(settings, &job.module.blob, blobs)?;
+            plans.push(plan("interpreter", &interpreted, Form::Fast));
+        }
         compare(&plans, job, trace)
     }
 }
 
-fn compile_anew(module: &Blob, blobs: &dyn Blobs) -> Result<Program, ExecuteError> {
-    let engine = Engine::new().map_err(|error| ExecuteError::Fault {
+fn compile_with(settings: EngineSettings, module: &Blob, blobs: &dyn Blobs) -> Result<Program, ExecuteError> {
+    let engine = Engine::with_settings(settings).map_err(|error| ExecuteError::Fault {
         kind: fizz_attest::HostFault::Internal,
         detail: error.to_string(),
     })?;

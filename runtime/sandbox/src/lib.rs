@@ -6,6 +6,7 @@
 //! The order of things: an [`Engine`] is made once. [`Program::compile`] validates the module, injects the counting
 //! of gas and stack (`instrument`), and compiles it. [`run`] gives it files, clocks and random bytes that are
 //! functions of the task alone (`wasi`, `files`), calls `_start`, and says what the end of it means (`outcome`).
+//! `WASI.md` in this crate's folder says what a guest sees.
 //!
 //! ```
 //! use fizz_sandbox::{Engine, ModuleLimits, Program, TaskSpec, run};
@@ -26,6 +27,38 @@
 //! assert!(report.outcome.is_success());
 //! assert_eq!(report.stdout, b"hello\n");
 //! assert!(report.gas > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A long task is written in steps: then [`Steps`] runs it chunk by chunk, and what is between two chunks can be
+//! stored, moved to another process, and taken up there.
+//!
+//! ```
+//! use fizz_sandbox::{Engine, ModuleLimits, Program, Progress, Snapshot, Steps, TaskSpec, run};
+//!
+//! let wasm = wat::parse_str(
+//!     r#"(module
+//!         (memory (export "memory") 1)
+//!         (func (export "_start"))
+//!         (func (export "fizz_step") (result i32)
+//!             (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
+//!             (i32.lt_u (i32.load (i32.const 0)) (i32.const 5))))"#,
+//! )?;
+//! let program = Program::compile(&Engine::new()?, &wasm, &ModuleLimits::default())?;
+//! // So little gas that each step is a chunk.
+//! let task = TaskSpec { chunk_gas: 1, ..TaskSpec::new("five") };
+//! let mut steps = Steps::start(&program, task.clone(), None)?;
+//! assert!(matches!(steps.next_chunk()?, Progress::Chunk(_)));
+//! let stored = steps.snapshot()?.expect("the task has not ended").encode();
+//!
+//! let mut resumed = Steps::resume(&program, task.clone(), &Snapshot::decode(&stored)?, None)?;
+//! let report = loop {
+//!     if let Progress::Ended(report) = resumed.next_chunk()? {
+//!         break report;
+//!     }
+//! };
+//! let whole = run(&program, task, None, None)?;
+//! assert_eq!((&report.outcome, report.gas), (&whole.outcome, whole.gas));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(unsafe_code)]

@@ -19,6 +19,9 @@ pub(crate) struct CheckArgs {
     /// Compares memory and all other state too, and looks for the first gas at which two runs differ
     #[arg(long)]
     trace: bool,
+    /// Runs it in the engine's interpreter, too: no machine code at all, and twenty times slower or more
+    #[arg(long)]
+    interpreter: bool,
     /// Shows one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -28,8 +31,9 @@ impl CheckArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let PreparedJob { job, blobs } = self.job.prepare("/out".into())?;
         let executor = gpu::executor(GpuArg::Off, None)?;
-        let checked =
-            executor.check(&job, 0, &blobs, self.trace).map_err(|error| failure(&error, &self.job.module))?;
+        let checked = executor
+            .check(&job, 0, &blobs, self.trace, self.interpreter)
+            .map_err(|error| failure(&error, &self.job.module))?;
         let same = checked.differences.is_empty();
         if self.json {
             let ways: Vec<_> = checked

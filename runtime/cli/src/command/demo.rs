@@ -18,7 +18,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::job_args::GpuArg;
 use crate::progress::Progress;
-use crate::{gpu, interrupt, job_folder, keys, me};
+use crate::{compiling, gpu, interrupt, job_folder, keys, me};
 
 /// The tiles of the photograph: columns and rows.
 const GRID: (u32, u32) = (4, 3);
@@ -51,7 +51,7 @@ impl DemoArgs {
         let nodes = Nodes::default();
         let watcher = nodes.end_on_interrupt(private.path().to_owned())?;
         let made = private.path().join("made");
-        let executor = Arc::new(gpu::executor(self.gpu, None)?);
+        let executor = Arc::new(compiling::with_compiler(gpu::executor(self.gpu, None)?, true)?);
         match executor.profile(true).gpu {
             Some(gpu) => eprintln!("GPU: {} ({})", gpu.adapter, gpu.driver),
             None if self.gpu == GpuArg::Off => {

@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::job_args::{GpuArg, JobArgs, PreparedJob};
 use crate::progress::Progress;
-use crate::{gpu, interrupt, job_file, job_folder, keys, me};
+use crate::{compiling, gpu, interrupt, job_file, job_folder, keys, me};
 
 /// Has a job done by nodes, and checks a sample of what they deliver
 #[derive(Args, Debug)]
@@ -64,7 +64,8 @@ impl SubmitArgs {
         };
         let checks_gpu = self.sample > 0 && prepared.job.gpu != fizz_attest::GpuUse::Off;
         let gpu = if checks_gpu { GpuArg::Auto } else { GpuArg::Off };
-        let executor = Arc::new(gpu::executor(gpu, self.adapter.as_deref())?);
+        let executor = gpu::executor(gpu, self.adapter.as_deref())?;
+        let executor = Arc::new(compiling::with_compiler(executor, true)?);
         let staging = tempfile::tempdir()
             .map_err(|error| Failure::usage("cannot make a temporary folder").because(&error))?;
         let names = self.node.iter().enumerate().map(|(index, _)| format!("node {}", index + 1)).collect();

@@ -62,10 +62,10 @@ fn a_checkpoint_of_another_job_is_refused() {
 fn check_runs_in_several_ways_and_finds_no_difference() {
     let home = Home::new();
     home.write("life.wasm", fizz_examples::LIFE);
-    let args = ["check", "life.wasm", "--trace", "--", "64", "64", "40"];
+    let args = ["check", "life.wasm", "--trace", "--interpreter", "--", "64", "64", "40"];
     let ended = home.fizz(args).expect(0);
     assert!(ended.stdout.ends_with("same\n"), "{}", ended.stdout);
-    assert_eq!(ended.stdout.lines().count(), 4, "{}", ended.stdout);
+    assert_eq!(ended.stdout.lines().count(), 5, "{}", ended.stdout);
     let ended = home.fizz(["check", "life.wasm", "--json", "--", "64", "64", "40"]).expect(0);
     let object: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((&object["verdict"], object["runs"].as_array().map(Vec::len)), (&"same".into(), Some(3)));

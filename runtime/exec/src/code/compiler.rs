@@ -10,9 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fizz_attest::{Blob, Digest, HostFault};
-use fizz_sandbox::{
-    CodeKey, CodeSource, Engine, Fault, Form, MachineCode, ModuleLimits, Program, ProgramError, Seal,
-};
+use fizz_sandbox::{CodeKey, CodeSource, Engine, Fault, Form, MachineCode, ProgramError, Seal};
 
 use super::cache::CodeCache;
 use super::child::{COMPILED, FAILED, Order};
@@ -70,8 +68,6 @@ pub struct Compiler {
     command: CompilerCommand,
     bounds: Bounds,
     cache: Option<CodeCache>,
-    /// Modules of fewer bytes are compiled in this process: its owner trusts them, or nothing else is at stake.
-    small: u64,
     /// One at a time: a compiler uses all cores, and who waits for the same module finds it in the cache then.
     turn: Mutex<()>,
 }
@@ -93,12 +89,7 @@ impl Compiler {
         bounds: Bounds,
         cache: Option<CodeCache>,
     ) -> Compiler {
-        Compiler { engine, command, bounds, cache, small: 0, turn: Mutex::new(()) }
-    }
-
-    /// The same, but modules of fewer than `bytes` are compiled in this process.
-    pub fn with_small_here(self, bytes: u64) -> Compiler {
-        Compiler { small: bytes, ..self }
+        Compiler { engine, command, bounds, cache, turn: Mutex::new(()) }
     }
 
     /// The machine code of a module, from the cache or from a compiler. Blocks. `wanted` ends it early once false.
@@ -118,13 +109,7 @@ impl Compiler {
         if !wanted.load(Ordering::Relaxed) {
             return Err(fault("no longer wanted".to_owned()).into());
         }
-        let bytes = if (wasm.len() as u64) < self.small {
-            let code = Program::precompile(&self.engine, wasm, &ModuleLimits::default(), form)?;
-            let Some(_) = &self.cache else { return Ok(kept(code)) };
-            code.bytes().to_vec()
-        } else {
-            self.compile_in_child(wasm, form, wanted)?
-        };
+        let bytes = self.compile_in_child(wasm, form, wanted)?;
         let code = match &self.cache {
             Some(cache) => {
                 let (code, written) = cache.put(&key, bytes);
