@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fizz_attest::{Boundary, Digest, Job, MAX_CHUNKS};
-use fizz_sandbox::{Observer, Progress, Snapshot, SnapshotError, Steps};
+use fizz_sandbox::{Observer, Progress, ResumeError, Snapshot, SnapshotError, Steps};
 
 use crate::blobs::Blobs;
 use crate::executor::{ExecuteError, Executed, Executor, specify};
@@ -13,6 +13,8 @@ use crate::executor::{ExecuteError, Executed, Executor, specify};
 /// A task between two chunks, with all that its receipt will need of the chunks before.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
+    /// The job, whose inputs, output folder and salt no state names.
+    job: Digest,
     /// Where the chunks ended so far, the last of them here.
     boundaries: Vec<Boundary>,
     snapshot: Snapshot,
@@ -33,7 +35,7 @@ pub enum CheckpointError {
 }
 
 /// Names the format and its version.
-const MAGIC: &[u8; 8] = b"fizzcp\x00\x01";
+const MAGIC: &[u8; 8] = b"fizzcp\x00\x02";
 /// Bytes of a stored boundary: state, gas, GPU gas.
 const BOUNDARY: usize = 48;
 
@@ -53,10 +55,11 @@ impl Checkpoint {
         self.snapshot.boundary().gas
     }
 
-    /// The bytes in which it is stored: magic, the number of boundaries (u32), each as state, gas and GPU gas, then the
-    /// snapshot. Numbers are little-endian.
+    /// The bytes in which it is stored: magic, the job's digest, the number of boundaries (u32), each as state, gas and
+    /// GPU gas, then the snapshot. Numbers are little-endian.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
+        out.extend(self.job.0);
         let count = u32::try_from(self.boundaries.len()).expect("a task has at most 65,536 chunks");
         out.extend(count.to_le_bytes());
         for Boundary { state, gas, gpu_gas } in &self.boundaries {
@@ -75,6 +78,7 @@ impl Checkpoint {
     pub fn decode(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
         use CheckpointError::{Broken, Magic};
         let bytes = bytes.strip_prefix(MAGIC).ok_or(Magic)?;
+        let (job, bytes) = bytes.split_first_chunk::<32>().ok_or(Broken)?;
         let (count, bytes) = bytes.split_first_chunk::<4>().ok_or(Broken)?;
         let count = u32::from_le_bytes(*count) as usize;
         if count >= MAX_CHUNKS {
@@ -94,7 +98,7 @@ impl Checkpoint {
         let rising =
             boundaries.windows(2).all(|two| two[0].gas <= two[1].gas && two[0].gpu_gas <= two[1].gpu_gas);
         let here = boundaries.last() == Some(&snapshot.boundary()) && snapshot.chunk() as usize == count;
-        if rising && here { Ok(Checkpoint { boundaries, snapshot }) } else { Err(Broken) }
+        if rising && here { Ok(Checkpoint { job: Digest(*job), boundaries, snapshot }) } else { Err(Broken) }
     }
 }
 
@@ -129,9 +133,11 @@ impl Executor {
         let compile_time = if compiled { compiling.elapsed() } else { Duration::ZERO };
         let program = Arc::unwrap_or_clone(program);
         let spec = specify(job, task, blobs)?;
+        let digest = job.digest();
         let mut boundaries = Vec::new();
         let mut steps = match from {
             None => Steps::start(&program, spec, observer)?,
+            Some(checkpoint) if checkpoint.job != digest => return Err(ResumeError::OtherTask.into()),
             Some(checkpoint) => {
                 boundaries = checkpoint.boundaries;
                 Steps::resume(&program, spec, &checkpoint.snapshot, observer)?
@@ -150,7 +156,7 @@ impl Executor {
                         kind: fizz_attest::HostFault::Internal,
                         detail: "there is no state at the end of a chunk".into(),
                     })?;
-                    let checkpoint = Checkpoint { boundaries: boundaries.clone(), snapshot };
+                    let checkpoint = Checkpoint { job: digest, boundaries: boundaries.clone(), snapshot };
                     if at_chunk(&checkpoint).is_break() {
                         return Ok(Reached::Stopped(Box::new(checkpoint)));
                     }

@@ -60,9 +60,9 @@ impl MachineCode {
         reason = "the engine cannot check machine code; that it was made here is checked before"
     )]
     pub(crate) fn load(&self, engine: &Engine) -> wasmtime::Result<Module> {
-        // SAFETY: the bytes are what the engine's own compiler gave, in this process or in one that marked them with
-        // a secret of this node: there is no other way to make a `MachineCode`. The engine itself refuses those of
-        // another version or other settings.
+        // SAFETY: the bytes are what the engine's own compiler gave, in this process or in one that this node started
+        // and whose answer it marked with a secret of its own: there is no other way to make a `MachineCode`. The key
+        // under which they were marked names the engine's version and settings.
         unsafe { Module::deserialize(engine.wasmtime(), &self.bytes) }
     }
 }
@@ -134,10 +134,16 @@ impl CodeKey {
         let mut hasher = CodeHasher(blake3::Hasher::new_derive_key("fizz 2026 machine code"));
         hasher.write(&module.0);
         hasher.write(&crate::profile().digest().0);
+        hasher.write(env!("CARGO_PKG_VERSION").as_bytes());
         hasher.write(&[form as u8]);
         // Version, target, processor features and settings of the compiler.
         engine.wasmtime().precompile_compatibility_hash().hash(&mut hasher);
         CodeKey(*hasher.0.finalize().as_bytes())
+    }
+
+    /// The key's bytes, by which a compiler in another process says what its machine code is the code of.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 

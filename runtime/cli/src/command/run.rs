@@ -117,6 +117,10 @@ impl RunArgs {
                 self.job.module.display()
             );
         }
+        // Only now that everything is written.
+        if let Some(path) = &self.checkpoint {
+            checkpoint::remove(path)?;
+        }
         Ok(end(&executed))
     }
 
@@ -148,10 +152,7 @@ impl RunArgs {
             .map_err(|error| failure(&error, &self.job.module))?;
         stored?;
         match reached {
-            Reached::End(executed) => {
-                checkpoint::remove(path)?;
-                Ok(Some(*executed))
-            }
+            Reached::End(executed) => Ok(Some(*executed)),
             Reached::Stopped(at) => {
                 let (chunk, gas, state) = (at.boundaries().len(), at.gas(), at.state());
                 eprintln!("stopped after chunk {chunk}, at {gas} gas, in state {state}");

@@ -1,4 +1,4 @@
-//! Machine code in files, each with a mark that only this node can make.
+//! Machine code in files, each with a mark that only this node's user can make.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,7 +10,8 @@ use fizz_sandbox::{CodeKey, MachineCode, Seal};
 
 /// Bytes of a mark, which stands before the machine code.
 const MARK_BYTES: usize = 32;
-/// The file that holds the secret of the marks.
+/// The file that holds the secret of the marks stands beside the folder, under its name with this ending: who may read
+/// machine code need not be able to mark some.
 const SECRET: &str = "secret";
 
 /// A folder of machine code, bounded in size; what was used longest ago goes first.
@@ -35,11 +36,13 @@ impl CodeCache {
     /// Opens a folder, which is made where it is missing, readable by its owner only.
     ///
     /// # Errors
-    /// When the folder or its secret cannot be made or read.
+    /// When the folder or its secret cannot be made or read, or, on Unix, when others than this user could have put
+    /// there what is in them.
     pub fn open(folder: &Path, max_bytes: u64) -> Result<CodeCache, CacheError> {
         let failed = |source| CacheError { folder: folder.to_owned(), source };
         make_private_folder(folder).map_err(failed)?;
-        let seal = Seal::new(secret(&folder.join(SECRET)).map_err(failed)?);
+        check_owner(folder, 0o022).map_err(failed)?;
+        let seal = Seal::new(secret(&folder.with_added_extension(SECRET)).map_err(failed)?);
         Ok(CodeCache { folder: folder.to_owned(), max_bytes, seal, written: AtomicU64::new(0) })
     }
 
@@ -97,8 +100,9 @@ impl CodeCache {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
-            if entry.file_name() != SECRET && metadata.is_file() {
+            // Another process may have been here first.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_file() {
                 files.push((metadata.modified()?, metadata.len(), entry.path()));
             }
         }
@@ -130,6 +134,7 @@ fn read(file: &mut File) -> io::Result<([u8; MARK_BYTES], Vec<u8>)> {
 fn secret(path: &Path) -> io::Result<[u8; 32]> {
     match fs::read(path) {
         Ok(bytes) => {
+            check_owner(path, 0o077)?;
             if let Ok(secret) = <[u8; 32]>::try_from(bytes) {
                 return Ok(secret);
             }
@@ -157,6 +162,25 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+/// Refuses what is not this user's own, or what others have one of these permissions for.
+#[cfg(unix)]
+fn check_owner(path: &Path, forbidden: u32) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::symlink_metadata(path)?;
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if !own || metadata.is_symlink() || metadata.mode() & forbidden != 0 {
+        let what = format!("{} is not this user's alone", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    }
+    Ok(())
+}
+
+/// Other systems keep a user's folders from others by themselves.
+#[cfg(not(unix))]
+fn check_owner(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
 }
 
 /// Writes a new file that its owner only can read.
@@ -245,7 +269,18 @@ mod tests {
         cache.put(&key(1), vec![1]).1.unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
-        assert_eq!(mode(&folder.join(SECRET)), 0o600);
+        let secret = parent.path().join("code.secret");
+        assert_eq!(mode(&secret), 0o600);
         assert_eq!(mode(&cache.path(&key(1))), 0o600);
+        // Where others could have written, or read the secret, nothing is believed.
+        for (path, bad, good) in [(&folder, 0o770, 0o700), (&secret, 0o640, 0o600)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(bad)).unwrap();
+            assert!(CodeCache::open(&folder, 1 << 20).is_err(), "{}", path.display());
+            fs::set_permissions(path, fs::Permissions::from_mode(good)).unwrap();
+        }
+        assert!(CodeCache::open(&folder, 1 << 20).is_ok());
+        fs::rename(&secret, parent.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(parent.path().join("elsewhere"), &secret).unwrap();
+        assert!(CodeCache::open(&folder, 1 << 20).is_err());
     }
 }

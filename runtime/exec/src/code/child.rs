@@ -1,11 +1,13 @@
 //! The process that compiles one module and ends.
 //!
-//! In: the order, the module's bytes. Out: a status, the bytes. Its memory is bounded before it looks at the module,
+//! In: the order, the module's bytes. Out: a status, a length, and the bytes: the key of the machine code as this process
+//! knows it, so that a program that was replaced meanwhile is noticed, and the code; or why there is none. Its memory is bounded before it looks at the module,
 //! and it ends when its standard input does, so that it never outlives who started it.
 
 use std::io::{self, Read, Write};
 
-use fizz_sandbox::{Engine, Form, ModuleLimits, Program};
+use fizz_attest::Digest;
+use fizz_sandbox::{CodeKey, Engine, Form, ModuleLimits, Program};
 
 /// What a compiler is told before the module's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,27 +66,32 @@ pub fn compile_here(mut input: impl Read + Send + 'static, mut output: impl Writ
     });
     let compiled = Engine::new().map_err(|error| error.to_string()).and_then(|engine| {
         let limits = ModuleLimits::default();
-        Program::precompile(&engine, &wasm, &limits, order.form).map_err(|error| error.to_string())
+        let code =
+            Program::precompile(&engine, &wasm, &limits, order.form).map_err(|error| error.to_string())?;
+        Ok((CodeKey::of(&engine, &Digest::of_content(&wasm), order.form), code))
     });
     match &compiled {
-        Ok(code) => answer(&mut output, COMPILED, code.bytes()),
-        Err(reason) => answer(&mut output, FAILED, reason.as_bytes()),
+        Ok((key, code)) => answer(&mut output, COMPILED, &[key.as_bytes(), code.bytes()]),
+        Err(reason) => answer(&mut output, FAILED, &[reason.as_bytes()]),
     }
 }
 
-fn answer(output: &mut impl Write, status: u8, bytes: &[u8]) -> io::Result<()> {
+fn answer(output: &mut impl Write, status: u8, parts: &[&[u8]]) -> io::Result<()> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
     output.write_all(&[status])?;
-    output.write_all(&(bytes.len() as u64).to_le_bytes())?;
-    output.write_all(bytes)?;
+    output.write_all(&(length as u64).to_le_bytes())?;
+    parts.iter().try_for_each(|part| output.write_all(part))?;
     output.flush()
 }
 
 /// Bounds the address space of this process. An allocation over the bound fails, which ends the process.
 #[cfg(target_os = "linux")]
 fn bound_memory(bytes: u64) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     // Crashes are expected here and must not fill the disk.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // Who started it may be held to less.
+    let bytes = getrlimit(Resource::As).maximum.map_or(bytes, |maximum| maximum.min(bytes));
     Ok(setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) })?)
 }
 

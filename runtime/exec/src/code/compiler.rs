@@ -20,7 +20,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Bytes of a compiler's last words that are kept.
 const LAST_WORDS: u64 = 4 << 10;
 /// Bytes of machine code at most, for one byte of a module; measured at 3 to 12.
-const CODE_FACTOR: u64 = 64;
+const CODE_FACTOR: u64 = 32;
+/// Threads of a compiler at most: each reserves address space, of which there is a bound.
+const THREADS_MAX: usize = 16;
+/// Bytes of a key before the machine code.
+const KEY_BYTES: usize = 32;
 
 /// How a compiler is started: a program that calls [`compile_here`](super::compile_here).
 #[derive(Clone, Debug)]
@@ -110,6 +114,14 @@ impl Compiler {
             return Err(fault("no longer wanted".to_owned()).into());
         }
         let bytes = self.compile_in_child(wasm, form, wanted)?;
+        let bytes = match bytes.split_first_chunk::<KEY_BYTES>() {
+            Some((found, code)) if found == key.as_bytes() => code.to_vec(),
+            _ => {
+                return Err(
+                    fault("the compiler is not of the build of this process: start it again".into()).into()
+                );
+            }
+        };
         let code = match &self.cache {
             Some(cache) => {
                 let (code, written) = cache.put(&key, bytes);
@@ -132,8 +144,15 @@ impl Compiler {
         let size = wasm.len() as u64;
         let (time, memory_bytes) = (self.bounds.time(size), self.bounds.memory_bytes(size));
         let deadline = Instant::now() + time;
-        let mut child = Command::new(&self.command.program)
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let mut command = Command::new(&self.command.program);
+        // A group of its own: whatever it may have started ends with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .args(&self.command.args)
+            .env("RAYON_NUM_THREADS", threads.to_string())
+            .env("MALLOC_ARENA_MAX", "4")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -206,6 +225,10 @@ enum End {
 
 /// Kills what may be dead already, and reaps it.
 fn stop(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -1,14 +1,14 @@
 //! Validates the original module, refuses what Fizz does not run, and collects facts for the rewrite.
 
 use wasmparser::{
-    ElementItems, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload,
-    TypeRef, ValType, ValidPayload, Validator,
+    BlockType, ElementItems, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator,
+    Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
 };
 
 use super::calls::Calls;
 use super::cost::is_simd;
 use super::limits::Tally;
-use super::{COSTS, ModuleLimits, RESERVED_PREFIX, exceptions, function, nan};
+use super::{COSTS, ModuleLimits, RESERVED_PREFIX, exceptions, function, nan, track};
 use crate::features;
 
 /// The module name of the GPU interface.
@@ -505,25 +505,39 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let mut vectors = false;
         let (mut makes_nans, mut canonical) = (false, nan::FIXED_GROWTH);
         let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
-        let (mut nesting, mut branches) = (0, 1u64);
-        // Whether each open block is a loop, and how many are.
-        let (mut open, mut loops) = (Vec::new(), 0u64);
+        // Places to which control may go, those at canonical NaNs among them, and values that are carried to labels.
+        let (mut nesting, mut places, mut checks, mut carried) = (0, 1u64, 0u64, 0u64);
+        // What each open block is, and how many of them are loops, and catch.
+        let (mut open, mut loops, mut tries) = (Vec::new(), 0u64, 0u64);
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
+        // Whoever checks a part of a task in steps compiles a form that grows more, and must be able to.
+        let steps = self.exports.step.is_some();
         let mut operator_reader = body.get_operators_reader()?;
         while !operator_reader.eof() {
             let (operator, offset) = operator_reader.read_with_offset()?;
             validator.op(offset, &operator)?;
             height = height.max(validator.operand_stack_height());
             nesting = nesting.max(validator.control_stack_height());
-            branches += u64::from(is_branch(&operator));
+            places += branches(&operator);
+            carried += self.carried(&operator);
             match &operator {
                 Operator::Loop { .. } => {
-                    open.push(true);
+                    open.push(Opened::Loop);
                     loops += 1;
                     self.tally.loops(loops)?;
                 }
-                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => open.push(false),
-                Operator::End => loops -= u64::from(open.pop() == Some(true)),
+                Operator::TryTable { .. } => {
+                    open.push(Opened::Try);
+                    tries += 1;
+                }
+                Operator::Block { .. } | Operator::If { .. } => open.push(Opened::Other),
+                Operator::End => match open.pop() {
+                    Some(Opened::Loop) => loops -= 1,
+                    Some(Opened::Try) => tries -= 1,
+                    Some(Opened::Other) | None => {}
+                },
+                // Control may go from here to the handler, too.
+                Operator::Call { .. } | Operator::CallIndirect { .. } => places += tries.min(1),
                 Operator::BrTable { targets } => self.tally.branch_targets(targets.len().into())?,
                 _ => {}
             }
@@ -546,14 +560,20 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 self.unsaved.get_or_insert((name, index));
             }
             instrumented += function::growth(&operator);
+            if steps {
+                instrumented += track::growth(&operator);
+            }
             makes_nans |= nan::makes_nans(&operator);
-            canonical += nan::growth(&operator, validator.get_operand_type(0).flatten());
+            let grows = nan::growth(&operator, validator.get_operand_type(0).flatten());
+            canonical += grows;
+            checks += u64::from(grows > 0);
             vectors |= is_simd(&operator);
         }
         operator_reader.finish()?;
         instrumented += if makes_nans { canonical } else { 0 };
         self.tally.nesting(nesting.into())?;
-        self.tally.complexity(u64::from(validator.len_locals()).saturating_mul(branches))?;
+        places += if makes_nans { 2 * checks } else { 0 };
+        self.tally.complexity((u64::from(validator.len_locals()) + carried).saturating_mul(places))?;
         self.tally.instrumented_function_bytes(instrumented)?;
         self.facts.instrumented_bytes += instrumented - body.as_bytes().len() as u64;
         self.tally.instrumented_bytes(self.facts.instrumented_bytes)?;
@@ -563,6 +583,24 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
         self.calls.end_of_function();
         Ok(FunctionFacts { frame, metered_stack: unbounded, makes_nans })
+    }
+
+    /// Values that a block takes and gives.
+    fn carried(&self, operator: &Operator<'_>) -> u64 {
+        let blockty = match operator {
+            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => *blockty,
+            Operator::TryTable { try_table } => try_table.ty,
+            _ => return 0,
+        };
+        match blockty {
+            BlockType::Empty => 0,
+            BlockType::Type(_) => 1,
+            BlockType::FuncType(index) => self
+                .facts
+                .types
+                .get(index as usize)
+                .map_or(0, |ty| (ty.params().len() + ty.results().len()) as u64),
+        }
     }
 
     fn finish(mut self) -> Result<ModuleFacts, ModuleError> {
@@ -638,17 +676,32 @@ fn unsaved(operator: &Operator<'_>) -> Option<&'static str> {
     })
 }
 
-/// Whether the compiler begins a block of its own at an operator.
-fn is_branch(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
+/// An open block, as far as the compiler's work depends on it.
+enum Opened {
+    Loop,
+    Try,
+    Other,
+}
+
+/// How many places an operator gives to which control may go, in the instrumented form.
+fn branches(operator: &Operator<'_>) -> u64 {
+    match operator {
         Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::If { .. }
-            | Operator::Else
-            | Operator::TryTable { .. }
-            | Operator::Br { .. }
-            | Operator::BrIf { .. }
-            | Operator::BrTable { .. }
-    )
+        | Operator::Loop { .. }
+        | Operator::If { .. }
+        | Operator::Else
+        | Operator::TryTable { .. }
+        | Operator::Br { .. }
+        | Operator::BrIf { .. }
+        | Operator::BrTable { .. } => 1,
+        Operator::MemoryGrow { .. } => 4,
+        Operator::MemoryCopy { .. }
+        | Operator::MemoryFill { .. }
+        | Operator::MemoryInit { .. }
+        | Operator::TableGrow { .. }
+        | Operator::TableCopy { .. }
+        | Operator::TableFill { .. }
+        | Operator::TableInit { .. } => 2,
+        _ => 0,
+    }
 }

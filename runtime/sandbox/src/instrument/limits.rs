@@ -78,9 +78,10 @@ limits! {
     locals = 20_000, "locals in one function";
     /// Locals of all functions.
     all_locals = 20_000_000, "locals in all functions";
-    /// Locals of a function times its branches and blocks: the compiler keeps a table of that many entries, which made
-    /// gigabytes of a module of 300 KiB.
-    complexity = 50_000_000, "locals times branches in one function";
+    /// Locals of a function, and values that its blocks take and give, times its branches and blocks, those that the
+    /// instrumentation adds among them: the compiler keeps tables of that many entries, which made gigabytes of a
+    /// module of 8 KiB.
+    complexity = 80_000_000, "locals times branches in one function";
     /// Blocks inside each other in one function.
     nesting = 10_000, "blocks inside each other";
     /// Loops inside each other in one function: compiling takes time by the third power of it (9,000 of them, in 60 KiB,

@@ -25,6 +25,16 @@ pub(crate) const PRESENT: u8 = 1;
 /// A page that was touched.
 pub(crate) const TOUCHED: u8 = 2;
 
+/// The most bytes by which one operator grows here, with every index and number at its longest.
+pub(super) fn growth(operator: &Operator<'_>) -> u64 {
+    match operator {
+        Operator::MemoryCopy { .. } => 80,
+        Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => 64,
+        operator if memory_argument(operator).is_some() => 48,
+        _ => 0,
+    }
+}
+
 /// Makes the tracking module from an instrumented one, which `facts` were collected for.
 pub(crate) fn track(wasm: &[u8], facts: &ModuleFacts) -> Result<Vec<u8>, String> {
     tracked(wasm, facts).map_err(|error| error.to_string())

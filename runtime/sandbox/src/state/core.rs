@@ -87,10 +87,11 @@ impl Core {
     }
 }
 
-/// The digest of what a task is run on, as far as it is not state itself: all but the files.
+/// The digest of what a task is run on and under which profile, as far as it is not state itself: all but the files.
 pub(crate) fn task_digest(program: &Program, task: &TaskSpec) -> Digest {
     #[derive(Serialize, Deserialize)]
     struct Bound {
+        profile: Digest,
         module: Digest,
         args: Vec<String>,
         env: Vec<(String, String)>,
@@ -106,6 +107,7 @@ pub(crate) fn task_digest(program: &Program, task: &TaskSpec) -> Digest {
     }
     let TaskSpec { args, env, stdin, files: _, seed, task_index, epoch_ns, limits, chunk_gas } = task;
     let bound = Bound {
+        profile: crate::profile().digest(),
         module: program.digest(),
         args: args.clone(),
         env: env.clone(),

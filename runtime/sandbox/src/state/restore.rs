@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use fizz_attest::{Blob, Digest};
+use fizz_attest::{Blob, Digest, MAX_CHUNKS};
 
 use super::codec::Parts;
 use super::core::restore_globals;
@@ -40,8 +40,12 @@ pub(crate) fn restore(
     parts: &Parts,
 ) -> Result<(), ResumeError> {
     let core = &parts.core;
-    if core.gas > task.limits.gas {
+    if core.gas > task.limits.gas.min(i64::MAX.cast_unsigned()) {
         return Err(ResumeError::Impossible("more gas is used than the task may use"));
+    }
+    // A chunk ends once it has used its gas.
+    if core.gas < u64::from(core.chunk).saturating_mul(task.chunk_gas) || core.chunk as usize >= MAX_CHUNKS {
+        return Err(ResumeError::Impossible("there are more chunks than its gas allows"));
     }
     restore_memory(live, program, task, parts)?;
     if !restore_globals(live, program.facts(), &core.globals)? {
@@ -51,7 +55,8 @@ pub(crate) fn restore(
     let given = given(&task.files);
     let contents = |blob: &Blob, owned: bool| -> Option<Content> {
         if owned {
-            parts.contents.get(&blob.content).map(|bytes| Content::Owned(bytes.to_vec()))
+            let bytes = parts.contents.get(&blob.content)?;
+            (bytes.len() as u64 == blob.size).then(|| Content::Owned(bytes.to_vec()))
         } else {
             let bytes = given.get(&blob.content)?;
             (bytes.len() as u64 == blob.size).then(|| Content::Shared(bytes.clone()))

@@ -46,6 +46,9 @@ impl StreamHash {
     }
 }
 
+/// No task can have taken so many random bytes: each costs gas.
+const RANDOM_MAX: u64 = 1 << 62;
+
 impl Wasi {
     pub(crate) fn save(&mut self, hashes: &mut StreamHashes) -> WasiState {
         let Wasi {
@@ -81,6 +84,9 @@ impl Wasi {
         let stdin_at = usize::try_from(saved.stdin).unwrap_or(usize::MAX);
         if stdin_at > self.stdin.len() {
             return Err("more of standard input is read than there is");
+        }
+        if saved.random > RANDOM_MAX {
+            return Err("more random bytes are taken than any gas pays for");
         }
         let streams = (stdout.len() as u64).saturating_add(stderr.len() as u64);
         if streams > saved.files.used_bytes {

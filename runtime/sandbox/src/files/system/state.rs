@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::tree::{Content, Inode, NodeKind, Tree};
 use super::System;
-use crate::files::{Contents, NodeState, Refused};
+use crate::files::{Contents, KindState, NodeState, Refused};
 
 /// A file system, bytes by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +41,23 @@ impl System {
         holders: BTreeMap<Inode, u64>,
         contents: Contents<'_>,
     ) -> Result<(), Refused> {
+        // Before anything is made: many files may name one blob, and each gets a copy.
+        let owned = saved.nodes.iter().filter_map(|node| match &node.kind {
+            KindState::File { blob, owned: true } => Some(blob.size),
+            _ => None,
+        });
+        let owned = owned.fold(0u64, u64::saturating_add);
+        if owned > saved.used_bytes
+            || saved.used_bytes > self.bytes_max
+            || saved.nodes.len() as u64 > self.names_max.saturating_add(holders.len() as u64 + 1)
+        {
+            return Err("there are more files or bytes than the task may have");
+        }
         let tree = Tree::restore(saved.next, &saved.nodes, |inode| holders.contains_key(&inode), contents)?;
         if holders.keys().any(|&inode| tree.node(inode).is_none()) {
             return Err("an open file is not there");
         }
-        if saved.used_bytes > self.bytes_max || tree.names() > self.names_max {
+        if tree.names() > self.names_max {
             return Err("there are more files or bytes than the task may have");
         }
         self.hashes.clear();

@@ -40,6 +40,9 @@ pub(crate) enum KindState {
     Link(String),
 }
 
+/// No task can have made so many files: each costs gas. Above it, numbers would be given twice.
+const NEXT_MAX: Inode = 1 << 62;
+
 /// Bytes of a file that a saved state names.
 pub(crate) type Contents<'c> = &'c dyn Fn(&Blob, bool) -> Option<Content>;
 
@@ -77,6 +80,7 @@ impl Tree {
     ) -> Result<Tree, Refused> {
         if !saved.windows(2).all(|two| two[0].inode < two[1].inode)
             || saved.last().is_none_or(|last| last.inode >= next)
+            || next > NEXT_MAX
         {
             return Err("files are not numbered in order");
         }

@@ -24,7 +24,7 @@ pub(super) enum Effect {
     /// Takes a lane out of a vector.
     Extract(Lanes),
     /// A vector of equal lanes.
-    Splat,
+    Splat(Lanes),
     /// Puts a scalar into a vector.
     Replace(Lanes),
     /// Shows the bits of its operands; its results have defined bits.
@@ -77,7 +77,8 @@ pub(super) fn effect(operator: &Operator<'_>) -> Effect {
         O::Select | O::TypedSelect { .. } => Select,
         O::F32x4ExtractLane { .. } => Extract(F32),
         O::F64x2ExtractLane { .. } => Extract(F64),
-        O::F32x4Splat | O::F64x2Splat => Splat,
+        O::F32x4Splat => Splat(F32),
+        O::F64x2Splat => Splat(F64),
         O::F32x4ReplaceLane { .. } => Replace(F32),
         O::F64x2ReplaceLane { .. } => Replace(F64),
 

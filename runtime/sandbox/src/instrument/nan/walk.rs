@@ -313,9 +313,9 @@ impl<'f> Walk<'f> {
             Effect::Turn { lanes, vector } => self.change(index, vector, lanes, Passage::Turn(lanes)),
             Effect::Clear { lanes, vector } => self.change(index, vector, lanes, Passage::Clear(lanes)),
             Effect::Extract(lanes) => self.change(index, false, lanes, Passage::Read(lanes)),
-            Effect::Splat => {
+            Effect::Splat(lanes) => {
                 let value = self.pop();
-                self.made_of(index, true, &[(value, Passage::Same)]);
+                self.in_lanes(index, lanes, &[(value, Passage::Same)]);
             }
             Effect::Pick(lanes) => {
                 let (second, first) = (self.pop(), self.pop());
@@ -327,7 +327,7 @@ impl<'f> Walk<'f> {
             Effect::Replace(lanes) => {
                 let (scalar, vector) = (self.pop(), self.pop());
                 self.read(vector, lanes);
-                self.made_of(index, true, &[(vector, Passage::Read(lanes)), (scalar, Passage::Same)]);
+                self.in_lanes(index, lanes, &[(vector, Passage::Read(lanes)), (scalar, Passage::Same)]);
             }
             Effect::Select => {
                 let (_condition, second, first) = (self.pop(), self.pop(), self.pop());
@@ -361,6 +361,20 @@ impl<'f> Walk<'f> {
         let value = self.pop();
         self.read(value, lanes);
         self.made_of(index, vector, &[(value, passage)]);
+    }
+
+    /// Pushes a vector into whose lanes the last of `parts`, a scalar, was put. A number of 64 bits may look like a NaN
+    /// in lanes of 32, where it must not be changed; as a value fresh in lanes of 64 it never is.
+    fn in_lanes(&mut self, index: u32, lanes: Lanes, parts: &[(Value, Passage)]) {
+        let defined = parts.last().is_none_or(|(scalar, _)| scalar.node == DEFINED);
+        if lanes == Lanes::F32 || defined {
+            return self.made_of(index, true, parts);
+        }
+        let node = self.graph.made(Class::RAW_64, true, index, self.loops);
+        for (part, passage) in parts {
+            self.graph.flow(part.node, node, *passage);
+        }
+        self.push(node, index);
     }
 
     /// Pushes what an operator makes without arithmetic out of others.

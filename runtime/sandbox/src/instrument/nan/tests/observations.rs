@@ -309,6 +309,30 @@ fn a_defined_value_keeps_its_bits_and_a_fresh_one_does_not() {
             (f32x4.add (local.get 1) (local.get 1)) (f64x2.neg (local.get 1)))"#,
         ),
         (
+            "a wide number among narrow lanes",
+            r#"(func (export "f") (param i32) (result v128)
+            (select (f64x2.splat (f64.const inf)) R32X4 (local.get 0)))"#,
+        ),
+        (
+            "a wide number in a lane, in a local",
+            r#"(func (export "f") (param i32) (result v128) (local v128 f64)
+            (local.set 2 (f64.const -inf))
+            (if (local.get 0) (then (local.set 2 (f64.const 0x1.fffffffffffffp-700))))
+            (local.set 1 (f64x2.replace_lane 1 (v128.const i64x2 0 0) (local.get 2)))
+            (if (local.get 0) (then (local.set 1 R32X4)))
+            (local.get 1))"#,
+        ),
+        (
+            "a wide number and narrow lanes where exceptions are caught",
+            r#"(func (export "f") (param i32) (result v128) (local v128)
+            (block $h (result f64) (try_table (catch $t64 $h)
+                (local.set 1 (f64x2.splat (f64.convert_i32_s (local.get 0))))
+                (local.set 1 (f64x2.splat (f64.const inf)))
+                (if (local.get 0) (then (local.set 1 R32X4)))
+                (throw $t64 (f64.const 1))) (f64.const 1))
+            (drop) (local.get 1))"#,
+        ),
+        (
             "caught locals",
             r#"(func (export "f") (param i32) (result f64) (local f64)
             (local.set 1 (f64.load (i32.const 8)))

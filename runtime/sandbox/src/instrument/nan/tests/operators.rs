@@ -81,7 +81,7 @@ fn said(name: &str, arity: Option<(u8, u8)>) -> Effect {
             "PMin" | "PMax" => Effect::Pick(lanes),
             "ExtractLane" => Effect::Extract(lanes),
             "ReplaceLane" => Effect::Replace(lanes),
-            "Splat" => Effect::Splat,
+            "Splat" => Effect::Splat(lanes),
             "ConvertLowI32x4S" | "ConvertLowI32x4U" | "Load" | "Store" | "Copysign" | "ReinterpretI32"
             | "ReinterpretI64" => shows,
             "Const" => Effect::Number { operands: 0 },
