@@ -6,7 +6,7 @@ use fizz_wire::frame::{self, FrameError, HEADER_BYTES, Message, VERSION};
 use fizz_wire::{Reply, Request};
 
 use crate::memory;
-use crate::protocol::{Event, Order};
+use crate::protocol::{Event, Instruction};
 
 /// For each kind of message:
 /// - no bytes make the decoder panic or take much more memory than there are bytes;
@@ -15,7 +15,7 @@ use crate::protocol::{Event, Order};
 pub fn frame(data: &[u8]) {
     kind::<Request>(data);
     kind::<Reply>(data);
-    kind::<Order>(data);
+    kind::<Instruction>(data);
     kind::<Event>(data);
 }
 
