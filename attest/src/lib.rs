@@ -38,6 +38,7 @@ pub use job::{
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use lease::{CommittedLease, Lease, Policy, choose_sample};
 pub use limits::{GpuLimits, Limits};
+pub use list::at_most;
 pub use outcome::{HostFault, LimitKind, Outcome, TrapKind};
 pub use outputs::{OutputEntry, OutputError, OutputManifest};
 pub use profile::{EngineInfo, GpuProfile, Profile};

@@ -6,8 +6,11 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer, de};
 
 /// Decodes a list and stops at the first entry over the limit, before it is kept: an entry of one byte can take
-/// twenty-four or more in memory, so that bytes alone bound too little.
-pub(crate) fn at_most<'de, D, T, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+/// twenty-four or more in memory, so that bytes alone bound too little. For `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// Those of the deserializer, and when there are more than `N` entries.
+pub fn at_most<'de, D, T, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

@@ -5,6 +5,7 @@
 //! DIR/blobs/REQUESTER/ab/abcd…         a blob's bytes; abcd….bao its outboard, where it has more than one group
 //! DIR/incoming/REQUESTER-abcd…         a blob that is still coming, resumed from what is proven
 //! DIR/scratch/N/                       outputs of a task that runs, empty at start
+//! DIR/code/                            machine code; DIR/code.secret is what marks it
 //! ```
 //! Whatever is acknowledged to a peer is on the disk before: files are synced before they are renamed into place,
 //! and a database commit is durable when it returns. Requesters share no blob, so that none gets at another's by its

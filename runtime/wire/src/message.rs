@@ -17,14 +17,12 @@
 
 use std::fmt;
 
-use fizz_attest::{Blob, Canonical, Digest, HostFault, Job, Lease, OutputManifest, Receipt};
+use fizz_attest::{Blob, Canonical, Digest, HostFault, Job, Lease, OutputManifest, Receipt, at_most};
 use serde::{Deserialize, Serialize};
 
 use crate::text;
 
 mod bounds;
-
-use bounds::at_most;
 
 /// Versions of the protocol that this crate speaks, the best first.
 pub const PROTOCOLS: &[u32] = &[1];

@@ -72,10 +72,8 @@ impl CodeCache {
         }
     }
 
-    /// Keeps machine code that a compiler of this node has just made, and gives it back, marked.
-    ///
-    /// # Errors
-    /// When it cannot be written. It can be used all the same.
+    /// Keeps machine code that a compiler of this node has just made, and gives it back, marked. Where it cannot be
+    /// written, which the second part says, it can be used all the same.
     pub fn put(&self, key: &CodeKey, code: Vec<u8>) -> (MachineCode, io::Result<()>) {
         let mark = self.seal.mark(key, &code);
         let size = (MARK_BYTES + code.len()) as u64;

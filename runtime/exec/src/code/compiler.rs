@@ -76,7 +76,7 @@ pub struct Compiler {
     turn: Mutex<()>,
 }
 
-/// Machine code in a file, for another process of this node.
+/// Machine code and its name, by which [`Compiler::kept_at`] finds its file, where there is one.
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// What it is.

@@ -1,7 +1,7 @@
 //! Machine code from a cache or from a compiler in another process.
 //!
 //! A module is a stranger's bytes, and compiling is where they cost most: so it is done by a process with a deadline
-//! and a ceiling on its memory ([`compile_here`] is that process, [`Compiler`] starts it), and what comes out is kept
+//! and, on Linux, a ceiling on its memory ([`compile_here`] is that process, [`Compiler`] starts it), and what comes out is kept
 //! in a [`CodeCache`] that notices damage.
 
 mod cache;

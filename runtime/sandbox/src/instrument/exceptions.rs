@@ -8,7 +8,7 @@
 
 use wasmparser::{FuncType, Payload, RefType, ValType};
 
-use super::examine::ModuleError;
+use super::error::ModuleError;
 
 /// Bytes of the values that one exception carries, at most.
 pub(crate) const PAYLOAD_BYTES_MAX: u64 = 64;

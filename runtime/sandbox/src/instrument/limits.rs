@@ -1,6 +1,6 @@
 //! The bounds on a module, and how much of each it uses.
 
-use super::examine::ModuleError;
+use super::error::ModuleError;
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $field:ident = $default:expr, $what:literal;)*) => {

@@ -8,6 +8,7 @@ mod calls;
 mod cost;
 mod counted;
 mod counter;
+mod error;
 mod examine;
 mod exceptions;
 mod function;
@@ -20,7 +21,7 @@ mod tests;
 mod track;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
-pub use examine::ModuleError;
+pub use error::ModuleError;
 pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
 pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
 pub use limits::ModuleLimits;

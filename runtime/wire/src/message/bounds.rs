@@ -1,9 +1,6 @@
 //! The bounds of every field.
 
-use std::fmt;
-
 use fizz_attest::Blob;
-use serde::{Deserialize, Deserializer, de};
 
 use super::{
     MAX_BLOB_BYTES, MAX_JOB_BYTES, MAX_LEASE_BYTES, MAX_MANIFEST_BYTES, MAX_MISSING, MAX_PROFILE_BYTES,
@@ -120,34 +117,4 @@ impl Bounds {
         }
         Ok(())
     }
-}
-
-/// Decodes a list and stops at the first entry over the limit, before it is kept.
-pub(super) fn at_most<'de, D, T, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    struct List<T, const N: usize>(std::marker::PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>, const N: usize> de::Visitor<'de> for List<T, N> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "at most {N} entries")
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<T>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(entry) = entries.next_element()? {
-                if list.len() == N {
-                    return Err(de::Error::invalid_length(N + 1, &self));
-                }
-                list.push(entry);
-            }
-            Ok(list)
-        }
-    }
-
-    deserializer.deserialize_seq(List::<T, N>(std::marker::PhantomData))
 }
