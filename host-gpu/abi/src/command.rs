@@ -9,7 +9,7 @@ use crate::{HEADER, MAX_INLINE};
 
 /// A command; texts and lists point into the stream. Ids are `u32`, offsets and sizes are bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)] // Fields are as in the crate's table.
+#[allow(missing_docs)] // Fields are as in the specification's table.
 pub enum Command<'a> {
     /// Makes a buffer of zeros.
     CreateBuffer { id: u32, usage: u32, size: u64, mapped_at_creation: bool, label: &'a str },

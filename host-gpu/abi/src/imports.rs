@@ -1,4 +1,4 @@
-//! Names of the imports, and what they answer. Signatures are in the crate's page.
+//! Names of the imports, and what they answer. Their meaning is in `STREAM.md`.
 
 /// The import module. A change that old guests cannot bear gets a new name, `fizz_gpu_v2`.
 pub const MODULE: &str = "fizz_gpu";

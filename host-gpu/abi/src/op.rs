@@ -1,4 +1,4 @@
-//! Numbers of the commands. Their payloads are in the crate's page.
+//! Numbers of the commands. Their payloads are in `STREAM.md`.
 
 /// Makes a buffer.
 pub const CREATE_BUFFER: u16 = 0x0001;
