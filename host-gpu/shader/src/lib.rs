@@ -3,7 +3,8 @@
 //! In: source text of a stranger. Out: a [`CheckedShader`] (naga's module and its analysis), or a [`ShaderError`]
 //! with line and column. The order: `scan` bounds how deep the text can make any recursion → naga
 //! parses and validates, with nothing enabled beyond what compute in WebGPU always has → `measure` bounds
-//! what a driver will have to chew. All of it is deterministic, and its texts never come from a driver.
+//! what a driver will have to chew → `uniformity` proves that all invocations of a workgroup reach each barrier. Then, for a
+//! pipeline: [`CheckedShader::meter`]. All of it is deterministic, and its texts never come from a driver.
 //!
 //! Parsing happens on a thread of its own with a large stack: naga recurses over expressions, and the scan
 //! alone bounds how far.
@@ -11,8 +12,10 @@
 
 mod error;
 mod measure;
+pub mod meter;
 mod scan;
 mod specialize;
+mod uniformity;
 mod zero;
 
 pub use error::{Location, Reason, ShaderError};
@@ -116,6 +119,7 @@ fn compile(wgsl: &str, label: &str, limits: &ShaderLimits) -> Result<CheckedShad
         .map_err(|error| ShaderError::invalid(label, wgsl, &error))?;
     let entry_points =
         measure::entry_points(&module, &info, limits).map_err(|refused| refused.into_error(label, wgsl))?;
+    uniformity::analyse(&module).map_err(|refused| refused.into_error(label, wgsl))?;
     Ok(CheckedShader { module, info, entry_points, limits: limits.clone() })
 }
 

@@ -1,6 +1,7 @@
 //! What a checked module will cost the driver and the device.
 
 use crate::error::{Reason, ShaderError};
+use crate::meter::{self, MeterOptions, Metered, Unmetered};
 use crate::specialize::Specialized;
 use crate::{CheckedShader, ShaderLimits};
 use naga::valid::ModuleInfo;
@@ -38,6 +39,37 @@ impl CheckedShader {
         constants: &[(&str, f64)],
     ) -> Result<Specialized, ShaderError> {
         Specialized::new(self, &self.limits, entry, label, constants)
+    }
+
+    /// As [`CheckedShader::specialize`], and meters what comes out.
+    ///
+    /// # Errors
+    /// The same, a binding in a group that guests do not have, and an invocation or a turn of a loop that takes more than
+    /// [`CAP`](crate::meter::CAP) before anything can end it.
+    pub fn meter(
+        &self,
+        entry: &str,
+        label: &str,
+        constants: &[(&str, f64)],
+        options: MeterOptions,
+    ) -> Result<(Specialized, Metered), ShaderError> {
+        Specialized::with_module(self, &self.limits, entry, label, constants, |module| {
+            meter::meter(module, options).map_err(|error| match error {
+                Unmetered::Refused(refused) => refused.into_error(label, ""),
+                Unmetered::TooMuch(gas) => ShaderError::limit(
+                    label,
+                    format!(
+                        "{gas} expressions and statements without a check of gas are more than {}",
+                        meter::CAP
+                    ),
+                ),
+                Unmetered::Binding(group) => ShaderError::new(
+                    Reason::Invalid,
+                    label,
+                    format!("bind group index {group} is above {}", meter::METER_GROUP - 1),
+                ),
+            })
+        })
     }
 }
 

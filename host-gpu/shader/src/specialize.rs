@@ -23,6 +23,18 @@ impl Specialized {
         label: &str,
         constants: &[(&str, f64)],
     ) -> Result<Self, ShaderError> {
+        Specialized::with_module(shader, limits, entry, label, constants, |_| Ok(())).map(|(found, ())| found)
+    }
+
+    /// Gives what `use_module` makes of the module of this entry point alone, overrides replaced by their values.
+    pub(crate) fn with_module<T: Send>(
+        shader: &CheckedShader,
+        limits: &ShaderLimits,
+        entry: &str,
+        label: &str,
+        constants: &[(&str, f64)],
+        use_module: impl FnOnce(naga::Module) -> Result<T, ShaderError> + Send,
+    ) -> Result<(Self, T), ShaderError> {
         let stage = naga::ShaderStage::Compute;
         let refuse = |message| ShaderError::new(Reason::Invalid, label, message);
         if let Some(name) = unknown(&shader.module, constants) {
@@ -32,7 +44,7 @@ impl Specialized {
         for (name, value) in constants {
             values.insert((*name).to_owned(), *value);
         }
-        let found = deep(label, || {
+        deep(label, || {
             let resolved = naga::back::pipeline_constants::process_overrides(
                 &shader.module,
                 &shader.info,
@@ -43,13 +55,16 @@ impl Specialized {
             let index =
                 module.entry_points.iter().position(|found| found.stage == stage && found.name == entry);
             let index = index.ok_or_else(|| refuse(format!("no compute entry point '{entry}'")))?;
-            Ok(Specialized {
+            let found = Specialized {
                 workgroup_size: module.entry_points[index].workgroup_size,
                 workgroup_bytes: used_bytes(&module, &info, index, AddressSpace::WorkGroup),
-            })
-        })??;
-        found.within(limits).map_err(refuse)?;
-        Ok(found)
+            };
+            found.within(limits).map_err(refuse)?;
+            let mut module = module.into_owned();
+            module.entry_points.retain(|found| found.stage == stage && found.name == entry);
+            naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
+            Ok((found, use_module(module)?))
+        })?
     }
 
     fn within(&self, limits: &ShaderLimits) -> Result<(), String> {

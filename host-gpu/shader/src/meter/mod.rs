@@ -1,0 +1,125 @@
+//! Gas of shaders: counting what an invocation does, ending what would not end.
+//!
+//! In: a module with one entry point and no overrides. Out: the same module, metered, and what the host must know to charge it.
+//! One expression or statement is one unit of gas.
+//!
+//! - **Straight-line code** costs the host's arithmetic alone: [`Metered::fixed`] units for each invocation. Both sides of a branch
+//!   count, as a device runs both where invocations part; so does what stands behind an early `return`.
+//! - **Loops whose number of turns follows from constants** are straight-line code, turns × body.
+//! - **Other loops** count down a private counter at the start of each turn. If all invocations of a workgroup run a loop
+//!   equally often (the uniformity analysis knows), one invocation reports for all of them; else each reports for itself. A
+//!   loop that does not end is left when its counter is empty, after [`CAP`] units; loops with uniform control flow look at a counter that is uniform
+//!   itself, so barriers in them stay where all invocations are.
+//! - The sums are integer additions, which commute: any order of workgroups, any number of threads, any split of the dispatch gives
+//!   the same gas.
+//!
+//! A dispatch may be split: a slice's first workgroup stands in the immediates ([`slice_bytes`]) and is added to `workgroup_id` and
+//! `global_invocation_id`; `num_workgroups` is that of the whole dispatch. A driver that ends loops by itself (lavapipe does, after 65,535 turns) is
+//! found out: every loop notes that it ended by its own break ([`FLAG_CUT`]).
+
+mod build;
+mod entry;
+mod rewrite;
+mod trips;
+mod weigh;
+
+use crate::uniformity::{self, Refused};
+use naga::Module;
+
+/// Gas that the loops of one invocation may take: uniform loops together, and other loops together.
+pub const CAP: u32 = (1 << 24) - 1;
+/// Bind group of the meter's buffer; guests have the groups below it. Its binding is 0.
+pub const METER_GROUP: u32 = 4;
+/// Pairs of words among which workgroups spread their sums.
+pub const SLOTS: u32 = 64;
+/// Bytes of the meter's buffer: a word of flags, then [`SLOTS`] sums of two words, low word first.
+pub const METER_BYTES: u64 = 4 + 8 * SLOTS as u64;
+/// Bytes of immediates of a metered module that uses them.
+pub const SLICE_BYTES: u32 = 32;
+/// An invocation used up [`CAP`].
+pub const FLAG_EXHAUSTED: u32 = 1;
+/// A loop ended without its own break.
+pub const FLAG_CUT: u32 = 2;
+/// Turns that a driver's own limit on loops surely lets pass.
+const SAFE_TURNS: u64 = 1 << 15;
+
+/// A metered module.
+#[derive(Clone, Debug)]
+pub struct Metered {
+    /// To be given to a device. Its one entry point has the name it had.
+    pub module: Module,
+    /// Gas of each invocation, whatever it does.
+    pub fixed: u64,
+    /// Whether the shader writes to the meter's buffer, at [`METER_GROUP`].
+    pub counts: bool,
+    /// Most gas of one invocation.
+    pub most: u64,
+    /// Whether the shader reads the slice from immediates.
+    pub sliced: bool,
+}
+
+/// What to put in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MeterOptions {
+    /// Look for loops that the driver ends by itself. Changes no gas.
+    pub find_cuts: bool,
+}
+
+/// What the immediates of a slice are: its first workgroup, and the workgroups of the whole dispatch.
+pub fn slice_bytes(base: [u32; 3], counts: [u32; 3]) -> [u8; SLICE_BYTES as usize] {
+    let mut bytes = [0; SLICE_BYTES as usize];
+    let words = [base[0], base[1], base[2], 0, counts[0], counts[1], counts[2], 0];
+    for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
+}
+
+/// The flags and the gas that a meter's buffer holds. Bytes that are missing count as zero.
+pub fn read_meter(bytes: &[u8]) -> (u32, u64) {
+    let word = |at: usize| {
+        bytes
+            .get(4 * at..4 * at + 4)
+            .map_or(0, |word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+    };
+    let gas = (0..SLOTS as usize).fold(0_u64, |sum, slot| {
+        let value = u64::from(word(1 + 2 * slot)) | u64::from(word(2 + 2 * slot)) << 32;
+        sum.saturating_add(value)
+    });
+    (word(0), gas)
+}
+
+/// Why a module cannot be metered.
+pub(crate) enum Unmetered {
+    /// It is not uniform where it must be; the check of the whole shader would have said so.
+    Refused(Refused),
+    /// One invocation, or one turn of a loop, takes more than [`CAP`].
+    TooMuch(u64),
+    /// A variable is bound where the meter's is.
+    Binding(u32),
+}
+
+/// Meters a module with one compute entry point, whose overrides have their values.
+pub(crate) fn meter(mut module: Module, options: MeterOptions) -> Result<Metered, Unmetered> {
+    for (_, variable) in module.global_variables.iter() {
+        if let Some(binding) = variable.binding.filter(|binding| binding.group >= METER_GROUP) {
+            return Err(Unmetered::Binding(binding.group));
+        }
+    }
+    let known = uniformity::analyse(&module).map_err(Unmetered::Refused)?;
+    let plans = weigh::plan(&module, &known);
+    let most_of_one = plans.all().flat_map(|plan| plan.loops.iter().map(|found| found.weight)).max();
+    let fixed = plans.entry.fixed;
+    let highest = fixed.max(most_of_one.unwrap_or(0));
+    if highest > u64::from(CAP) {
+        return Err(Unmetered::TooMuch(highest));
+    }
+    let (uniform, own) = (plans.any(weigh::Kind::Uniform), plans.any(weigh::Kind::Own));
+    let counts = uniform || own;
+    let find_cuts = options.find_cuts && (counts || plans.entry.turns > SAFE_TURNS);
+    let globals = build::Globals::add(&mut module, uniform, own, find_cuts);
+    rewrite::rewrite(&mut module, &plans, &globals);
+    let sliced = entry::wrap(&mut module, &globals);
+    let most = fixed + u64::from(CAP) * (u64::from(uniform) + u64::from(own));
+    Ok(Metered { module, fixed, counts: counts || find_cuts, most, sliced })
+}

@@ -1,0 +1,267 @@
+//! Loops whose number of turns follows from constants.
+//!
+//! The form is that of `for (var i = A; c(i); i = f(i))`, where nothing but the end of the loop stores to `i`, and the
+//! loop has no other way out. `c` and `f` may be made of `i`, integer constants, and operators on them; the turns are counted by running them.
+
+use naga::{
+    BinaryOperator as Op, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement,
+};
+use std::cell::Cell;
+
+/// Turns that are worth counting.
+const MOST: u64 = 1 << 16;
+/// Expressions evaluated for one function.
+const WORK: u64 = 1 << 22;
+
+pub(crate) struct Trips<'m> {
+    module: &'m Module,
+    function: &'m Function,
+    /// Stores to each variable in the whole function, and whether its address goes anywhere else.
+    stores: Vec<(usize, bool)>,
+    work: Cell<u64>,
+}
+
+impl<'m> Trips<'m> {
+    pub(crate) fn new(module: &'m Module, function: &'m Function) -> Self {
+        let mut stores = vec![(0, false); function.local_variables.len()];
+        visit(&function.body, &mut |statement| match statement {
+            Statement::Store { pointer, .. } => {
+                if let Some(variable) = root(function, *pointer) {
+                    stores[variable.index()].0 += 1;
+                }
+            }
+            Statement::Call { arguments, .. } => {
+                for variable in arguments.iter().filter_map(|argument| root(function, *argument)) {
+                    stores[variable.index()].1 = true;
+                }
+            }
+            _ => {}
+        });
+        Trips { module, function, stores, work: Cell::new(0) }
+    }
+
+    /// Turns of a loop, the last of which finds that the condition is false. `before` are the statements before it in its block.
+    pub(crate) fn count(
+        &self,
+        before: &[Statement],
+        body: &Block,
+        continuing: &Block,
+        break_if: bool,
+        in_loop: bool,
+    ) -> Option<u64> {
+        if break_if {
+            return None;
+        }
+        let (condition, goes_on, rest) = head(body)?;
+        if leaves(rest) || leaves(continuing) {
+            return None;
+        }
+        let (variable, next) = self.step(continuing)?;
+        let mut stores = 0;
+        visit(body, &mut |statement| {
+            if let Statement::Store { pointer, .. } = statement
+                && root(self.function, *pointer) == Some(variable)
+            {
+                stores += 1;
+            }
+        });
+        if stores != 0 || self.stores[variable.index()].1 {
+            return None;
+        }
+        let mut value = self.start(before, variable, in_loop)?;
+        for turn in 1..=MOST {
+            match self.value(condition, variable, value)? {
+                Literal::Bool(true) if goes_on => {}
+                Literal::Bool(false) if !goes_on => {}
+                Literal::Bool(_) => return Some(turn),
+                _ => return None,
+            }
+            value = self.value(next, variable, value)?;
+        }
+        None
+    }
+
+    /// The one store at the end of each turn.
+    fn step(&self, continuing: &Block) -> Option<(Handle<LocalVariable>, Handle<Expression>)> {
+        let mut found = None;
+        for statement in continuing.iter() {
+            match statement {
+                Statement::Emit(_) => {}
+                Statement::Store { pointer, value } if found.is_none() => {
+                    let Expression::LocalVariable(variable) = self.function.expressions[*pointer] else {
+                        return None;
+                    };
+                    found = Some((variable, *value));
+                }
+                _ => return None,
+            }
+        }
+        found
+    }
+
+    /// The variable's value before the first turn.
+    fn start(&self, before: &[Statement], variable: Handle<LocalVariable>, in_loop: bool) -> Option<Literal> {
+        for statement in before.iter().rev() {
+            match statement {
+                Statement::Emit(_) => {}
+                Statement::Store { pointer, value } => match root(self.function, *pointer) {
+                    Some(stored) if stored == variable => {
+                        let whole =
+                            matches!(self.function.expressions[*pointer], Expression::LocalVariable(_));
+                        return if whole { self.constant(*value) } else { None };
+                    }
+                    _ => {}
+                },
+                // It may store, or jump.
+                _ => break,
+            }
+        }
+        // Its initial value, if nothing else stores and the loop runs once.
+        if in_loop || self.stores[variable.index()].0 != 1 {
+            return None;
+        }
+        match self.function.local_variables[variable].init {
+            Some(init) => self.constant(init),
+            None => None,
+        }
+    }
+
+    /// A constant's value.
+    fn constant(&self, handle: Handle<Expression>) -> Option<Literal> {
+        match self.function.expressions[handle] {
+            Expression::Literal(literal) => Some(literal),
+            Expression::Constant(constant) => {
+                match self.module.global_expressions[self.module.constants[constant].init] {
+                    Expression::Literal(literal) => Some(literal),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of an expression while `variable` has the value `now`.
+    fn value(
+        &self,
+        handle: Handle<Expression>,
+        variable: Handle<LocalVariable>,
+        now: Literal,
+    ) -> Option<Literal> {
+        self.work.set(self.work.get() + 1);
+        if self.work.get() > WORK {
+            return None;
+        }
+        match self.function.expressions[handle] {
+            Expression::Load { pointer } => match self.function.expressions[pointer] {
+                Expression::LocalVariable(loaded) if loaded == variable => Some(now),
+                _ => None,
+            },
+            Expression::Binary { op, left, right } => {
+                binary(op, self.value(left, variable, now)?, self.value(right, variable, now)?)
+            }
+            _ => self.constant(handle),
+        }
+    }
+}
+
+/// Integer operators, wrapping as in WGSL. Nothing that WGSL leaves open.
+fn binary(op: Op, left: Literal, right: Literal) -> Option<Literal> {
+    macro_rules! integers {
+        ($a:ident, $b:ident, $of:expr) => {
+            Some(match op {
+                Op::Add => $of($a.wrapping_add($b)),
+                Op::Subtract => $of($a.wrapping_sub($b)),
+                Op::Multiply => $of($a.wrapping_mul($b)),
+                Op::Divide => $of($a.checked_div($b)?),
+                Op::Modulo => $of($a.checked_rem($b)?),
+                Op::And => $of($a & $b),
+                Op::InclusiveOr => $of($a | $b),
+                Op::ExclusiveOr => $of($a ^ $b),
+                Op::Equal => Literal::Bool($a == $b),
+                Op::NotEqual => Literal::Bool($a != $b),
+                Op::Less => Literal::Bool($a < $b),
+                Op::LessEqual => Literal::Bool($a <= $b),
+                Op::Greater => Literal::Bool($a > $b),
+                Op::GreaterEqual => Literal::Bool($a >= $b),
+                _ => return None,
+            })
+        };
+    }
+    match (op, left, right) {
+        (Op::ShiftLeft, Literal::U32(a), Literal::U32(b)) if b < 32 => Some(Literal::U32(a << b)),
+        (Op::ShiftRight, Literal::U32(a), Literal::U32(b)) if b < 32 => Some(Literal::U32(a >> b)),
+        (Op::ShiftLeft, Literal::I32(a), Literal::U32(b)) if b < 32 => Some(Literal::I32(a << b)),
+        (Op::ShiftRight, Literal::I32(a), Literal::U32(b)) if b < 32 => Some(Literal::I32(a >> b)),
+        (_, Literal::U32(a), Literal::U32(b)) => integers!(a, b, Literal::U32),
+        (_, Literal::I32(a), Literal::I32(b)) => integers!(a, b, Literal::I32),
+        _ => None,
+    }
+}
+
+/// The condition at a body's start, whether the loop goes on when it is true, and the rest of the body.
+fn head(body: &[Statement]) -> Option<(Handle<Expression>, bool, &[Statement])> {
+    let (index, statement) =
+        body.iter().enumerate().find(|(_, statement)| !matches!(statement, Statement::Emit(_)))?;
+    let Statement::If { condition, accept, reject } = statement else { return None };
+    let goes_on = match (&accept[..], &reject[..]) {
+        ([], [Statement::Break]) => true,
+        ([Statement::Break], []) => false,
+        _ => return None,
+    };
+    Some((*condition, goes_on, &body[index + 1..]))
+}
+
+/// Whether a part of a loop's body may leave the loop.
+fn leaves(block: &[Statement]) -> bool {
+    block.iter().any(|statement| match statement {
+        Statement::Break | Statement::Return { .. } | Statement::Kill => true,
+        Statement::Block(inner) => leaves(inner),
+        Statement::If { accept, reject, .. } => leaves(accept) || leaves(reject),
+        // A break of its own counts as one of the loop's: simpler, and only a loop that counts its turns.
+        Statement::Switch { cases, .. } => cases.iter().any(|case| leaves(&case.body)),
+        Statement::Loop { body, continuing, .. } => returns(body) || returns(continuing),
+        _ => false,
+    })
+}
+
+fn returns(block: &Block) -> bool {
+    let mut found = false;
+    visit(block, &mut |statement| {
+        found |= matches!(statement, Statement::Return { .. } | Statement::Kill);
+    });
+    found
+}
+
+/// The variable that a pointer points into.
+fn root(function: &Function, mut pointer: Handle<Expression>) -> Option<Handle<LocalVariable>> {
+    loop {
+        match function.expressions[pointer] {
+            Expression::LocalVariable(variable) => return Some(variable),
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => pointer = base,
+            _ => return None,
+        }
+    }
+}
+
+fn visit(block: &[Statement], to: &mut impl FnMut(&Statement)) {
+    for statement in block {
+        to(statement);
+        match statement {
+            Statement::Block(inner) => visit(inner, to),
+            Statement::If { accept, reject, .. } => {
+                visit(accept, to);
+                visit(reject, to);
+            }
+            Statement::Switch { cases, .. } => {
+                for case in cases {
+                    visit(&case.body, to);
+                }
+            }
+            Statement::Loop { body, continuing, .. } => {
+                visit(body, to);
+                visit(continuing, to);
+            }
+            _ => {}
+        }
+    }
+}

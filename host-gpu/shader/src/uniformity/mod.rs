@@ -1,0 +1,245 @@
+//! WGSL's uniformity analysis: which control flow do all invocations of a workgroup share?
+//!
+//! A barrier that only some invocations reach hangs a device or tears its memory. WGSL therefore refuses any barrier that is not
+//! *proven* to stand in uniform control flow; naga does not. This is that proof, after the section "Uniformity" of the WGSL
+//! specification, as a forward walk over naga's IR instead of the specification's graph:
+//!
+//! - A value is uniform, or has a reason why it may differ between invocations. Constants, overrides, `workgroup_id`, `num_workgroups`, loads from
+//!   uniform and read-only storage buffers and `workgroupUniformLoad` are uniform; other built-in values, loads of writable module
+//!   variables and results of atomics are not; everything else is as its operands are.
+//! - A variable of a function takes the reasons of what is stored to it, of the place in it, and of the control flow at the store.
+//! - Control flow that branches on a value that may differ is not uniform in the branches; after them it is again, unless a
+//!   branch left by `break`, `continue` or `return`. A function call ends what its `return`s did.
+//! - A loop's start joins all ways back to it, until nothing changes.
+//! - A function is walked once for each combination of its arguments' and its call's uniformity.
+//!
+//! The walk also finds which loops all invocations run equally often; the meter counts those once for a workgroup.
+
+mod place;
+mod value;
+mod walk;
+
+use crate::error::{Reason, ShaderError};
+use naga::{Function, Handle, Module, ShaderStage, Span};
+use std::collections::BTreeMap;
+
+pub(crate) use place::LoopIndex;
+
+/// Why something may differ between invocations: an index into [`Reasons`], or 0 for "it does not".
+pub(crate) type Why = u32;
+
+/// "The same in all invocations".
+pub(crate) const UNIFORM: Why = 0;
+
+/// The first of two reasons.
+pub(crate) fn join(a: Why, b: Why) -> Why {
+    if a == UNIFORM { b } else { a }
+}
+
+/// Where invocations part, and on what.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    /// The condition on which control flow branches, for control flow.
+    branch: Option<Span>,
+    /// What differs, and where it comes from.
+    what: String,
+    origin: Span,
+}
+
+/// All reasons found, from 1.
+#[derive(Default)]
+struct Reasons {
+    all: Vec<Cause>,
+    /// Made already: by walk, expression, and whether it is of a branch.
+    known: BTreeMap<(usize, usize, bool), Why>,
+}
+
+impl Reasons {
+    fn get(&self, why: Why) -> Option<&Cause> {
+        self.all.get((why as usize).checked_sub(1)?)
+    }
+
+    fn make(&mut self, key: (usize, usize, bool), cause: impl FnOnce(&Self) -> Cause) -> Why {
+        if let Some(why) = self.known.get(&key) {
+            return *why;
+        }
+        let cause = cause(self);
+        self.all.push(cause);
+        let why = Why::try_from(self.all.len()).unwrap_or(Why::MAX);
+        self.known.insert(key, why);
+        why
+    }
+}
+
+/// A function as the walk names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Body {
+    Function(usize),
+    Entry(usize),
+}
+
+/// Which of a walk's inputs may differ.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Context {
+    body: Body,
+    flow: bool,
+    /// Value of each argument; for a pointer, the place it points to.
+    values: Vec<bool>,
+    /// What each pointer points at.
+    contents: Vec<bool>,
+}
+
+/// What a call does in one context.
+#[derive(Clone, Debug)]
+struct Summary {
+    result: bool,
+    /// What each pointer argument points at afterwards.
+    contents: Vec<bool>,
+}
+
+/// What is known of a module.
+#[derive(Debug, Default)]
+pub(crate) struct Uniformity {
+    /// Of each loop, numbered as in [`LoopIndex`], whether all invocations of a workgroup run it equally often in every
+    /// context. Loops that no entry point reaches are not in it.
+    loops: BTreeMap<(Body, usize), bool>,
+}
+
+impl Uniformity {
+    /// Whether all invocations of a workgroup run this loop equally often.
+    pub(crate) fn is_uniform(&self, body: Body, index: usize) -> bool {
+        self.loops.get(&(body, index)).copied().unwrap_or(false)
+    }
+}
+
+/// A barrier that cannot be allowed, or too much work to know.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    span: Span,
+    message: String,
+    cause: Option<Cause>,
+    reason: Reason,
+}
+
+impl Refused {
+    pub(crate) fn into_error(self, label: &str, source: &str) -> ShaderError {
+        let mut message = self.message;
+        if let Some(cause) = self.cause {
+            if let Some(branch) = cause.branch {
+                message.push_str(&format!(": invocations part{}, on ", at(branch, source, " at ")));
+            } else {
+                message.push_str(": it depends on ");
+            }
+            message.push_str(&cause.what);
+            message.push_str(&at(cause.origin, source, " at "));
+        }
+        match self.span.to_range() {
+            Some(range) => ShaderError::at(self.reason, label, message, source, range.start, range.len()),
+            None => ShaderError::new(self.reason, label, message),
+        }
+    }
+}
+
+fn at(span: Span, source: &str, before: &str) -> String {
+    let Some(range) = span.to_range().filter(|range| source.is_char_boundary(range.start)) else {
+        return String::new();
+    };
+    let text = &source[..range.start];
+    let line = text.matches('\n').count() + 1;
+    let column = text.len() - text.rfind('\n').map_or(0, |at| at + 1) + 1;
+    format!("{before}line {line}, column {column}")
+}
+
+/// Statements, expressions and copied variables that the walk may visit. Real shaders need thousands; only
+/// loops nested around many variables that change one after the other need more.
+const WORK: u64 = 1 << 24;
+/// The same for a new reason, which takes memory.
+const REASON: u64 = 16;
+
+/// The walk over one module.
+struct Analysis<'m> {
+    module: &'m Module,
+    reasons: Reasons,
+    known: BTreeMap<Context, Summary>,
+    found: Uniformity,
+    /// Numbers of the loops of each body walked so far.
+    indices: BTreeMap<Body, LoopIndex>,
+    /// The walk under way, and how many there were.
+    context: usize,
+    contexts: usize,
+    work: u64,
+}
+
+impl<'m> Analysis<'m> {
+    fn function(&self, body: Body) -> &'m Function {
+        match body {
+            Body::Function(index) => self.module.functions.iter().nth(index).map(|(_, f)| f),
+            Body::Entry(index) => self.module.entry_points.get(index).map(|entry| &entry.function),
+        }
+        .expect("bodies are made from the module's own")
+    }
+
+    fn next_context(&mut self) {
+        self.contexts += 1;
+        self.context = self.contexts;
+    }
+
+    /// The reason that an expression of this walk differs by itself.
+    fn origin(&mut self, expression: usize, span: Span, what: impl FnOnce() -> String) -> Why {
+        self.work = self.work.saturating_add(REASON);
+        let key = (self.context, expression, false);
+        self.reasons.make(key, |_| Cause { branch: None, what: what(), origin: span })
+    }
+
+    /// The reason of flow behind a condition with the reason `why`: its first one in this walk.
+    fn parted(&mut self, condition: usize, why: Why, span: Span) -> Why {
+        if why == UNIFORM {
+            return UNIFORM;
+        }
+        self.work = self.work.saturating_add(REASON);
+        self.reasons.make((self.context, condition, true), |reasons| {
+            let of = reasons.get(why).cloned();
+            let of = of.unwrap_or(Cause { branch: None, what: "a value".to_owned(), origin: span });
+            Cause { branch: Some(span), ..of }
+        })
+    }
+
+    fn spend(&mut self, work: usize, span: Span) -> Result<(), Refused> {
+        self.work = self.work.saturating_add(work as u64);
+        if self.work > WORK {
+            let message = "control flow is too tangled to check its uniformity".to_owned();
+            return Err(Refused { span, message, cause: None, reason: Reason::Limit });
+        }
+        Ok(())
+    }
+}
+
+/// Walks the compute entry points, and then what they do not reach.
+///
+/// # Errors
+/// The first barrier that is not in uniform control flow, in the order of the walk.
+pub(crate) fn analyse(module: &Module) -> Result<Uniformity, Refused> {
+    let mut analysis = Analysis {
+        module,
+        reasons: Reasons::default(),
+        known: BTreeMap::new(),
+        found: Uniformity::default(),
+        indices: BTreeMap::new(),
+        context: 0,
+        contexts: 0,
+        work: 0,
+    };
+    for (index, entry) in module.entry_points.iter().enumerate() {
+        if entry.stage == ShaderStage::Compute {
+            analysis.entry(index)?;
+        }
+    }
+    let found = std::mem::take(&mut analysis.found);
+    let functions: Vec<Handle<Function>> = module.functions.iter().map(|(handle, _)| handle).collect();
+    for handle in functions {
+        if !analysis.indices.contains_key(&Body::Function(handle.index())) {
+            analysis.alone(handle)?;
+        }
+    }
+    Ok(found)
+}
