@@ -2,9 +2,11 @@
 
 use std::sync::Once;
 
+use fizz_shader::meter::MeterOptions;
 use fizz_shader::{CheckedShader, Reason, ShaderLimits, check};
 use naga::back::pipeline_constants::process_overrides;
 use naga::back::spv;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 use crate::memory;
 
@@ -15,6 +17,7 @@ const MEMORY: usize = 64 << 20;
 ///   or take memory or time without measure. The fuzzer's own limit watches the time.
 /// - Checking twice says the same, and an error's place is in the text.
 /// - A shader that passes can be given its constants and be written for a device.
+/// - Metered, it is valid in full, and can be written too.
 pub fn shader(data: &[u8]) {
     contain_panics();
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -59,6 +62,9 @@ fn specialize(shader: &CheckedShader, data: &[u8]) {
             if let Ok(known) = shader.specialize(&entry.name, "p", constants) {
                 assert!((1..=256).contains(&known.invocations()));
                 write(shader, &entry.name, constants);
+                for find_cuts in [false, true] {
+                    meter(shader, &entry.name, constants, MeterOptions { find_cuts });
+                }
             }
         }
     }
@@ -70,6 +76,32 @@ fn write(shader: &CheckedShader, entry: &str, constants: &[(&str, f64)]) {
     let values = constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
     let resolved = process_overrides(&shader.module, &shader.info, Some((stage, entry)), &values);
     let (module, info) = resolved.expect("resolved before");
+    spirv(&module, &info, entry);
+}
+
+/// Meters an entry point; what comes out is valid in full, and can be written for a device.
+fn meter(shader: &CheckedShader, entry: &str, constants: &[(&str, f64)], options: MeterOptions) {
+    let metered = match shader.meter(entry, "p", constants, options) {
+        Ok((_, metered)) => metered,
+        Err(error) => {
+            // Too much before any check, or a group that guests do not have.
+            assert!(
+                error.reason == Reason::Limit || error.message.starts_with("bind group index"),
+                "a checked shader cannot be metered: {error}"
+            );
+            return;
+        }
+    };
+    assert!(metered.fixed <= metered.most);
+    let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::IMMEDIATES;
+    let info = Validator::new(ValidationFlags::all(), capabilities)
+        .validate(&metered.module)
+        .unwrap_or_else(|error| panic!("metered, it is not valid: {:?}", error.as_inner()));
+    spirv(&metered.module, &info, entry);
+}
+
+fn spirv(module: &naga::Module, info: &ModuleInfo, entry: &str) {
+    let stage = naga::ShaderStage::Compute;
     let options = spv::Options {
         lang_version: (1, 3),
         bounds_check_policies: naga::proc::BoundsCheckPolicies {
@@ -81,7 +113,7 @@ fn write(shader: &CheckedShader, entry: &str, constants: &[(&str, f64)]) {
         ..Default::default()
     };
     let pipeline = spv::PipelineOptions { shader_stage: stage, entry_point: entry.to_owned() };
-    let written = spv::write_vec(&module, &info, &options, Some(&pipeline));
+    let written = spv::write_vec(module, info, &options, Some(&pipeline));
     if let Err(error) = written {
         panic!("a checked shader cannot be written: {error}");
     }

@@ -74,10 +74,13 @@ fn unusable(adapter: &wgpu::Adapter) -> Option<String> {
     if !adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
         return Some("it cannot run compute shaders".to_owned());
     }
+    if !adapter.features().contains(caps::device_features()) {
+        return Some("it has no immediates".to_owned());
+    }
     let mut missing = None;
     let wanted = caps::device_limits();
     wanted.check_limits_with_fail_fn(&adapter.limits(), true, |name, asked, offered| {
-        missing = Some(format!("its limit {name} is {offered}, guests are promised {asked}"));
+        missing = Some(format!("its limit {name} is {offered}, {asked} is needed"));
     });
     missing
 }

@@ -198,7 +198,7 @@ impl Open {
     }
 
     /// A staging buffer of at least `size` bytes.
-    fn staging(&mut self, size: u64) -> wgpu::Buffer {
+    pub(crate) fn staging(&mut self, size: u64) -> wgpu::Buffer {
         match &self.staging {
             Some(staging) if staging.size() >= size => staging.clone(),
             _ => {
@@ -215,7 +215,12 @@ impl Open {
     }
 
     /// Maps, waits, copies. wgpu wants offsets of mappings in steps of 8.
-    fn copy_mapped(&mut self, buffer: &wgpu::Buffer, offset: u64, into: &mut [u8]) -> Result<(), Stop> {
+    pub(crate) fn copy_mapped(
+        &mut self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        into: &mut [u8],
+    ) -> Result<(), Stop> {
         let start = offset / 8 * 8;
         let skip = usize::try_from(offset - start).expect("under 8");
         let slice = buffer.slice(start..offset + into.len() as u64);

@@ -3,13 +3,31 @@
 use fizz_gpu_abi::host::Quotas;
 use fizz_gpu_abi::{Caps, Class, VERSION, features};
 
-/// Limits asked of every device: WebGPU's defaults.
-pub(crate) fn device_limits() -> wgpu::Limits {
+/// Limits that guests have: WebGPU's defaults.
+pub(crate) fn guest_limits() -> wgpu::Limits {
     wgpu::Limits::defaults()
+}
+
+/// Limits asked of every device: the guests', and what the meter adds to their pipelines.
+pub(crate) fn device_limits() -> wgpu::Limits {
+    let guest = guest_limits();
+    wgpu::Limits {
+        max_bind_groups: guest.max_bind_groups + 1,
+        max_storage_buffers_per_shader_stage: guest.max_storage_buffers_per_shader_stage + 1,
+        max_immediate_size: fizz_shader::meter::SLICE_BYTES,
+        ..guest
+    }
+}
+
+/// Features asked of every device: where a slice of a dispatch begins stands in immediates.
+pub(crate) fn device_features() -> wgpu::Features {
+    wgpu::Features::IMMEDIATES
 }
 
 /// Bind groups of a pipeline.
 pub(crate) const MAX_BIND_GROUPS: u32 = 4;
+/// Storage buffers of a pipeline.
+pub(crate) const MAX_STORAGE_BUFFERS: usize = 8;
 /// Workgroups of a dispatch, per dimension.
 pub(crate) const MAX_WORKGROUPS: u32 = 65_535;
 /// Bytes of a buffer.
@@ -19,7 +37,7 @@ pub(crate) const FEATURES: u64 = features::INDIRECT_DISPATCH;
 
 /// The answer of `open`: WebGPU's default limits, and the job's quotas.
 pub fn webgpu_caps(quotas: &Quotas) -> Caps {
-    let limits = device_limits();
+    let limits = guest_limits();
     Caps {
         version: VERSION,
         class: Class::Fast.code(),
@@ -59,9 +77,11 @@ mod tests {
 
     #[test]
     fn constants_are_webgpus_defaults() {
-        let limits = device_limits();
+        let limits = guest_limits();
+        assert_eq!(fizz_shader::meter::METER_GROUP, MAX_BIND_GROUPS);
         assert_eq!(limits.max_bind_groups, MAX_BIND_GROUPS);
         assert_eq!(limits.max_compute_workgroups_per_dimension, MAX_WORKGROUPS);
+        assert_eq!(limits.max_storage_buffers_per_shader_stage as usize, MAX_STORAGE_BUFFERS);
         assert_eq!(limits.max_buffer_size, MAX_BUFFER);
     }
 }

@@ -4,6 +4,7 @@ use crate::caps;
 use crate::objects::{Buffer, CommandBuffer, Entry, Object, PassState, Step};
 use crate::schedule;
 use crate::session::Open;
+use crate::slices;
 use fizz_gpu_abi::host::{Limit, Stop};
 use fizz_gpu_abi::{Command, Commands, List, WHOLE, usage};
 use std::collections::BTreeSet;
@@ -64,6 +65,8 @@ struct Recorder<'o> {
     /// Addresses of the objects that were noted already.
     seen: BTreeSet<usize>,
     gas: u64,
+    /// Gas that the encoder's work may take.
+    pending: u64,
     /// Open debug groups outside passes and in the pass.
     debug_groups: usize,
     pass_debug_groups: usize,
@@ -90,6 +93,7 @@ impl<'o> Recorder<'o> {
             buffers: Vec::new(),
             seen: BTreeSet::new(),
             gas: 0,
+            pending: 0,
             debug_groups: 0,
             pass_debug_groups: 0,
             refused: None,
@@ -199,6 +203,7 @@ impl<'o> Recorder<'o> {
             )));
         }
         self.gas = self.gas.saturating_add(size.saturating_mul(schedule::BYTE));
+        self.pending = self.pending.saturating_add(size);
         self.encoder().copy_buffer_to_buffer(&source.buffer, from.1, &target.buffer, to.1, size);
         Ok(Ok(()))
     }
@@ -214,6 +219,7 @@ impl<'o> Recorder<'o> {
             return Ok(Err(format!("clear of {size} bytes from {offset} does not fit the buffer")));
         }
         self.gas = self.gas.saturating_add(size.saturating_mul(schedule::BYTE));
+        self.pending = self.pending.saturating_add(size);
         self.encoder().clear_buffer(&buffer.buffer, offset, Some(size));
         Ok(Ok(()))
     }
@@ -224,7 +230,7 @@ impl<'o> Recorder<'o> {
             return Ok(Err(format!("compute pipeline '{}' is invalid", object.label)));
         };
         if let Some(pass) = &mut self.pass {
-            pass.set_pipeline(&pipeline.pipeline);
+            pipeline.set(pass);
         }
         self.state.pipeline = Some(object);
         Ok(Ok(()))
@@ -267,10 +273,41 @@ impl<'o> Recorder<'o> {
         }
         let gas = self.open.dispatch_gas(&self.state, counts)?;
         self.gas = self.gas.saturating_add(gas);
-        if let Some(pass) = &mut self.pass {
-            pass.dispatch_workgroups(counts[0], counts[1], counts[2]);
+        let slice = self.open.device.slice_gas;
+        let pipeline = self.state.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref());
+        let (counted, sliced) =
+            pipeline.map_or((false, false), |pipeline| (pipeline.counter.is_some(), pipeline.sliced));
+        if counts.contains(&0) || (!counted && gas <= slice) {
+            if self.pending.saturating_add(gas) > slice {
+                self.cut();
+                self.resume();
+            }
+            self.pending = self.pending.saturating_add(gas);
+            if let Some(pass) = &mut self.pass {
+                slices::dispatch(pass, sliced, [0; 3], counts, counts);
+            }
+        } else {
+            self.check_dispatch(sliced);
+            self.cut();
+            self.steps.push(Step::Dispatch { counts, state: self.state.clone() });
+            self.resume();
         }
         Ok(Ok(()))
+    }
+
+    /// Lets wgpu check pipeline and bind groups now, as WebGPU does, for a dispatch that is encoded later.
+    fn check_dispatch(&mut self, sliced: bool) {
+        if let Some(pass) = &mut self.pass {
+            slices::dispatch(pass, sliced, [0; 3], [0; 3], [0; 3]);
+        }
+    }
+
+    /// Begins a new encoder with the pass as it was.
+    fn resume(&mut self) {
+        let wanted = wgpu::ComputePassDescriptor::default();
+        let mut pass = self.encoder().begin_compute_pass(&wanted).forget_lifetime();
+        self.state.set(&mut pass);
+        self.pass = Some(pass);
     }
 
     /// Ends what was encoded so far; the counts are read when the device has got here.
@@ -284,16 +321,12 @@ impl<'o> Recorder<'o> {
             return Ok(Err(format!("indirect offset {offset} is no multiple of 4 or outside the buffer")));
         }
         self.gas = self.gas.saturating_add(schedule::INDIRECT);
-        if let Some(pass) = &mut self.pass {
-            // Lets wgpu check pipeline and bind groups now, as WebGPU does.
-            pass.dispatch_workgroups(0, 0, 0);
-        }
+        let pipeline = self.state.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref());
+        let sliced = pipeline.is_some_and(|pipeline| pipeline.sliced);
+        self.check_dispatch(sliced);
         self.cut();
         self.steps.push(Step::Indirect { counts, offset, state: self.state.clone() });
-        let wanted = wgpu::ComputePassDescriptor::default();
-        let mut pass = self.encoder().begin_compute_pass(&wanted).forget_lifetime();
-        self.state.set(&mut pass);
-        self.pass = Some(pass);
+        self.resume();
         Ok(Ok(()))
     }
 
@@ -301,7 +334,7 @@ impl<'o> Recorder<'o> {
     fn cut(&mut self) {
         self.pass = None;
         if let Some(encoder) = self.encoder.take() {
-            self.steps.push(Step::Work(encoder.finish()));
+            self.steps.push(Step::Work(encoder.finish(), std::mem::take(&mut self.pending)));
         }
     }
 
@@ -319,21 +352,5 @@ impl<'o> Recorder<'o> {
             Some(reason) => Err(reason),
             None => Ok(Recorded { steps: self.steps, buffers: self.buffers, gas: self.gas }),
         })
-    }
-}
-
-impl PassState {
-    /// Brings a new pass into this state.
-    pub(crate) fn set(&self, pass: &mut wgpu::ComputePass<'_>) {
-        if let Some(pipeline) = self.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref()) {
-            pass.set_pipeline(&pipeline.pipeline);
-        }
-        for (index, group) in (0..).zip(&self.groups) {
-            if let Some((object, offsets)) = group
-                && let Some(group) = &object.valid
-            {
-                pass.set_bind_group(index, Some(&group.group), offsets);
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::adapters::AdapterSummary;
 use crate::caps;
+use crate::schedule;
 use crate::session::HardwareSession;
 use fizz_gpu_abi::host::{HostFault, Identity, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{Class, ErrorClass, VERSION};
@@ -15,17 +16,31 @@ pub struct Hardware {
     adapter: wgpu::Adapter,
     summary: Arc<AdapterSummary>,
     wait_limit: Duration,
+    slice_gas: u64,
 }
+
+/// Most gas of one submission, if all its loops run as long as they may, on a GPU and on a processor that plays one. Either takes seconds.
+const SLICE: u64 = 1 << 40;
+const SOFTWARE_SLICE: u64 = 1 << 34;
 
 impl Hardware {
     pub(crate) fn new(summary: AdapterSummary, adapter: wgpu::Adapter) -> Self {
-        Hardware { adapter, summary: Arc::new(summary), wait_limit: Duration::from_secs(30) }
+        let slice_gas = if summary.software() { SOFTWARE_SLICE } else { SLICE };
+        Hardware { adapter, summary: Arc::new(summary), wait_limit: Duration::from_secs(30), slice_gas }
     }
 
     /// The longest wait for the device, 30 seconds unless set. A task that passes it is a host fault.
     #[must_use]
     pub fn with_wait_limit(mut self, limit: Duration) -> Self {
         self.wait_limit = limit;
+        self
+    }
+
+    /// The gas that one submission may take as far as is known before it runs; a dispatch that may take more is
+    /// split. No guest can tell: not by its results, and not by its gas.
+    #[must_use]
+    pub fn with_slice_gas(mut self, gas: u64) -> Self {
+        self.slice_gas = gas;
         self
     }
 
@@ -38,7 +53,7 @@ impl Hardware {
     pub(crate) fn open(&self) -> Result<Device, Stop> {
         let wanted = wgpu::DeviceDescriptor {
             label: None,
-            required_features: wgpu::Features::empty(),
+            required_features: caps::device_features(),
             required_limits: caps::device_limits(),
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -55,7 +70,15 @@ impl Hardware {
                 listener.fail(HostFault::DeviceLost, text);
             }
         });
-        Ok(Device { device, queue, reports, wait_limit: self.wait_limit })
+        Ok(Device {
+            device,
+            queue,
+            reports,
+            wait_limit: self.wait_limit,
+            slice_gas: self.slice_gas,
+            // Only processors that play a GPU are known to end loops.
+            find_cuts: self.summary.software(),
+        })
     }
 }
 
@@ -69,7 +92,7 @@ impl Sessions for Hardware {
         Identity {
             class: "fast".to_owned(),
             stream: VERSION,
-            shader: fizz_shader::FRONT_END.to_owned(),
+            shader: format!("{}, prices {}", fizz_shader::FRONT_END, schedule::VERSION),
             adapter: self.summary.name.clone(),
             driver: self.summary.driver.clone(),
             backend: self.summary.backend.clone(),
@@ -135,6 +158,10 @@ pub(crate) struct Device {
     pub(crate) queue: wgpu::Queue,
     reports: Arc<Reports>,
     wait_limit: Duration,
+    /// Most gas of one submission.
+    pub(crate) slice_gas: u64,
+    /// Whether the driver may end loops by itself.
+    pub(crate) find_cuts: bool,
 }
 
 impl Device {

@@ -69,8 +69,11 @@ impl Flow {
     /// Waits for everything.
     pub(crate) fn idle(&mut self, device: &Device) -> Result<(), Stop> {
         self.submit(device, [])?;
+        // One by one, so that each has the whole of the limit on waiting.
+        while let Some((oldest, _)) = self.under_way.pop_front() {
+            device.wait(Some(oldest))?;
+        }
         device.wait(None)?;
-        self.under_way.clear();
         self.staged = 0;
         Ok(())
     }

@@ -9,8 +9,11 @@
 //! command and go into the session's error scopes. Shaders pass `fizz-shader` before `wgpu` sees them. Labels never
 //! reach the driver, driver texts never reach the guest, and adapter limits never show: every guest gets WebGPU's defaults.
 //!
-//! What a device cannot promise here: bits equal to another device's (that is the class `exact`), and an end of endless
-//! shaders. Waits have a limit ([`Hardware::with_wait_limit`]), after which the task is a host fault.
+//! Shaders are metered: their loops count and end ([`schedule`]). A dispatch that may take long is split, and no guest can tell.
+//!
+//! What a device cannot promise here: bits equal to another device's (that is the class `exact`). Waits have a limit
+//! ([`Hardware::with_wait_limit`]), after which the task is a host fault; a dispatch whose later parts take thousands of times
+//! what its first parts took can still meet it.
 #![forbid(unsafe_code)]
 
 mod adapters;
@@ -18,6 +21,7 @@ mod buffers;
 mod caps;
 mod commands;
 mod counted;
+mod counter;
 mod device;
 mod errors;
 mod execute;
@@ -26,6 +30,7 @@ mod objects;
 mod pipelines;
 pub mod schedule;
 mod session;
+mod slices;
 mod submit;
 
 pub use adapters::{AdapterKind, AdapterSummary, Adapters, Choice, ChooseError};

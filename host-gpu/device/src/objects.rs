@@ -5,6 +5,7 @@ use fizz_gpu_abi::host::Stop;
 use fizz_gpu_abi::{BindingKind, MapMode, ObjectKind};
 use fizz_shader::CheckedShader;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An object with its label; `valid` is `None` for an error object.
@@ -61,11 +62,17 @@ impl Buffer {
     }
 }
 
-/// A valid shader: what `wgpu` has, and what is needed to check pipelines.
+/// A valid shader. `wgpu` gets it metered, pipeline by pipeline.
 #[derive(Debug)]
 pub(crate) struct Shader {
-    pub(crate) module: wgpu::ShaderModule,
     pub(crate) checked: CheckedShader,
+}
+
+/// A valid pipeline layout, for shaders without and with loops that count.
+#[derive(Debug)]
+pub(crate) struct PipelineLayout {
+    pub(crate) plain: wgpu::PipelineLayout,
+    pub(crate) counting: wgpu::PipelineLayout,
 }
 
 /// A valid compute pipeline.
@@ -74,9 +81,37 @@ pub(crate) struct Pipeline {
     pub(crate) pipeline: wgpu::ComputePipeline,
     /// Invocations of a workgroup.
     pub(crate) invocations: u64,
-    /// Gas of one invocation.
-    pub(crate) cost: u64,
+    /// Gas of one invocation, loops that count apart.
+    pub(crate) fixed: u64,
+    /// Most gas of the loops of one invocation that count.
+    pub(crate) most_counted: u64,
+    /// Where loops count; `None` if no loop does.
+    pub(crate) counter: Option<wgpu::BindGroup>,
+    /// Whether it must be told which slice of a dispatch it runs.
+    pub(crate) sliced: bool,
+    /// Most gas of the loops that count, per invocation in the mean, of any part of a dispatch so far; 0 before the first.
+    pub(crate) seen: AtomicU64,
 }
+
+impl Pipeline {
+    /// Gas of `invocations`, at most as far as can be guessed: as long as nothing ran, the loops may take all they may; then some
+    /// times what they took before.
+    pub(crate) fn guess(&self, invocations: u64) -> u64 {
+        let counted = match self.seen.load(Ordering::Relaxed) {
+            0 => self.most_counted,
+            seen => self.most_counted.min(seen.saturating_mul(CAUTION)),
+        };
+        self.fixed.saturating_add(counted).saturating_mul(invocations)
+    }
+
+    /// Notes what the loops of `invocations` took together.
+    pub(crate) fn note(&self, gas: u64, invocations: u64) {
+        self.seen.fetch_max((gas / invocations.max(1)).max(1), Ordering::Relaxed);
+    }
+}
+
+/// How many times more than any part before a part of a dispatch may take without being too long.
+const CAUTION: u64 = 16;
 
 /// A valid bind group and the buffers it keeps alive.
 #[derive(Debug)]
@@ -100,8 +135,10 @@ pub(crate) struct CommandBuffer {
 /// A part of a command buffer.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Work encoded in full.
-    Work(wgpu::CommandBuffer),
+    /// Work encoded in full, and the gas that it may take.
+    Work(wgpu::CommandBuffer, u64),
+    /// A dispatch that may have to be split, or whose loops count.
+    Dispatch { counts: [u32; 3], state: PassState },
     /// A dispatch whose counts are read when it is reached.
     Indirect { counts: Arc<Object<Buffer>>, offset: u64, state: PassState },
 }
@@ -122,7 +159,7 @@ pub(crate) enum Entry {
     Buffer(Arc<Object<Buffer>>),
     Shader(Arc<Object<Shader>>),
     BindGroupLayout(Arc<Object<wgpu::BindGroupLayout>>),
-    PipelineLayout(Arc<Object<wgpu::PipelineLayout>>),
+    PipelineLayout(Arc<Object<PipelineLayout>>),
     ComputePipeline(Arc<Object<Pipeline>>),
     BindGroup(Arc<Object<BindGroup>>),
     CommandBuffer(Arc<Object<CommandBuffer>>),
@@ -170,7 +207,7 @@ impl Table {
         buffer: Buffer, Buffer, "buffer";
         shader: Shader, Shader, "shader";
         bind_group_layout: BindGroupLayout, wgpu::BindGroupLayout, "bind group layout";
-        pipeline_layout: PipelineLayout, wgpu::PipelineLayout, "pipeline layout";
+        pipeline_layout: PipelineLayout, PipelineLayout, "pipeline layout";
         pipeline: ComputePipeline, Pipeline, "compute pipeline";
         bind_group: BindGroup, BindGroup, "bind group";
     }

@@ -1,14 +1,16 @@
 //! Shaders, layouts, pipelines and bind groups.
 
 use crate::caps;
-use crate::objects::{BindGroup, Entry, Object, Pipeline, Shader, binding_type};
+use crate::objects::{BindGroup, Entry, Object, Pipeline, PipelineLayout, Shader, binding_type};
 use crate::schedule;
 use crate::session::Open;
 use fizz_gpu_abi::host::{HostFault, Limit, Stop};
-use fizz_gpu_abi::{BindGroupEntry, LayoutEntry, List, Record, RecordKind, Severity, WHOLE};
+use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, Record, RecordKind, Severity, WHOLE};
+use fizz_shader::meter::{self, MeterOptions};
 use fizz_shader::{Reason, ShaderError, ShaderLimits};
 use std::borrow::Cow;
 use std::num::NonZeroU64;
+use std::sync::atomic::AtomicU64;
 
 /// All sources of a task together may have this many times the bytes of the largest one.
 const ALL_SOURCES: u64 = 16;
@@ -34,14 +36,7 @@ impl Open {
                 self.refuse_shader(id, error)?;
                 None
             }
-            Ok(checked) => {
-                // `create_shader_module` keeps every run-time check on, whatever the guest would like.
-                let module = self.device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                    label: Some(label),
-                    source: wgpu::ShaderSource::Naga(Cow::Owned(checked.module.clone())),
-                });
-                if self.settle()? { None } else { Some(Shader { module, checked }) }
-            }
+            Ok(checked) => Some(Shader { checked }),
         };
         self.table.insert(id, Entry::Shader(Object::new(label, valid, counted)));
         Ok(())
@@ -75,6 +70,8 @@ impl Open {
     ) -> Result<(), Stop> {
         self.table.free(id)?;
         let counted = self.new_object()?;
+        let storage = entries.iter().filter(|entry| entry.visible && entry.kind != BindingKind::Uniform);
+        let storage = storage.count();
         let entries: Vec<_> = entries
             .iter()
             .map(|entry| wgpu::BindGroupLayoutEntry {
@@ -92,9 +89,17 @@ impl Open {
                 count: None,
             })
             .collect();
-        let wanted = wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries };
-        let layout = self.device.device.create_bind_group_layout(&wanted);
-        let valid = if self.settle()? { None } else { Some(layout) };
+        let valid = if storage > caps::MAX_STORAGE_BUFFERS {
+            let most = caps::MAX_STORAGE_BUFFERS;
+            self.invalid(format!(
+                "create bind group layout '{label}': {storage} storage buffers are more than {most}"
+            ));
+            None
+        } else {
+            let wanted = wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries };
+            let layout = self.device.device.create_bind_group_layout(&wanted);
+            if self.settle()? { None } else { Some(layout) }
+        };
         self.table.insert(id, Entry::BindGroupLayout(Object::new(label, valid, counted)));
         Ok(())
     }
@@ -127,16 +132,29 @@ impl Open {
             self.invalid(format!("create pipeline layout '{label}': {reason}"));
             None
         } else {
+            let counter = self.counter().layout.clone();
             let layouts: Vec<_> = layouts
                 .iter()
                 .map(|layout| layout.as_ref().and_then(|layout| layout.valid.as_ref()))
                 .collect();
-            let layout = self.device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(label),
-                bind_group_layouts: &layouts,
-                immediate_size: 0,
-            });
-            if self.settle()? { None } else { Some(layout) }
+            let device = self.device.device.clone();
+            let layout = |groups: &[Option<&wgpu::BindGroupLayout>]| {
+                device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                    label: Some(label),
+                    bind_group_layouts: groups,
+                    immediate_size: meter::SLICE_BYTES,
+                })
+            };
+            let plain = layout(&layouts);
+            if self.settle()? {
+                None
+            } else {
+                let mut layouts = layouts.clone();
+                layouts.resize(caps::MAX_BIND_GROUPS as usize, None);
+                layouts.push(Some(&counter));
+                let counting = layout(&layouts);
+                if self.settle()? { None } else { Some(PipelineLayout { plain, counting }) }
+            }
         };
         self.table.insert(id, Entry::PipelineLayout(Object::new(label, valid, counted)));
         Ok(())
@@ -170,7 +188,7 @@ impl Open {
     fn pipeline(
         &mut self,
         label: &str,
-        layout: Option<&Object<wgpu::PipelineLayout>>,
+        layout: Option<&Object<PipelineLayout>>,
         shader: &Object<Shader>,
         entry_point: Option<&str>,
         constants: &[(&str, f64)],
@@ -193,20 +211,32 @@ impl Open {
             }
         })?;
         self.meter.charge(facts.cost, schedule::PIPELINE_NODE)?;
-        let specialized = known.checked.specialize(&facts.name, label, constants).map_err(|error| {
-            if error.reason == Reason::Host {
-                Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, error.message))
-            } else {
-                Refused::Invalid(error.message)
-            }
-        })?;
+        let options = MeterOptions { find_cuts: self.device.find_cuts };
+        let (specialized, metered) =
+            known.checked.meter(&facts.name, label, constants, options).map_err(|error| {
+                if error.reason == Reason::Host {
+                    Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, error.message))
+                } else {
+                    Refused::Invalid(error.message)
+                }
+            })?;
+        let storage = storage_buffers(&metered.module);
+        if storage > caps::MAX_STORAGE_BUFFERS {
+            let most = caps::MAX_STORAGE_BUFFERS;
+            return Err(Refused::Invalid(format!("{storage} storage buffers are more than {most}")));
+        }
+        // Every run-time check is on, whatever the guest would like.
+        let module = self.device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Naga(Cow::Owned(metered.module)),
+        });
         let pipeline = self.device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(label),
-            layout,
-            module: &known.module,
+            layout: layout.map(|known| if metered.counts { &known.counting } else { &known.plain }),
+            module: &module,
             entry_point: Some(&facts.name),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants,
+                constants: &[],
                 zero_initialize_workgroup_memory: true,
             },
             cache: None,
@@ -214,7 +244,29 @@ impl Open {
         if self.settle()? {
             return Ok(None);
         }
-        Ok(Some(Pipeline { pipeline, invocations: specialized.invocations(), cost: facts.cost }))
+        let counter = metered.counts.then(|| self.count_in(&pipeline));
+        if self.settle()? {
+            return Ok(None);
+        }
+        Ok(Some(Pipeline {
+            pipeline,
+            invocations: specialized.invocations(),
+            fixed: metered.fixed,
+            most_counted: metered.most - metered.fixed,
+            counter,
+            sliced: metered.sliced,
+            seen: AtomicU64::new(0),
+        }))
+    }
+
+    /// The bind group through which a pipeline reaches the session's counters.
+    fn count_in(&mut self, pipeline: &wgpu::ComputePipeline) -> wgpu::BindGroup {
+        let buffer = self.counter().buffer.clone();
+        self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.get_bind_group_layout(meter::METER_GROUP),
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
+        })
     }
 
     pub(crate) fn get_bind_group_layout(&mut self, id: u32, pipeline: u32, index: u32) -> Result<(), Stop> {
@@ -299,6 +351,16 @@ impl Open {
         self.table.insert(id, Entry::BindGroup(Object::new(label, valid, counted)));
         Ok(())
     }
+}
+
+/// The guest's storage buffers in a module.
+fn storage_buffers(module: &wgpu::naga::Module) -> usize {
+    let variables = module.global_variables.iter();
+    let storage = variables.filter(|(_, variable)| {
+        matches!(variable.space, wgpu::naga::AddressSpace::Storage { .. })
+            && variable.binding.is_some_and(|binding| binding.group < meter::METER_GROUP)
+    });
+    storage.count()
 }
 
 /// Why there is no pipeline.

@@ -1,17 +1,29 @@
-//! GPU gas: what each piece of work costs. Version 1 of the schedule; changing a number changes results.
+//! GPU gas: what each piece of work costs. Changing a number changes results, and [`VERSION`] with it: a part of the profile.
 //!
-//! Gas is charged before the work, from numbers that the guest's bytes alone decide, so that it is equal on every
-//! machine. One unit is about a nanosecond of a slow device. A dispatch costs
+//! Numbers that the guest's bytes alone decide are charged before the work. A dispatch costs
 //!
 //! ```text
-//! DISPATCH + workgroups × invocations of a workgroup × cost of the entry point
+//! DISPATCH + invocations × fixed gas of the entry point + the gas that its loops count
 //! ```
 //!
-//! where the cost is the number of expressions and statements after inlining every call; a loop's body counts
-//! once, so gas bounds the size of dispatches and not the time of their loops. Work of a command buffer is charged when it is submitted.
+//! where `invocations` are workgroups × invocations of a workgroup, and a unit of the last two is an expression or statement of
+//! the shader, calls inlined ([`fizz_shader::meter`] says which loops count, and what one invocation may take). The sums are integers, so that gas is
+//! equal on every machine, with any number of threads, however a dispatch is split, for every shader whose
+//! control flow does not hang on a float that devices compute differently, or on a race. One unit is about a nanosecond of a slow device.
+//!
+//! Work of a command buffer is charged when it is submitted, indirect dispatches when their counts have been read (and checked). What loops
+//! counted is charged at the end of each `SUBMIT` and before an indirect dispatch in it; a `SUBMIT` with such loops waits for
+//! its end, every other one does not.
+//!
+//! **Out of gas.** When the gas of the task does not suffice, or one invocation has used up what its loops may take, the call that submitted
+//! ends the task with [`Stop::OutOfGas`]: the outcome is the limit `GPU gas`, and the task's GPU gas is its limit exactly, wherever in the
+//! dispatch it happened. An invocation that has used up its share leaves its loops and goes on behind them, so buffers then hold what no one can predict; no one sees it,
+//! because the guest does not run again.
 
 use fizz_gpu_abi::host::{Quotas, Stop};
 
+/// Version of this table.
+pub const VERSION: u32 = 2;
 /// Every command of a stream.
 pub const COMMAND: u64 = 100;
 /// Creating any object, on top of what its kind costs.
@@ -24,7 +36,7 @@ pub const SHADER_BYTE: u64 = 1_000;
 pub const PIPELINE_NODE: u64 = 10_000;
 /// One `SUBMIT`, and one call of `submit`, `write`, `read` or `wait`.
 pub const SUBMIT: u64 = 10_000;
-/// One dispatch, on top of its invocations.
+/// One dispatch, on top of its invocations and loops.
 pub const DISPATCH: u64 = 10_000;
 /// Reading the counts of an indirect dispatch, which waits for the device.
 pub const INDIRECT: u64 = 1_000_000;
@@ -48,6 +60,12 @@ impl Meter {
 
     pub(crate) fn used(&self) -> u64 {
         self.used
+    }
+
+    /// Ends the task: nothing is left, whatever was.
+    pub(crate) fn exhaust(&mut self) -> Result<(), Stop> {
+        self.used = self.quotas.gas;
+        Err(Stop::OutOfGas)
     }
 
     /// Charges `count` pieces of work at `price` each.

@@ -2,6 +2,7 @@
 
 use crate::caps;
 use crate::counted::{Counted, Total};
+use crate::counter::Counter;
 use crate::device::{Device, Hardware};
 use crate::errors::Errors;
 use crate::flow::Flow;
@@ -36,6 +37,8 @@ pub(crate) struct Open {
     pub(crate) recorded: Total,
     /// Where reads are copied to; made at the first read.
     pub(crate) staging: Option<wgpu::Buffer>,
+    /// Where the loops of shaders count; made for the first that do.
+    pub(crate) counter: Option<Counter>,
     pub(crate) device: Device,
 }
 
@@ -57,6 +60,7 @@ impl Open {
             memory: Total::default(),
             recorded: Total::default(),
             staging: None,
+            counter: None,
             device,
         }
     }

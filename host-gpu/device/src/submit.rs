@@ -4,6 +4,7 @@ use crate::caps;
 use crate::objects::{Buffer, CommandBuffer, Mapping, Object, PassState, Step};
 use crate::schedule;
 use crate::session::Open;
+use crate::slices::{self, Slices};
 use fizz_gpu_abi::List;
 use fizz_gpu_abi::host::{Limit, Stop};
 use std::sync::Arc;
@@ -24,22 +25,32 @@ impl Open {
             taken.into_iter().filter_map(|object| Arc::into_inner(object)?.valid).collect();
         let gas = buffers.iter().fold(0_u64, |sum, buffer| sum.saturating_add(buffer.gas));
         self.meter.charge(gas, 1)?;
-        let mut ready = Vec::new();
+        let mut batch = Batch::default();
         for step in buffers.into_iter().flat_map(|buffer| buffer.steps) {
             match step {
-                Step::Work(work) => ready.push(work),
+                Step::Work(work, gas) => self.add(&mut batch, work, gas)?,
+                Step::Dispatch { counts, state } => self.dispatch(&mut batch, counts, &state)?,
                 Step::Indirect { counts, offset, state } => {
-                    self.flow.submit(&self.device, ready.drain(..))?;
-                    self.indirect(&counts, offset, &state)?;
+                    // What was counted before is charged before, on every device.
+                    self.settle_counts(&mut batch.ready)?;
+                    self.flow.submit(&self.device, batch.take())?;
+                    self.indirect(&mut batch, &counts, offset, &state)?;
                 }
             }
         }
-        self.flow.submit(&self.device, ready)?;
+        self.settle_counts(&mut batch.ready)?;
+        self.flow.submit(&self.device, batch.ready)?;
         self.settle().map(|_| ())
     }
 
     /// Reads the counts and dispatches by them.
-    fn indirect(&mut self, counts: &Object<Buffer>, offset: u64, state: &PassState) -> Result<(), Stop> {
+    fn indirect(
+        &mut self,
+        batch: &mut Batch,
+        counts: &Object<Buffer>,
+        offset: u64,
+        state: &PassState,
+    ) -> Result<(), Stop> {
         let Some(buffer) = &counts.valid else { return Ok(()) };
         let mut bytes = [0; 12];
         self.copy_staged(&buffer.buffer, offset, &mut bytes)?;
@@ -50,14 +61,47 @@ impl Open {
         }
         let gas = self.dispatch_gas(state, counts)?;
         self.meter.charge(gas, 1)?;
-        let mut encoder =
-            self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            state.set(&mut pass);
-            pass.dispatch_workgroups(counts[0], counts[1], counts[2]);
+        self.dispatch(batch, counts, state)
+    }
+
+    /// Adds work to what is submitted next; what is there already goes first, if both are too much for one submission.
+    fn add(&mut self, batch: &mut Batch, work: wgpu::CommandBuffer, gas: u64) -> Result<(), Stop> {
+        if !batch.ready.is_empty() && batch.gas.saturating_add(gas) > self.device.slice_gas {
+            self.flow.submit(&self.device, batch.take())?;
         }
-        self.flow.submit(&self.device, [encoder.finish()])
+        batch.ready.push(work);
+        batch.gas = batch.gas.saturating_add(gas);
+        Ok(())
+    }
+
+    /// Encodes a dispatch in parts that a submission can hold.
+    fn dispatch(&mut self, batch: &mut Batch, counts: [u32; 3], state: &PassState) -> Result<(), Stop> {
+        let Some(object) = &state.pipeline else { return Ok(()) };
+        let Some(pipeline) = &object.valid else { return Ok(()) };
+        let mut slices = Slices::new(counts);
+        while !slices.is_done() {
+            let most = self.device.slice_gas / pipeline.guess(pipeline.invocations).max(1);
+            let Some((base, size)) = slices.take(most) else { break };
+            let groups = size.iter().fold(1_u64, |product, count| product * u64::from(*count));
+            let invocations = groups.saturating_mul(pipeline.invocations);
+            let mut encoder =
+                self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                state.set(&mut pass);
+                slices::dispatch(&mut pass, pipeline.sliced, base, size, counts);
+            }
+            self.add(batch, encoder.finish(), pipeline.guess(invocations))?;
+            if pipeline.counter.is_some() {
+                self.counter().note(object, invocations);
+                if !slices.is_done() {
+                    // The size of the next part follows from what this one took.
+                    self.settle_counts(&mut batch.ready)?;
+                    batch.gas = 0;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gas of a dispatch.
@@ -71,7 +115,21 @@ impl Open {
         if invocations > self.meter.quotas.invocations {
             return Err(Stop::LimitExceeded(Limit::Invocations));
         }
-        Ok(invocations.saturating_mul(pipeline.cost).saturating_add(schedule::DISPATCH))
+        Ok(invocations.saturating_mul(pipeline.fixed).saturating_add(schedule::DISPATCH))
+    }
+}
+
+/// Work that goes to the device together, and the gas that it may take.
+#[derive(Default)]
+struct Batch {
+    ready: Vec<wgpu::CommandBuffer>,
+    gas: u64,
+}
+
+impl Batch {
+    fn take(&mut self) -> Vec<wgpu::CommandBuffer> {
+        self.gas = 0;
+        std::mem::take(&mut self.ready)
     }
 }
 

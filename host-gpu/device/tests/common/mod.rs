@@ -51,11 +51,16 @@ impl Guest {
     }
 
     pub fn with(quotas: Quotas) -> Option<Self> {
-        let mut session = hardware()?.session(&quotas).unwrap();
+        Some(Self::on(&hardware()?, quotas))
+    }
+
+    /// On this adapter.
+    pub fn on(hardware: &Hardware, quotas: Quotas) -> Self {
+        let mut session = hardware.session(&quotas).unwrap();
         let mut caps = [0; Caps::SIZE];
         let size = session.open(&OpenRequest::new(Class::Fast).to_bytes(), &mut caps).unwrap();
         assert_eq!(size as usize, Caps::SIZE);
-        Some(Guest { session, stream: Encoder::new(), next: 1 })
+        Guest { session, stream: Encoder::new(), next: 1 }
     }
 
     pub fn id(&mut self) -> u32 {
