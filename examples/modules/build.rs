@@ -50,7 +50,8 @@ const SOURCES: &[&str] = &[
     "host-gpu/abi/Cargo.toml",
     "host-gpu/abi/src",
     "runtime/sandbox/tests/guests",
-    "sdk",
+    "sdk/guest",
+    "sdk/wgpu",
 ];
 
 fn main() -> ExitCode {

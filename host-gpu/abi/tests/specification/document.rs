@@ -3,8 +3,8 @@
 use crate::vectors;
 use fizz_gpu_abi::{
     BindingKind, Caps, Class, Commands, Encoder, ErrorClass, Fault, HEADER, MAX_INLINE, MAX_RECORD,
-    MAX_RECORDS, MAX_SCOPES, MAX_TEXT, MAX_UNCAPTURED, MapMode, ObjectKind, RecordKind, Severity, VERSION,
-    WHOLE, features, imports, op, status, usage,
+    MAX_RECORDS, MAX_SCOPES, MAX_TEXT, MAX_UNCAPTURED, MapMode, ObjectKind, OpenRequest, RecordKind,
+    Severity, VERSION, WHOLE, features, imports, op, status, usage,
 };
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -259,5 +259,75 @@ fn vectors_read_by_the_table_alone_say_what_they_say() {
         let said = format!("{} {}", row[1], from.all(&fields(row[3])));
         assert_eq!(said.trim_end(), vector.says);
         assert!(from.0.is_empty(), "{}", vector.says);
+    }
+}
+
+/// The header for guests in C, without its comments.
+fn c_header() -> String {
+    let text = include_str!("../../../../sdk/c/include/fizz.h");
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+#[test]
+fn the_c_header_has_the_same_numbers() {
+    let header = c_header();
+    let number = |name: &str| {
+        let (_, after) =
+            header.split_once(&format!("FIZZ_GPU_{name} = ")).unwrap_or_else(|| panic!("{name}"));
+        let value = after.split([',', ' ', '\n']).next().unwrap();
+        match value.strip_prefix("0x") {
+            Some(digits) => i64::from_str_radix(digits, 16).unwrap(),
+            None => value.parse().unwrap(),
+        }
+    };
+    for (value, name) in ["op", "status", "feature"].into_iter().flat_map(numbers) {
+        assert_eq!(number(name), value, "{name}");
+    }
+    let others = [
+        ("VERSION", i64::from(VERSION)),
+        ("FAST", i64::from(Class::Fast.code())),
+        ("EXACT", i64::from(Class::Exact.code())),
+        ("REQUEST_SIZE", OpenRequest::SIZE as i64),
+        ("CAPS_SIZE", Caps::SIZE as i64),
+        ("HEADER", HEADER as i64),
+        ("MAX_TEXT", MAX_TEXT as i64),
+        ("MAX_INLINE", MAX_INLINE as i64),
+        ("MAX_RECORD", MAX_RECORD as i64),
+        ("MAX_SCOPES", MAX_SCOPES as i64),
+        ("BUFFER", i64::from(ObjectKind::Buffer.code())),
+        ("SHADER", i64::from(ObjectKind::Shader.code())),
+        ("BIND_GROUP_LAYOUT", i64::from(ObjectKind::BindGroupLayout.code())),
+        ("PIPELINE_LAYOUT", i64::from(ObjectKind::PipelineLayout.code())),
+        ("COMPUTE_PIPELINE", i64::from(ObjectKind::ComputePipeline.code())),
+        ("BIND_GROUP", i64::from(ObjectKind::BindGroup.code())),
+        ("COMMAND_BUFFER", i64::from(ObjectKind::CommandBuffer.code())),
+        ("UNIFORM", i64::from(BindingKind::Uniform.code())),
+        ("STORAGE", i64::from(BindingKind::Storage.code())),
+        ("READ_ONLY_STORAGE", i64::from(BindingKind::ReadOnlyStorage.code())),
+        ("MAP_READ", i64::from(MapMode::Read.code())),
+        ("MAP_WRITE", i64::from(MapMode::Write.code())),
+        ("VALIDATION", i64::from(ErrorClass::Validation.code())),
+        ("OUT_OF_MEMORY", i64::from(ErrorClass::OutOfMemory.code())),
+        ("INTERNAL", i64::from(ErrorClass::Internal.code())),
+        ("UNCAPTURED", i64::from(RecordKind::Uncaptured.code())),
+        ("SCOPE", i64::from(RecordKind::Scope.code())),
+        ("SHADER_MESSAGE", i64::from(RecordKind::Shader.code())),
+    ];
+    for (name, value) in others {
+        assert_eq!(number(name), value, "{name}");
+    }
+    let (_, caps) = header.split_once("struct fizz_gpu_caps {").unwrap();
+    let (caps, _) = caps.split_once('}').unwrap();
+    let fields: Vec<String> = caps.split(';').map(|field| field.trim().replace("_t ", " ")).collect();
+    let said = table("offset").into_iter().map(|row| {
+        let name = if row[2] == "class" { "class_" } else { row[2] };
+        format!("{} {name}", if row[1] == "u64" { "uint64" } else { "uint32" })
+    });
+    assert_eq!(fields[..fields.len() - 1], said.collect::<Vec<String>>());
+    for import in imports::ALL {
+        let declared = format!("FIZZ_GPU_IMPORT(\"{import}\")\n");
+        let (_, after) = header.split_once(&declared).unwrap_or_else(|| panic!("{import}"));
+        assert!(after.split('(').next().unwrap().ends_with(&format!(" fizz_gpu_{import}")), "{import}");
     }
 }

@@ -1,0 +1,321 @@
+// Shaders, layouts, bind groups and pipelines: descriptors become commands, or error objects where they have no form.
+
+#include "internal.h"
+#include <math.h>
+#include <stdlib.h>
+
+static const char UNKNOWN_CHAIN[] = "the chain has a structure that is not known here";
+static const char FOREIGN[] = "an object belongs to another device";
+
+static Device *device_of(const char *function, WGPUDevice device, const void *descriptor) {
+    Device *of = GET(Device, function, device, DEVICE);
+    if (!descriptor) {
+        fail("%s: the descriptor is NULL", function);
+    }
+    return of;
+}
+
+static void check_list(const char *function, size_t count, const void *list) {
+    if (count && !list) {
+        fail("%s: a list of %zu items is at NULL", function, count);
+    }
+}
+
+// Shaders.
+
+WGPUShaderModule wgpuDeviceCreateShaderModule(WGPUDevice device, const WGPUShaderModuleDescriptor *descriptor) {
+    const char *function = "wgpuDeviceCreateShaderModule";
+    Device *of = device_of(function, device, descriptor);
+    WGPUStringView label = view_of(function, descriptor->label);
+    Shader *shader = object_new(SHADER, of, sizeof *shader);
+    const WGPUChainedStruct *chain = descriptor->nextInChain;
+    if (!chain || chain->next || chain->sType != WGPUSType_ShaderSourceWGSL) {
+        push_error(of, &shader->object, "%s: the chain is not one WGPUShaderSourceWGSL: this device takes only WGSL",
+            function);
+        return object_handle(&shader->object);
+    }
+    WGPUStringView code = view_of(function, ((const WGPUShaderSourceWGSL *)chain)->code);
+    if (!is_utf8(code)) {
+        push_error(of, &shader->object, "%s: the WGSL is not UTF-8", function);
+    } else {
+        push(of, FIZZ_GPU_CREATE_SHADER, "utx", shader->object.id, label, code);
+    }
+    return object_handle(&shader->object);
+}
+
+WGPUFuture wgpuShaderModuleGetCompilationInfo(WGPUShaderModule shaderModule,
+    WGPUCompilationInfoCallbackInfo callbackInfo) {
+    const char *function = "wgpuShaderModuleGetCompilationInfo";
+    Shader *shader = GET(Shader, function, shaderModule, SHADER);
+    Device *device = shader->object.device;
+    Event *event = event_new(function, EVENT_MESSAGES, device->instance, callbackInfo.mode,
+        (AnyCallback)callbackInfo.callback, callbackInfo.userdata1, callbackInfo.userdata2);
+    event->object = &shader->object;
+    object_hold(event->object);
+    device_flush(device);
+    return event_ready(event, WGPUCompilationInfoRequestStatus_Success, NULL);
+}
+
+void shader_gone(Object *object) {
+    Shader *shader = (Shader *)object;
+    for (size_t at = 0; at < shader->count; at++) {
+        free((char *)shader->messages[at].message.data);
+    }
+    free(shader->messages);
+}
+
+// Bind group layouts.
+
+static uint32_t binding_kind(WGPUBufferBindingType type) {
+    switch (type) {
+    case WGPUBufferBindingType_Undefined:
+    case WGPUBufferBindingType_Uniform: return FIZZ_GPU_UNIFORM;
+    case WGPUBufferBindingType_Storage: return FIZZ_GPU_STORAGE;
+    case WGPUBufferBindingType_ReadOnlyStorage: return FIZZ_GPU_READ_ONLY_STORAGE;
+    default: return 0;
+    }
+}
+
+static const char *entry_wrong(const WGPUBindGroupLayoutEntry *entry) {
+    if (entry->nextInChain || entry->buffer.nextInChain) {
+        return UNKNOWN_CHAIN;
+    }
+    if (entry->sampler.type || entry->texture.sampleType || entry->storageTexture.access) {
+        return "this device binds only buffers";
+    }
+    if (entry->bindingArraySize > 1) {
+        return "this device has no binding arrays";
+    }
+    return binding_kind(entry->buffer.type) ? NULL : "it says nothing of what is bound";
+}
+
+WGPUBindGroupLayout wgpuDeviceCreateBindGroupLayout(WGPUDevice device,
+    const WGPUBindGroupLayoutDescriptor *descriptor) {
+    const char *function = "wgpuDeviceCreateBindGroupLayout";
+    Device *of = device_of(function, device, descriptor);
+    WGPUStringView label = view_of(function, descriptor->label);
+    check_list(function, descriptor->entryCount, descriptor->entries);
+    Object *layout = object_new(BIND_GROUP_LAYOUT, of, sizeof *layout);
+    const char *wrong = descriptor->nextInChain ? UNKNOWN_CHAIN : NULL;
+    size_t at = 0;
+    for (; !wrong && at < descriptor->entryCount; at++) {
+        wrong = entry_wrong(&descriptor->entries[at]);
+    }
+    if (wrong) {
+        push_error(of, layout, "%s: entry %zu: %s", function, at, wrong);
+        return object_handle(layout);
+    }
+    Bytes *to = push_begin(of);
+    if (to) {
+        size_t begin = command_begin(to, FIZZ_GPU_CREATE_BIND_GROUP_LAYOUT);
+        put_u32(to, layout->id);
+        put_label(to, label);
+        put_u32(to, (uint32_t)descriptor->entryCount);
+        for (at = 0; at < descriptor->entryCount; at++) {
+            const WGPUBindGroupLayoutEntry *entry = &descriptor->entries[at];
+            put_u32(to, entry->binding);
+            put_u32(to, binding_kind(entry->buffer.type));
+            put_u32(to, (entry->buffer.hasDynamicOffset ? FIZZ_GPU_DYNAMIC_OFFSET : 0) |
+                            (entry->visibility & WGPUShaderStage_Compute ? FIZZ_GPU_VISIBLE : 0));
+            put_u64(to, 0);
+            put_u64(to, entry->buffer.minBindingSize);
+        }
+        command_end(to, begin);
+        push_end(of);
+    }
+    return object_handle(layout);
+}
+
+// Pipeline layouts.
+
+WGPUPipelineLayout wgpuDeviceCreatePipelineLayout(WGPUDevice device, const WGPUPipelineLayoutDescriptor *descriptor) {
+    const char *function = "wgpuDeviceCreatePipelineLayout";
+    Device *of = device_of(function, device, descriptor);
+    WGPUStringView label = view_of(function, descriptor->label);
+    check_list(function, descriptor->bindGroupLayoutCount, descriptor->bindGroupLayouts);
+    const char *wrong = descriptor->nextInChain ? UNKNOWN_CHAIN : NULL;
+    for (size_t at = 0; at < descriptor->bindGroupLayoutCount; at++) {
+        WGPUBindGroupLayout group = descriptor->bindGroupLayouts[at];
+        if (group && GET(Object, function, group, BIND_GROUP_LAYOUT)->device != of) {
+            wrong = FOREIGN;
+        }
+    }
+    Object *layout = object_new(PIPELINE_LAYOUT, of, sizeof *layout);
+    if (wrong) {
+        push_error(of, layout, "%s: %s", function, wrong);
+        return object_handle(layout);
+    }
+    Bytes *to = push_begin(of);
+    if (to) {
+        size_t begin = command_begin(to, FIZZ_GPU_CREATE_PIPELINE_LAYOUT);
+        put_u32(to, layout->id);
+        put_u32(to, descriptor->immediateSize);
+        put_label(to, label);
+        put_u32(to, (uint32_t)descriptor->bindGroupLayoutCount);
+        for (size_t at = 0; at < descriptor->bindGroupLayoutCount; at++) {
+            put_u32(to, (uint32_t)(uintptr_t)descriptor->bindGroupLayouts[at]);
+        }
+        command_end(to, begin);
+        push_end(of);
+    }
+    return object_handle(layout);
+}
+
+// Bind groups.
+
+static const char *group_entry_wrong(const char *function, Device *of, const WGPUBindGroupEntry *entry) {
+    if (entry->nextInChain) {
+        return UNKNOWN_CHAIN;
+    }
+    if (!entry->buffer || entry->sampler || entry->textureView) {
+        return "it is not one buffer: this device binds nothing else";
+    }
+    return GET(Object, function, entry->buffer, BUFFER)->device == of ? NULL : FOREIGN;
+}
+
+WGPUBindGroup wgpuDeviceCreateBindGroup(WGPUDevice device, const WGPUBindGroupDescriptor *descriptor) {
+    const char *function = "wgpuDeviceCreateBindGroup";
+    Device *of = device_of(function, device, descriptor);
+    WGPUStringView label = view_of(function, descriptor->label);
+    check_list(function, descriptor->entryCount, descriptor->entries);
+    Object *layout = GET(Object, function, descriptor->layout, BIND_GROUP_LAYOUT);
+    const char *wrong = descriptor->nextInChain ? UNKNOWN_CHAIN : layout->device != of ? FOREIGN : NULL;
+    size_t at = 0;
+    for (; !wrong && at < descriptor->entryCount; at++) {
+        wrong = group_entry_wrong(function, of, &descriptor->entries[at]);
+    }
+    Object *group = object_new(BIND_GROUP, of, sizeof *group);
+    if (wrong) {
+        push_error(of, group, "%s: entry %zu: %s", function, at, wrong);
+        return object_handle(group);
+    }
+    Bytes *to = push_begin(of);
+    if (to) {
+        size_t begin = command_begin(to, FIZZ_GPU_CREATE_BIND_GROUP);
+        put_u32(to, group->id);
+        put_u32(to, layout->id);
+        put_label(to, label);
+        put_u32(to, (uint32_t)descriptor->entryCount);
+        for (at = 0; at < descriptor->entryCount; at++) {
+            const WGPUBindGroupEntry *entry = &descriptor->entries[at];
+            put_u32(to, entry->binding);
+            put_u32(to, (uint32_t)(uintptr_t)entry->buffer);
+            put_u64(to, entry->offset);
+            put_u64(to, entry->size);
+        }
+        command_end(to, begin);
+        push_end(of);
+    }
+    return object_handle(group);
+}
+
+// Pipelines.
+
+static const char *state_wrong(const WGPUComputeState *state, WGPUStringView entry_point) {
+    if (state->nextInChain) {
+        return UNKNOWN_CHAIN;
+    }
+    if (entry_point.data && entry_point.length == 0) {
+        return "the shader has no entry point without a name";
+    }
+    if (!is_utf8(entry_point)) {
+        return "the entry point's name is not UTF-8";
+    }
+    for (size_t at = 0; at < state->constantCount; at++) {
+        const WGPUConstantEntry *constant = &state->constants[at];
+        if (constant->nextInChain || !isfinite(constant->value)) {
+            return "a constant is not a finite number";
+        }
+        if (!is_utf8(view_of("WGPUConstantEntry", constant->key))) {
+            return "a constant's name is not UTF-8";
+        }
+    }
+    return NULL;
+}
+
+WGPUComputePipeline wgpuDeviceCreateComputePipeline(WGPUDevice device,
+    const WGPUComputePipelineDescriptor *descriptor) {
+    const char *function = "wgpuDeviceCreateComputePipeline";
+    Device *of = device_of(function, device, descriptor);
+    const WGPUComputeState *state = &descriptor->compute;
+    WGPUStringView label = view_of(function, descriptor->label);
+    WGPUStringView entry_point = view_of(function, state->entryPoint);
+    check_list(function, state->constantCount, state->constants);
+    Object *shader = GET(Object, function, state->module, SHADER);
+    Object *layout = descriptor->layout ? GET(Object, function, descriptor->layout, PIPELINE_LAYOUT) : NULL;
+    const char *wrong = descriptor->nextInChain ? UNKNOWN_CHAIN : state_wrong(state, entry_point);
+    if (shader->device != of || (layout && layout->device != of)) {
+        wrong = FOREIGN;
+    }
+    Object *pipeline = object_new(COMPUTE_PIPELINE, of, sizeof *pipeline);
+    if (wrong) {
+        push_error(of, pipeline, "%s: %s", function, wrong);
+        return object_handle(pipeline);
+    }
+    Bytes *to = push_begin(of);
+    if (to) {
+        size_t begin = command_begin(to, FIZZ_GPU_CREATE_COMPUTE_PIPELINE);
+        put_u32(to, pipeline->id);
+        put_u32(to, layout ? layout->id : 0);
+        put_u32(to, shader->id);
+        put_u32(to, 1);
+        put_label(to, label);
+        put_text(to, entry_point);
+        put_u32(to, (uint32_t)state->constantCount);
+        for (size_t at = 0; at < state->constantCount; at++) {
+            put_text(to, view_of(function, state->constants[at].key));
+            put_raw(to, &state->constants[at].value, sizeof(double));
+        }
+        command_end(to, begin);
+        push_end(of);
+    }
+    return object_handle(pipeline);
+}
+
+WGPUFuture wgpuDeviceCreateComputePipelineAsync(WGPUDevice device, const WGPUComputePipelineDescriptor *descriptor,
+    WGPUCreateComputePipelineAsyncCallbackInfo callbackInfo) {
+    const char *function = "wgpuDeviceCreateComputePipelineAsync";
+    Device *of = device_of(function, device, descriptor);
+    Event *event = event_new(function, EVENT_PIPELINE, of->instance, callbackInfo.mode,
+        (AnyCallback)callbackInfo.callback, callbackInfo.userdata1, callbackInfo.userdata2);
+    // Its errors go to the callback and nowhere else.
+    device_push_scope(of, FIZZ_GPU_INTERNAL);
+    device_push_scope(of, FIZZ_GPU_VALIDATION);
+    WGPUComputePipeline pipeline = wgpuDeviceCreateComputePipeline(device, descriptor);
+    int status = WGPUCreatePipelineAsyncStatus_Success;
+    char *message = NULL;
+    for (int scope = 0; scope < 2; scope++) {
+        device_pop_scope(of);
+        if (of->answer && !message) {
+            status = of->answer == FIZZ_GPU_VALIDATION ? WGPUCreatePipelineAsyncStatus_ValidationError
+                                                       : WGPUCreatePipelineAsyncStatus_InternalError;
+            message = copy_text(text_of(of->answer_text));
+        }
+    }
+    if (message) {
+        object_release(function, pipeline, COMPUTE_PIPELINE);
+    } else {
+        event->object = object_find((uint32_t)(uintptr_t)pipeline);
+        object_hold(event->object);
+    }
+    WGPUFuture future = event_ready(event, status, message);
+    free(message);
+    return future;
+}
+
+WGPUBindGroupLayout wgpuComputePipelineGetBindGroupLayout(WGPUComputePipeline computePipeline, uint32_t groupIndex) {
+    Object *pipeline = object_get("wgpuComputePipelineGetBindGroupLayout", computePipeline, COMPUTE_PIPELINE);
+    Object *layout = object_new(BIND_GROUP_LAYOUT, pipeline->device, sizeof *layout);
+    push(pipeline->device, FIZZ_GPU_GET_BIND_GROUP_LAYOUT, "uuu", layout->id, pipeline->id, groupIndex);
+    return object_handle(layout);
+}
+
+#define COUNTED(Type, KIND) \
+    void wgpu##Type##AddRef(WGPU##Type object) { object_add_ref("wgpu" #Type "AddRef", object, KIND); } \
+    void wgpu##Type##Release(WGPU##Type object) { object_release("wgpu" #Type "Release", object, KIND); }
+
+COUNTED(ShaderModule, SHADER)
+COUNTED(BindGroupLayout, BIND_GROUP_LAYOUT)
+COUNTED(BindGroup, BIND_GROUP)
+COUNTED(PipelineLayout, PIPELINE_LAYOUT)
+COUNTED(ComputePipeline, COMPUTE_PIPELINE)
