@@ -2,12 +2,12 @@
 
 use fizz_attest::{Blob, Job, Outcome};
 use fizz_sandbox::trace::{Divergence, Form, Subject, first_difference};
-use fizz_sandbox::{
-    Backend, Engine, EngineSettings, ModuleLimits, Optimization, Program, ProgramError, TaskReport,
-};
+use fizz_sandbox::{Backend, Engine, EngineSettings, Optimization, Program, TaskReport};
 
 use crate::blobs::{self, Blobs};
 use crate::executor::{ExecuteError, Executor, outputs, specify};
+
+mod steps;
 
 /// One way to run a task, and what came of it.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Way {
 }
 
 /// What several runs of a task say about each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Checked {
     /// The runs, the first of which is the one that the others are compared with.
     pub ways: Vec<Way>,
@@ -40,8 +40,10 @@ struct Plan {
 impl Executor {
     /// Runs a task in every way that there is here: twice in the form that tasks run in, the second time in a module
     /// and an engine made anew, which optimises nothing; in the form that keeps the gas exact; and, with `interpreter`,
-    /// in the engine's interpreter, many times slower. The guest finds no GPU. With `trace`, states are compared too,
-    /// and where they differ the first gas at which they do is looked for.
+    /// in the engine's interpreter, many times slower. A module with steps is also stopped in the middle and taken up
+    /// again from bytes, and each of its chunks but the first is run alone, from no more of memory than it touches. The
+    /// guest finds no GPU. With `trace`, states are compared too, and where they differ the first gas at which they do
+    /// is looked for.
     ///
     /// # Errors
     /// [`ExecuteError`] when the task cannot be run. A difference is no error.
@@ -58,7 +60,7 @@ impl Executor {
         }
         let (program, _) = self.program(&job.module.blob, blobs)?;
         let plain = EngineSettings { optimization: Optimization::None, ..EngineSettings::default() };
-        let anew = compile_with(plain, &job.module.blob, blobs)?;
+        let anew = self.program_of(plain, &job.module.blob, blobs)?;
         let task = specify(job, task, blobs)?;
         let plan = |name, program: &Program, form| {
             let subject = Subject { program: program.clone(), task: task.clone(), form };
@@ -71,82 +73,99 @@ impl Executor {
         ];
         if interpreter {
             let settings = EngineSettings { backend: Backend::Interpreter, ..EngineSettings::default() };
-            let interpreted = compile_with(settings, &job.module.blob, blobs)?;
+            let interpreted = self.program_of(settings, &job.module.blob, blobs)?;
             plans.push(plan("interpreter", &interpreted, Form::Fast));
         }
-        compare(&plans, job, trace)
-    }
-}
-
-fn compile_with(settings: EngineSettings, module: &Blob, blobs: &dyn Blobs) -> Result<Program, ExecuteError> {
-    let engine = Engine::with_settings(settings).map_err(|error| ExecuteError::Fault {
-        kind: fizz_attest::HostFault::Internal,
-        detail: error.to_string(),
-    })?;
-    let bytes = blobs::read(blobs, module)?;
-    Program::compile(&engine, &bytes, &ModuleLimits::default()).map_err(|error| match error {
-        ProgramError::Fault(fault) => fault.into(),
-        module => ExecuteError::Module(module),
-    })
-}
-
-fn compare(plans: &[Plan], job: &Job, trace: bool) -> Result<Checked, ExecuteError> {
-    let mut checked = Checked { ways: Vec::new(), differences: Vec::new(), divergence: None };
-    let mut first: Option<(&Plan, TaskReport)> = None;
-    for plan in plans {
-        let report = plan.subject.run()?;
-        // In the fast form the gas of a trap in the middle of a function is found by a second run.
-        let exact =
-            plan.subject.form == Form::WriteThrough || !matches!(report.outcome, Outcome::Trapped { .. });
-        checked.ways.push(Way {
-            name: plan.name,
-            outcome: report.outcome.clone(),
-            gas: exact.then_some(report.gas),
-        });
-        let Some((base, expected)) = &first else {
-            first = Some((plan, report));
-            continue;
-        };
-        let mut found = differences(expected, &report, &checked.ways, job);
-        if trace
-            && checked.divergence.is_none()
-            && let Some(divergence) = first_difference(&base.subject, &plan.subject)?
-        {
-            if found.is_empty() {
-                found.push("the state that is left".to_owned());
-            }
-            checked.divergence = Some((plan.name, divergence));
+        let mut checked = Checked::default();
+        let first = checked.compare(&plans, job, trace)?;
+        if program.has_steps() {
+            steps::compare(&mut checked, (&program, &anew), &task, &first, job)?;
         }
-        checked.differences.extend(found.into_iter().map(|what| format!("{}: {what}", plan.name)));
+        Ok(checked)
     }
-    Ok(checked)
+
+    fn program_of(
+        &self,
+        settings: EngineSettings,
+        module: &Blob,
+        blobs: &dyn Blobs,
+    ) -> Result<Program, ExecuteError> {
+        let engine = Engine::with_settings(settings).map_err(|error| ExecuteError::Fault {
+            kind: fizz_attest::HostFault::Internal,
+            detail: error.to_string(),
+        })?;
+        self.load_with(&engine, &blobs::read(blobs, module)?)
+    }
 }
 
-/// What differs between the first way's report and the last way's.
-fn differences(a: &TaskReport, b: &TaskReport, ways: &[Way], job: &Job) -> Vec<String> {
-    let mut found = Vec::new();
-    if a.outcome != b.outcome {
-        found.push(format!("outcome: {} and {}", a.outcome, b.outcome));
+impl Checked {
+    /// Runs all plans, of which there is one at least, and returns what the first one reported.
+    fn compare(&mut self, plans: &[Plan], job: &Job, trace: bool) -> Result<TaskReport, ExecuteError> {
+        let (base, others) = plans.split_first().expect("there is a first run");
+        let first = base.subject.run()?;
+        self.add(base.name, &first, base.subject.form == Form::WriteThrough);
+        for plan in others {
+            let report = plan.subject.run()?;
+            let gas = self.add(plan.name, &report, plan.subject.form == Form::WriteThrough);
+            let mut found = self.differences(&first, &report, gas, job);
+            if first.boundaries != report.boundaries {
+                found.push("the states between chunks".to_owned());
+            }
+            if trace
+                && self.divergence.is_none()
+                && let Some(divergence) = first_difference(&base.subject, &plan.subject)?
+            {
+                if found.is_empty() {
+                    found.push("the state that is left".to_owned());
+                }
+                self.divergence = Some((plan.name, divergence));
+            }
+            self.differ(plan.name, found);
+        }
+        Ok(first)
     }
-    if let (Some(Way { gas: Some(a), .. }), Some(Way { gas: Some(b), .. })) = (ways.first(), ways.last())
-        && a != b
-    {
-        found.push(format!("gas: {a} and {b}"));
+
+    /// Adds a way, and returns its gas where it is exact: in the fast form alone, that of a trap in the middle of a
+    /// function would be found by a second run.
+    fn add(&mut self, name: &'static str, report: &TaskReport, exact: bool) -> Option<u64> {
+        let exact = exact || !matches!(report.outcome, Outcome::Trapped { .. });
+        let gas = exact.then_some(report.gas);
+        self.ways.push(Way { name, outcome: report.outcome.clone(), gas });
+        gas
     }
-    if a.stdout != b.stdout {
-        found.push("standard output".to_owned());
+
+    fn differ(&mut self, name: &str, found: Vec<String>) {
+        self.differences.extend(found.into_iter().map(|what| format!("{name}: {what}")));
     }
-    if a.stderr != b.stderr {
-        found.push("standard error".to_owned());
+
+    /// The first way that knows its gas exactly.
+    fn gas(&self) -> Option<u64> {
+        self.ways.iter().find_map(|way| way.gas)
     }
-    let (files, others) = (outputs(&a.files, &job.out), outputs(&b.files, &job.out));
-    if let Some((path, _)) = files.iter().find(|file| !others.contains(file)) {
-        found.push(format!("output file `{path}`"));
-    } else if let Some((path, _)) = others.iter().find(|file| !files.contains(file)) {
-        found.push(format!("output file `{path}`"));
+
+    /// What differs between the first way's report and another, states between chunks apart.
+    fn differences(&self, a: &TaskReport, b: &TaskReport, gas: Option<u64>, job: &Job) -> Vec<String> {
+        let mut found = Vec::new();
+        if a.outcome != b.outcome {
+            found.push(format!("outcome: {} and {}", a.outcome, b.outcome));
+        }
+        if let (Some(a), Some(b)) = (self.gas(), gas)
+            && a != b
+        {
+            found.push(format!("gas: {a} and {b}"));
+        }
+        if a.stdout != b.stdout {
+            found.push("standard output".to_owned());
+        }
+        if a.stderr != b.stderr {
+            found.push("standard error".to_owned());
+        }
+        let (files, others) = (outputs(&a.files, &job.out), outputs(&b.files, &job.out));
+        if let Some((path, _)) = files.iter().find(|file| !others.contains(file)) {
+            found.push(format!("output file `{path}`"));
+        } else if let Some((path, _)) = others.iter().find(|file| !files.contains(file)) {
+            found.push(format!("output file `{path}`"));
+        }
+        found
     }
-    if a.boundaries != b.boundaries {
-        found.push("the states between chunks".to_owned());
-    }
-    found
 }

@@ -206,6 +206,37 @@ impl Executor {
         Ok(Executed::new(report, job, profile, compile_time))
     }
 
+    /// A module, checked and compiled, or with machine code from elsewhere.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Module`] and [`ExecuteError::Fault`].
+    pub fn load(&self, wasm: &[u8]) -> Result<Program, ExecuteError> {
+        self.load_with(&self.engine, wasm)
+    }
+
+    pub(crate) fn load_with(&self, engine: &Engine, wasm: &[u8]) -> Result<Program, ExecuteError> {
+        let limits = ModuleLimits::default();
+        let program = match &self.code {
+            None => Program::compile(engine, wasm, &limits),
+            Some(code) => Program::load(engine, wasm, &limits, code.clone()),
+        };
+        program.map_err(|error| match error {
+            ProgramError::Fault(fault) => fault.into(),
+            module => ExecuteError::Module(module),
+        })
+    }
+
+    /// Bytes that the linear memory of a task may take: twice the job's limit where the module has steps, because a copy
+    /// finds what has changed from one chunk to the next. Loads the module, which [`execute`](Self::execute) then finds.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute), of the module.
+    pub fn memory_bytes(&self, job: &Job, blobs: &dyn Blobs) -> Result<u64, ExecuteError> {
+        let (program, _) = self.program(&job.module.blob, blobs)?;
+        let held = if program.has_steps() { 2 } else { 1 };
+        Ok(job.limits.memory_bytes.saturating_mul(held))
+    }
+
     pub(crate) fn program(
         &self,
         module: &Blob,
@@ -215,16 +246,7 @@ impl Executor {
         if let Some((_, program)) = programs.iter().find(|(digest, _)| *digest == module.content) {
             return Ok((program.clone(), false));
         }
-        let bytes = blobs::read(blobs, module)?;
-        let limits = ModuleLimits::default();
-        let program = match &self.code {
-            None => Program::compile(&self.engine, &bytes, &limits),
-            Some(code) => Program::load(&self.engine, &bytes, &limits, code.clone()),
-        };
-        let program = Arc::new(program.map_err(|error| match error {
-            ProgramError::Fault(fault) => fault.into(),
-            module => ExecuteError::Module(module),
-        })?);
+        let program = Arc::new(self.load(&blobs::read(blobs, module)?)?);
         if programs.len() >= PROGRAMS {
             programs.remove(0);
         }

@@ -27,7 +27,7 @@ pub struct Admission {
     /// Gas of one task.
     pub max_gas: u64,
     /// Linear memory of one task, in bytes. Its inputs, and its outputs, are held in memory too, and may each be as
-    /// large.
+    /// large. Whether the module has steps, and so needs twice its memory, is seen when a worker has it.
     pub max_memory_bytes: u64,
     /// Bytes of blobs in the store.
     pub max_store_bytes: u64,

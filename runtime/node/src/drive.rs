@@ -129,6 +129,7 @@ impl Shared {
             task,
             blobs: self.store.blobs(&lease.lease.requester).to_string_lossy().into_owned(),
             outputs: outputs.0.to_string_lossy().into_owned(),
+            max_memory_bytes: self.admission.max_memory_bytes,
         };
         Ok(Ok(Begun { lease, outputs, order }))
     }

@@ -39,7 +39,8 @@ pub struct NodeConfig {
     pub max_waiting: u32,
     /// Gas of one task at most.
     pub max_gas: u64,
-    /// Linear memory of one task at most, in bytes; also the bytes of its inputs, and of its outputs.
+    /// Linear memory of one task at most, in bytes, with its copy where the module has steps; also the bytes of its
+    /// inputs, and of its outputs.
     pub max_memory_bytes: u64,
     /// Bytes of blobs and leases kept at most.
     pub max_store_bytes: u64,
@@ -127,7 +128,8 @@ impl Node {
         let compiler = match config.compile {
             None => None,
             Some(compile) => {
-                let cache = CodeCache::open(&config.data.join("code"), compile.max_cache_bytes)?;
+                let folder = config.data.join("code");
+                let cache = CodeCache::open(&folder, compile.max_cache_bytes, compile.command.own)?;
                 // It never sees a module here: it tells which machine code is its own.
                 let engine = Engine::new()?;
                 Some(Compiler::new(engine, compile.command, compile.bounds, Some(cache)))

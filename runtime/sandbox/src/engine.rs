@@ -1,14 +1,16 @@
 //! The wasmtime engine, with every proposal and every setting that could matter set by hand.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use fizz_attest::{Digest, EngineInfo, HostFault, Profile};
 use wasmtime::{Collector, Config, Inlining, Linker, OptLevel, Strategy};
 
+use crate::code::Form;
 use crate::features::{ALLOWED, REFUSED, allowed_names};
 use crate::host::Host;
 use crate::instrument::{COSTS, INSTRUMENTATION_VERSION};
+use crate::once::Once;
 use crate::stack::{Stacks, WASM_STACK};
 use crate::task::Fault;
 use crate::{gpu, wasi};
@@ -26,11 +28,12 @@ pub struct Engine {
 }
 
 struct Shared {
+    settings: EngineSettings,
     engine: wasmtime::Engine,
     linker: Linker<Host>,
     stacks: Stacks,
     /// Made when a chunk is first run from a part of its memory: it knows modules with a second memory.
-    tracking: OnceLock<Result<(wasmtime::Engine, Linker<Host>), Fault>>,
+    tracking: Once<(wasmtime::Engine, Linker<Host>)>,
 }
 
 /// How the engine turns modules into code. Nothing here changes a bit of any result: equal modules and tasks give equal
@@ -120,7 +123,7 @@ impl Engine {
     pub fn with_settings(settings: EngineSettings) -> Result<Engine, EngineError> {
         let mut config = config();
         settings.apply(&mut config).map_err(|error| EngineError(format!("{error:#}")))?;
-        Engine::of(&config)
+        Engine::of(&config, settings)
     }
 
     /// An engine like ours that makes every NaN canonical itself: the oracle for ours, which must show the same bits.
@@ -128,37 +131,45 @@ impl Engine {
     pub(crate) fn canonical() -> Engine {
         let mut config = config();
         config.cranelift_nan_canonicalization(true);
-        Engine::of(&config).expect("only the machine could refuse, and it does not refuse ours")
+        Engine::of(&config, EngineSettings::default())
+            .expect("only the machine could refuse, and it does not refuse ours")
     }
 
-    fn of(config: &Config) -> Result<Engine, EngineError> {
+    fn of(config: &Config, settings: EngineSettings) -> Result<Engine, EngineError> {
         let failed = |error: wasmtime::Error| EngineError(format!("{error:#}"));
         let engine = wasmtime::Engine::new(config).map_err(failed)?;
         let linker = linker(&engine).map_err(failed)?;
-        let (stacks, tracking) = (Stacks::default(), OnceLock::new());
-        Ok(Engine { shared: Arc::new(Shared { engine, linker, stacks, tracking }) })
+        let (stacks, tracking) = (Stacks::default(), Once::default());
+        Ok(Engine { shared: Arc::new(Shared { settings, engine, linker, stacks, tracking }) })
     }
 
-    /// The engine for the tracked form of modules, which has a second memory.
-    pub(crate) fn tracking(&self) -> Result<&(wasmtime::Engine, Linker<Host>), Fault> {
-        let made = self.shared.tracking.get_or_init(|| {
+    /// How it was set up.
+    pub fn settings(&self) -> EngineSettings {
+        self.shared.settings
+    }
+
+    /// What compiles and links a form: for the tracked one, whose modules have a second memory, an engine of its own.
+    pub(crate) fn of_form(&self, form: Form) -> Result<(&wasmtime::Engine, &Linker<Host>), Fault> {
+        let Shared { settings, engine, linker: linked, tracking, .. } = &*self.shared;
+        if form != Form::Tracked {
+            return Ok((engine, linked));
+        }
+        let made = tracking.get_or_try(|| {
             let mut config = config();
             config.wasm_multi_memory(true);
-            let made = wasmtime::Engine::new(&config).and_then(|engine| {
-                let linker = linker(&engine)?;
-                Ok((engine, linker))
-            });
-            made.map_err(|error| Fault { kind: HostFault::Internal, detail: error.to_string() })
+            let engine = settings.apply(&mut config).and_then(|()| wasmtime::Engine::new(&config))?;
+            let linker = linker(&engine)?;
+            Ok((engine, linker))
         });
-        made.as_ref().map_err(Clone::clone)
+        let (engine, linker) = made.map_err(|error: wasmtime::Error| Fault {
+            kind: HostFault::Internal,
+            detail: error.to_string(),
+        })?;
+        Ok((engine, linker))
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.shared.engine
-    }
-
-    pub(crate) fn linker(&self) -> &Linker<Host> {
-        &self.shared.linker
     }
 
     pub(crate) fn stacks(&self) -> &Stacks {

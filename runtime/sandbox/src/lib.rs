@@ -74,6 +74,7 @@ mod instrument;
 mod limiter;
 #[doc(hidden)]
 pub mod measure;
+mod once;
 mod outcome;
 mod program;
 mod run;
@@ -84,7 +85,7 @@ mod task;
 pub mod trace;
 mod wasi;
 
-pub use code::{BrokenSeal, CodeKey, CodeSource, Form, MachineCode, Seal};
+pub use code::{BrokenSeal, CodeKey, CodeSource, Form, MachineCode, OwnCompiler, Seal, Wanted};
 pub use engine::{Backend, Engine, EngineError, EngineSettings, Optimization, engine_info, profile};
 pub use files::{Files, FilesError};
 pub use instrument::{

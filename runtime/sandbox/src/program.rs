@@ -6,11 +6,12 @@ use fizz_attest::{Digest, HostFault};
 use wasmtime::{InstancePre, Module};
 
 use crate::Engine;
-use crate::code::{CodeSource, Form, MachineCode};
+use crate::code::{CodeSource, Form, MachineCode, Wanted};
 use crate::host::Host;
 use crate::instrument::{
     COSTS, GPU_MODULE, ModuleError, ModuleFacts, ModuleLimits, Variant, WASI_MODULE, examine, rewrite, track,
 };
+use crate::once::Once;
 use crate::task::Fault;
 use crate::{gpu, wasi};
 
@@ -22,16 +23,16 @@ pub struct Program {
 
 struct Shared {
     engine: Engine,
-    /// The original, from which the second form is made when a trap asks for it.
+    /// The original, from which the other forms are made when they are asked for.
     wasm: Arc<[u8]>,
     digest: OnceLock<Digest>,
     facts: ModuleFacts,
     /// Where machine code comes from; none compiles it here.
     source: Option<Arc<dyn CodeSource>>,
-    instrumented_bytes: OnceLock<usize>,
+    instrumented_bytes: u64,
     fast: InstancePre<Host>,
-    write_through: OnceLock<Result<InstancePre<Host>, Fault>>,
-    tracked: OnceLock<Result<InstancePre<Host>, Fault>>,
+    exact: Once<InstancePre<Host>>,
+    tracked: Once<InstancePre<Host>>,
 }
 
 /// A module could not be made into a program.
@@ -62,10 +63,7 @@ impl Program {
     /// [`ProgramError::Module`] when the module is not one that Fizz runs, [`ProgramError::Fault`] when it is but the
     /// node could not compile it.
     pub fn compile(engine: &Engine, wasm: &[u8], limits: &ModuleLimits) -> Result<Program, ProgramError> {
-        let facts = checked(wasm, limits)?;
-        let instrumented = instrument(wasm, &facts, Variant::Fast)?;
-        let module = compile(engine, &instrumented)?;
-        Program::new(engine, wasm, facts, &module, None, OnceLock::from(instrumented.len()))
+        Program::new(engine, wasm, limits, None)
     }
 
     /// Checks a module, and takes its machine code from elsewhere.
@@ -78,9 +76,7 @@ impl Program {
         limits: &ModuleLimits,
         source: Arc<dyn CodeSource>,
     ) -> Result<Program, ProgramError> {
-        let facts = checked(wasm, limits)?;
-        let module = source.code(wasm, Form::Fast)?.load(engine).map_err(|error| fault(&error))?;
-        Program::new(engine, wasm, facts, &module, Some(source), OnceLock::new())
+        Program::new(engine, wasm, limits, Some(source))
     }
 
     /// Compiles one form of a module into machine code that can be kept.
@@ -94,21 +90,22 @@ impl Program {
         form: Form,
     ) -> Result<MachineCode, ProgramError> {
         let facts = checked(wasm, limits)?;
-        let instrumented = instrument(wasm, &facts, form.into())?;
+        let instrumented = instrument(wasm, &facts, form)?;
         drop(facts);
-        let code = engine.wasmtime().precompile_module(&instrumented).map_err(|error| fault(&error))?;
-        Ok(MachineCode::compiled(code))
+        let (compiler, _) = engine.of_form(form)?;
+        let code = compiler.precompile_module(&instrumented).map_err(|error| fault(&error))?;
+        Ok(MachineCode::compiled(code, instrumented.len()))
     }
 
     fn new(
         engine: &Engine,
         wasm: &[u8],
-        facts: ModuleFacts,
-        module: &Module,
+        limits: &ModuleLimits,
         source: Option<Arc<dyn CodeSource>>,
-        instrumented_bytes: OnceLock<usize>,
     ) -> Result<Program, ProgramError> {
-        let fast = link(engine, module)?;
+        let facts = checked(wasm, limits)?;
+        let (module, instrumented_bytes) = module(engine, wasm, &facts, source.as_deref(), Form::Fast)?;
+        let fast = link(engine, &module)?;
         Ok(Program {
             shared: Arc::new(Shared {
                 engine: engine.clone(),
@@ -118,8 +115,8 @@ impl Program {
                 source,
                 instrumented_bytes,
                 fast,
-                write_through: OnceLock::new(),
-                tracked: OnceLock::new(),
+                exact: Once::default(),
+                tracked: Once::default(),
             }),
         })
     }
@@ -145,11 +142,8 @@ impl Program {
     }
 
     /// Bytes of the module once it counts gas and stack, in the form that is run first.
-    pub fn instrumented_bytes(&self) -> usize {
-        let Shared { wasm, facts, instrumented_bytes, .. } = &*self.shared;
-        // The rewrite has worked before, for the machine code at hand.
-        *instrumented_bytes
-            .get_or_init(|| instrument(wasm, facts, Variant::Fast).map_or(0, |wasm| wasm.len()))
+    pub fn instrumented_bytes(&self) -> u64 {
+        self.shared.instrumented_bytes
     }
 
     /// How much of each of the [`ModuleLimits`] the module uses.
@@ -183,42 +177,25 @@ impl Program {
         &self.shared.facts
     }
 
-    /// The instantiable form. The second one is compiled when it is first asked for.
+    /// The instantiable form. All but the first are compiled when they are first asked for.
     pub(crate) fn instance_pre(&self, variant: Variant) -> Result<&InstancePre<Host>, Fault> {
         match variant {
             Variant::Fast => Ok(&self.shared.fast),
-            Variant::WriteThrough => {
-                let pre = self.shared.write_through.get_or_init(|| {
-                    let Shared { engine, wasm, facts, source, .. } = &*self.shared;
-                    let module = match source {
-                        None => compile(engine, &instrument(wasm, facts, Variant::WriteThrough)?)?,
-                        Some(source) => {
-                            let code = source.code(wasm, Form::Exact).map_err(|error| match error {
-                                ProgramError::Fault(fault) => fault,
-                                // Its first form has been compiled.
-                                ProgramError::Module(error) => {
-                                    Fault { kind: HostFault::Internal, detail: error.to_string() }
-                                }
-                            })?;
-                            code.load(engine).map_err(|error| fault(&error))?
-                        }
-                    };
-                    engine.linker().instantiate_pre(&module).map_err(|error| fault(&error))
-                });
-                pre.as_ref().map_err(Clone::clone)
-            }
-            Variant::Tracked => {
-                let pre = self.shared.tracked.get_or_init(|| {
-                    let Shared { wasm, facts, engine, .. } = &*self.shared;
-                    let (engine, linker) = engine.tracking()?;
-                    let instrumented = rewrite(wasm, facts, Variant::Tracked).map_err(internal)?;
-                    let tracked = track(&instrumented, facts).map_err(internal)?;
-                    let module = Module::new(engine, &tracked).map_err(|error| fault(&error))?;
-                    linker.instantiate_pre(&module).map_err(|error| fault(&error))
-                });
-                pre.as_ref().map_err(Clone::clone)
-            }
+            Variant::WriteThrough => self.shared.exact.get_or_try(|| self.linked(Form::Exact)),
+            Variant::Tracked => self.shared.tracked.get_or_try(|| self.linked(Form::Tracked)),
         }
+    }
+
+    fn linked(&self, form: Form) -> Result<InstancePre<Host>, Fault> {
+        let Shared { engine, wasm, facts, source, .. } = &*self.shared;
+        let (module, _) =
+            module(engine, wasm, facts, source.as_deref(), form).map_err(|error| match error {
+                ProgramError::Fault(fault) => fault,
+                // Its first form has been compiled.
+                ProgramError::Module(error) => internal(error.to_string()),
+            })?;
+        let (_, linker) = engine.of_form(form)?;
+        linker.instantiate_pre(&module).map_err(|error| fault(&error))
     }
 }
 
@@ -233,7 +210,7 @@ impl std::fmt::Debug for Program {
 }
 
 fn internal(detail: String) -> Fault {
-    Fault { kind: HostFault::Internal, detail: format!("instrumentation: {detail}") }
+    Fault { kind: HostFault::Internal, detail }
 }
 
 fn fault(error: &wasmtime::Error) -> Fault {
@@ -249,18 +226,44 @@ fn checked(wasm: &[u8], limits: &ModuleLimits) -> Result<ModuleFacts, ModuleErro
     })
 }
 
-fn instrument(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Result<Vec<u8>, Fault> {
-    rewrite(wasm, facts, variant)
-        .map_err(|detail| Fault { kind: HostFault::Internal, detail: format!("instrumentation: {detail}") })
+/// The module of a form, compiled here or taken from a source, and how large it was before it was compiled.
+fn module(
+    engine: &Engine,
+    wasm: &[u8],
+    facts: &ModuleFacts,
+    source: Option<&dyn CodeSource>,
+    form: Form,
+) -> Result<(Module, u64), ProgramError> {
+    let (loader, _) = engine.of_form(form)?;
+    let Some(source) = source else {
+        let instrumented = instrument(wasm, facts, form)?;
+        let module = Module::new(loader, &instrumented).map_err(|error| fault(&error))?;
+        return Ok((module, instrumented.len() as u64));
+    };
+    let wanted = |anew| Wanted { engine, wasm, form, anew };
+    match source.code(&wanted(false))?.load(loader) {
+        Ok(loaded) => Ok(loaded),
+        // It was kept by somebody else than this engine takes it for, whatever its key says.
+        Err(_) => Ok(source.code(&wanted(true))?.load(loader).map_err(|error| fault(&error))?),
+    }
 }
 
-fn compile(engine: &Engine, instrumented: &[u8]) -> Result<Module, Fault> {
-    Module::new(engine.wasmtime(), instrumented).map_err(|error| fault(&error))
+fn instrument(wasm: &[u8], facts: &ModuleFacts, form: Form) -> Result<Vec<u8>, Fault> {
+    let failed = |detail| internal(format!("instrumentation: {detail}"));
+    match form {
+        Form::Fast => rewrite(wasm, facts, Variant::Fast).map_err(failed),
+        Form::Exact => rewrite(wasm, facts, Variant::WriteThrough).map_err(failed),
+        Form::Tracked => {
+            let instrumented = rewrite(wasm, facts, Variant::Tracked).map_err(failed)?;
+            track(&instrumented, facts).map_err(failed)
+        }
+    }
 }
 
 /// Every import is known by name here, so only a type can be wrong.
 fn link(engine: &Engine, module: &Module) -> Result<InstancePre<Host>, ProgramError> {
-    engine.linker().instantiate_pre(module).map_err(|error| {
+    let (_, linker) = engine.of_form(Form::Fast)?;
+    linker.instantiate_pre(module).map_err(|error| {
         let text = error.to_string();
         let wrong = module.imports().find(|import| {
             text.starts_with("incompatible import type")

@@ -6,6 +6,7 @@ use clap::Args;
 use fizz_attest::Outcome;
 
 use crate::command::run::failure;
+use crate::compiling::CompileArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::gpu;
@@ -22,6 +23,8 @@ pub(crate) struct CheckArgs {
     /// Runs it in the engine's interpreter, too: no machine code at all, and twenty times slower or more
     #[arg(long)]
     interpreter: bool,
+    #[command(flatten)]
+    compile: CompileArgs,
     /// Shows one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -30,7 +33,7 @@ pub(crate) struct CheckArgs {
 impl CheckArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let PreparedJob { job, blobs } = self.job.prepare("/out".into())?;
-        let executor = gpu::executor(GpuArg::Off, None)?;
+        let executor = self.compile.equip(gpu::executor(GpuArg::Off, None)?)?;
         let checked = executor
             .check(&job, 0, &blobs, self.trace, self.interpreter)
             .map_err(|error| failure(&error, &self.job.module))?;

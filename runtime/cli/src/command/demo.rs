@@ -51,7 +51,7 @@ impl DemoArgs {
         let nodes = Nodes::default();
         let watcher = nodes.end_on_interrupt(private.path().to_owned())?;
         let made = private.path().join("made");
-        let executor = Arc::new(compiling::with_compiler(gpu::executor(self.gpu, None)?, true)?);
+        let executor = Arc::new(compiling::with_compiler(gpu::executor(self.gpu, None)?)?);
         match executor.profile(true).gpu {
             Some(gpu) => eprintln!("GPU: {} ({})", gpu.adapter, gpu.driver),
             None if self.gpu == GpuArg::Off => {

@@ -1,15 +1,18 @@
 //! `fizz inspect`: what a module is, before it runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use fizz_attest::Artifact;
-use fizz_sandbox::{COST_TABLE_VERSION, COSTS, Engine, ModuleLimits, Program};
+use fizz_sandbox::{COST_TABLE_VERSION, COSTS, ModuleLimits, Program};
 use serde_json::{Map, Value, json};
 
+use crate::command::run::failure;
+use crate::compiling::CompileArgs;
 use crate::error::Failure;
-use crate::{build, job_args};
+use crate::job_args::GpuArg;
+use crate::{build, gpu, job_args};
 
 /// Checks that a module can run, and shows what it is
 #[derive(Args, Debug)]
@@ -23,11 +26,13 @@ pub(crate) struct InspectArgs {
     /// Shows the cost table: what every operator, frame and host call costs in gas
     #[arg(long)]
     costs: bool,
+    #[command(flatten)]
+    compile: CompileArgs,
 }
 
 impl InspectArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let inspected = self.module.as_ref().map(|path| Inspected::of(path)).transpose()?;
+        let inspected = self.module.as_ref().map(|path| Inspected::of(path, &self.compile)).transpose()?;
         if self.json {
             let mut object = inspected.as_ref().map(Inspected::json).unwrap_or_default();
             if self.costs || inspected.is_some() {
@@ -56,15 +61,11 @@ struct Inspected {
 }
 
 impl Inspected {
-    fn of(path: &std::path::Path) -> Result<Inspected, Failure> {
+    fn of(path: &Path, compile: &CompileArgs) -> Result<Inspected, Failure> {
         let path = build::module_of(path)?;
         let bytes = job_args::read(&path, "module")?;
-        let engine = Engine::new()
-            .map_err(|error| Failure::unexpected("cannot set up the sandbox").because(&error))?;
-        let program = Program::compile(&engine, &bytes, &ModuleLimits::default()).map_err(|error| {
-            let hint = error.hint();
-            Failure::usage(format!("{} cannot run", path.display())).because(&error).hint(hint)
-        })?;
+        let executor = compile.equip(gpu::executor(GpuArg::Off, None)?)?;
+        let program = executor.load(&bytes).map_err(|error| failure(&error, &path))?;
         Ok(Inspected { artifact: Artifact::of(&bytes), program })
     }
 

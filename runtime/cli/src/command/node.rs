@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use fizz_exec::code::Bounds;
 use fizz_node::worker::WorkerCommand;
 use fizz_node::{CompileConfig, Drill, Node, NodeConfig, StartError, StoreError};
 
@@ -35,7 +34,7 @@ pub(crate) struct NodeArgs {
     /// CPU gas of one task at most
     #[arg(long, default_value = "100T", value_name = "N")]
     gas: Count,
-    /// Linear memory of one task at most
+    /// Linear memory of one task at most, with its copy where the module has steps
     #[arg(long, default_value = "4G", value_name = "SIZE")]
     memory: Size,
     /// Inputs and outputs kept at most
@@ -111,10 +110,7 @@ impl NodeArgs {
             worker: WorkerCommand { program, args },
             compile: Some(CompileConfig {
                 command: compiling::command()?,
-                bounds: Bounds {
-                    max_time: Duration::from_secs(self.compile_seconds),
-                    max_memory_bytes: self.compile_memory.0,
-                },
+                bounds: compiling::bounds(self.compile_seconds, self.compile_memory),
                 max_cache_bytes: self.code_cache.0,
             }),
             max_module_bytes: self.max_module_size.0,
@@ -200,7 +196,7 @@ pub(crate) struct WorkerArgs {
 impl WorkerArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let executor = gpu::executor(self.gpu, self.adapter.as_deref())?;
-        fizz_node::worker::work_asking(executor, std::io::stdin(), std::io::stdout())
+        fizz_node::worker::work_asking(executor, std::io::stdin(), std::io::stdout(), compiling::own())
             .map_err(|error| Failure::unexpected("the node is gone").because(&error))?;
         Ok(ExitCode::SUCCESS)
     }

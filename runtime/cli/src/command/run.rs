@@ -14,11 +14,12 @@ use fizz_client::{JobBlobs, host_path, write_output};
 use fizz_exec::{Checkpoint, ExecuteError, Executed, Executor, Observer, Reached};
 
 use crate::checkpoint;
+use crate::compiling::CompileArgs;
 use crate::error::Failure;
 use crate::exit::{Exit, TRAPPED};
 use crate::job_args::{JobArgs, PreparedJob};
 use crate::values::Mapping;
-use crate::{compiling, gpu, keys, me};
+use crate::{gpu, keys, me};
 
 /// Runs a module here, in the same sandbox as on any node
 #[derive(Args, Debug)]
@@ -46,9 +47,8 @@ pub(crate) struct RunArgs {
     /// Writes outcome, gas, digests and times as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Compiles the module anew, and keeps no machine code
-    #[arg(long)]
-    no_cache: bool,
+    #[command(flatten)]
+    compile: CompileArgs,
 }
 
 impl RunArgs {
@@ -62,7 +62,7 @@ impl RunArgs {
         }
         let PreparedJob { job, blobs } = self.job.prepare(out)?;
         let executor = gpu::executor(self.job.gpu, self.adapter.as_deref())?;
-        let executor = compiling::with_compiler(executor, !self.no_cache)?;
+        let executor = self.compile.equip(executor)?;
         let started_ms = now_ms();
         let executed = match &self.checkpoint {
             None => executor
@@ -245,7 +245,7 @@ pub(crate) fn failure(error: &ExecuteError, module: &std::path::Path) -> Failure
         }
         ExecuteError::Fault { kind: fizz_attest::HostFault::Compile, .. } => {
             Failure::unexpected("this machine could not compile the module")
-                .hint("split very large functions, or build with optimisation for size")
+                .hint("split very large functions, build with optimisation for size, or raise what was met")
         }
         ExecuteError::Fault { .. } => Failure::unexpected("this machine could not run the task"),
         _ => Failure::usage("the job cannot be run"),

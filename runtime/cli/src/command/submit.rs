@@ -65,7 +65,7 @@ impl SubmitArgs {
         let checks_gpu = self.sample > 0 && prepared.job.gpu != fizz_attest::GpuUse::Off;
         let gpu = if checks_gpu { GpuArg::Auto } else { GpuArg::Off };
         let executor = gpu::executor(gpu, self.adapter.as_deref())?;
-        let executor = Arc::new(compiling::with_compiler(executor, true)?);
+        let executor = Arc::new(compiling::with_compiler(executor)?);
         let staging = tempfile::tempdir()
             .map_err(|error| Failure::usage("cannot make a temporary folder").because(&error))?;
         let names = self.node.iter().enumerate().map(|(index, _)| format!("node {}", index + 1)).collect();

@@ -112,7 +112,7 @@ impl Executors {
                     Err(_) => gpu::executor(GpuArg::Auto, None)?,
                 },
             };
-            self.0.insert(key.clone(), compiling::with_compiler(executor, true)?);
+            self.0.insert(key.clone(), compiling::with_compiler(executor)?);
         }
         self.0.get(&key).ok_or_else(|| Failure::unexpected("no executor"))
     }

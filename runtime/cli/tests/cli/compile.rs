@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::support::{FIZZ, Home};
 
@@ -83,4 +84,52 @@ fn memory_that_the_host_does_not_have_is_no_result() {
     }
     assert_eq!(run(&home, &["--receipt", "receipt"]), 0);
     assert!(home.path("receipt").exists());
+}
+
+/// A module that is small to send and keeps a compiler busy for long: many values that all live at once.
+fn bomb() -> String {
+    let loads: String = (0..8_000).map(|index| format!("(i32.load (i32.const {}))", index * 4)).collect();
+    let function = format!("(func (result i32) {loads} {})", "i32.add ".repeat(7_999));
+    format!(r#"(module (memory (export "memory") 1) {} (func (export "_start")))"#, function.repeat(24))
+}
+
+#[test]
+fn a_module_that_takes_too_long_to_compile_ends_every_command_in_time() {
+    let home = Home::new();
+    home.module("bomb.wasm", &bomb());
+    for command in [&["run", "--gpu", "off"][..], &["check"], &["inspect"]] {
+        let begun = Instant::now();
+        let args = [command, &["--compile-seconds", "1", "bomb.wasm"]].concat();
+        let ended = home.fizz(args).expect(1);
+        ended.says(&["error: this machine could not compile the module", "took longer than 1 s", "\nhint: "]);
+        assert!(begun.elapsed() < Duration::from_secs(20), "{command:?}: {:?}", begun.elapsed());
+    }
+    assert!(kept(&home).is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_compiler_without_memory_is_a_clear_error_of_every_command() {
+    let home = Home::new();
+    home.write("life.wasm", fizz_examples::LIFE);
+    for command in [&["run", "--gpu", "off"][..], &["check"], &["inspect"]] {
+        let args = [command, &["--compile-memory", "1M", "life.wasm"]].concat();
+        let words =
+            ["error: this machine could not compile the module", "wanted more than 1 MiB", "\nhint: "];
+        home.fizz(args).expect(1).says(&words);
+    }
+}
+
+#[test]
+fn every_form_that_check_and_inspect_want_is_kept() {
+    let home = Home::new();
+    home.write("life.wasm", fizz_examples::LIFE);
+    home.fizz(["inspect", "--no-cache", "life.wasm"]).expect(0);
+    assert!(kept(&home).is_empty());
+    let cold = home.fizz(["inspect", "life.wasm"]).expect(0).stdout;
+    assert_eq!(kept(&home).len(), 1);
+    assert_eq!(home.fizz(["inspect", "life.wasm"]).expect(0).stdout, cold);
+    // Two engines, the exact form, and the tracked form in both.
+    home.fizz(["check", "life.wasm", "--", "64", "64", "40"]).expect(0);
+    assert_eq!(kept(&home).len(), 5);
 }

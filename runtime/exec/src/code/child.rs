@@ -7,18 +7,25 @@
 use std::io::{self, Read, Write};
 
 use fizz_attest::Digest;
-use fizz_sandbox::{CodeKey, Engine, Form, ModuleLimits, Program};
+use fizz_sandbox::{Backend, CodeKey, Engine, EngineSettings, Form, ModuleLimits, Optimization, Program};
 
 /// What a compiler is told before the module's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) form: Form,
+    /// Of the engine that will load the code.
+    pub(super) settings: EngineSettings,
     /// Bytes of address space that the process may take.
     pub(super) memory_bytes: u64,
     pub(super) wasm_bytes: u64,
 }
 
-pub(super) const ORDER_BYTES: usize = 17;
+/// Bytes of an order: form, backend, optimisation, whether threads compile, and two numbers.
+const ORDER_BYTES: usize = 20;
+
+const FORMS: [Form; 3] = [Form::Fast, Form::Exact, Form::Tracked];
+const BACKENDS: [Backend; 2] = [Backend::Native, Backend::Interpreter];
+const OPTIMIZATIONS: [Optimization; 2] = [Optimization::None, Optimization::Speed];
 
 /// The first byte of an answer.
 pub(super) const COMPILED: u8 = 0;
@@ -26,21 +33,28 @@ pub(super) const FAILED: u8 = 1;
 
 impl Order {
     pub(super) fn encode(self) -> [u8; ORDER_BYTES] {
+        let EngineSettings { backend, optimization, parallel_compilation } = self.settings;
         let mut bytes = [0; ORDER_BYTES];
-        bytes[0] = u8::from(self.form == Form::Exact);
-        bytes[1..9].copy_from_slice(&self.memory_bytes.to_le_bytes());
-        bytes[9..].copy_from_slice(&self.wasm_bytes.to_le_bytes());
+        bytes[..4].copy_from_slice(&[
+            self.form as u8,
+            backend as u8,
+            optimization as u8,
+            u8::from(parallel_compilation),
+        ]);
+        bytes[4..12].copy_from_slice(&self.memory_bytes.to_le_bytes());
+        bytes[12..].copy_from_slice(&self.wasm_bytes.to_le_bytes());
         bytes
     }
 
-    fn decode(bytes: [u8; ORDER_BYTES]) -> Order {
-        let number = |at: usize| {
-            let mut eight = [0; 8];
-            eight.copy_from_slice(&bytes[at..at + 8]);
-            u64::from_le_bytes(eight)
+    fn decode(bytes: [u8; ORDER_BYTES]) -> Option<Order> {
+        let number = |at: usize| bytes[at..].first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight));
+        let settings = EngineSettings {
+            backend: *BACKENDS.get(usize::from(bytes[1]))?,
+            optimization: *OPTIMIZATIONS.get(usize::from(bytes[2]))?,
+            parallel_compilation: *[false, true].get(usize::from(bytes[3]))?,
         };
-        let form = if bytes[0] == 0 { Form::Fast } else { Form::Exact };
-        Order { form, memory_bytes: number(1), wasm_bytes: number(9) }
+        let form = *FORMS.get(usize::from(bytes[0]))?;
+        Some(Order { form, settings, memory_bytes: number(4)?, wasm_bytes: number(12)? })
     }
 }
 
@@ -52,7 +66,7 @@ impl Order {
 pub fn compile_here(mut input: impl Read + Send + 'static, mut output: impl Write) -> io::Result<()> {
     let mut header = [0; ORDER_BYTES];
     input.read_exact(&mut header)?;
-    let order = Order::decode(header);
+    let order = Order::decode(header).ok_or(io::ErrorKind::InvalidData)?;
     bound_memory(order.memory_bytes)?;
     let mut wasm = Vec::new();
     (&mut input).take(order.wasm_bytes).read_to_end(&mut wasm)?;
@@ -64,7 +78,8 @@ pub fn compile_here(mut input: impl Read + Send + 'static, mut output: impl Writ
         let _ = input.read(&mut [0]);
         std::process::exit(0);
     });
-    let compiled = Engine::new().map_err(|error| error.to_string()).and_then(|engine| {
+    let engine = Engine::with_settings(order.settings).map_err(|error| error.to_string());
+    let compiled = engine.and_then(|engine| {
         let limits = ModuleLimits::default();
         let code =
             Program::precompile(&engine, &wasm, &limits, order.form).map_err(|error| error.to_string())?;
@@ -106,10 +121,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_survives_the_pipe() {
-        for form in [Form::Fast, Form::Exact] {
-            let order = Order { form, memory_bytes: 1 << 33, wasm_bytes: u64::MAX };
-            assert_eq!(Order::decode(order.encode()), order);
+    fn an_order_survives_the_pipe_and_rubbish_is_none() {
+        for form in FORMS {
+            for backend in BACKENDS {
+                for optimization in OPTIMIZATIONS {
+                    let settings = EngineSettings { backend, optimization, parallel_compilation: true };
+                    let order = Order { form, settings, memory_bytes: 1 << 33, wasm_bytes: u64::MAX };
+                    assert_eq!(Order::decode(order.encode()), Some(order));
+                }
+            }
         }
+        assert_eq!(Order::decode([9; ORDER_BYTES]), None);
     }
 }

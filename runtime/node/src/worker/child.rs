@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use fizz_attest::{Blob, GpuUse, HostFault, Job};
-use fizz_exec::{BlobError, Blobs, ExecuteError, Executed, Executor, Observer};
+use fizz_exec::{BlobError, Blobs, ExecuteError, Executed, Executor, Observer, OwnCompiler};
 use fizz_wire::frame;
 
 use super::code::{Answer, Asking};
@@ -31,7 +31,8 @@ pub fn work(
     serve(executor, orders, Arc::new(Mutex::new(output)))
 }
 
-/// The same, but the node is asked for the machine code of modules.
+/// The same, but the node is asked for the machine code of modules; `own` says that it is the one that started this
+/// process.
 ///
 /// # Errors
 /// When the pipes break or the node sends rubbish.
@@ -39,11 +40,11 @@ pub fn work_asking(
     executor: Executor,
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
+    own: OwnCompiler,
 ) -> io::Result<()> {
     let (orders, answers) = receive(input);
     let output = Arc::new(Mutex::new(output));
-    let engine = executor.engine().clone();
-    let asking = Asking { engine, output: output.clone(), answers: Mutex::new(answers) };
+    let asking = Asking { output: output.clone(), answers: Mutex::new(answers), own };
     serve(&executor.with_code(Arc::new(asking)), orders, output)
 }
 
@@ -99,7 +100,17 @@ fn carry_out(executor: &Executor, order: &Order, observer: impl Observer + 'stat
         Err(error) => return Event::rejected(&error.to_string()),
     };
     let blobs = Folder(Path::new(&order.blobs));
-    match executor.execute(&job, order.task, &blobs, job.gpu != GpuUse::Off, Some(Box::new(observer))) {
+    let run = || {
+        let (memory, most) = (executor.memory_bytes(&job, &blobs)?, order.max_memory_bytes);
+        if memory > most {
+            let detail = format!(
+                "{memory} bytes of memory are over this node's {most}; a module in steps holds its memory twice"
+            );
+            return Err(ExecuteError::Fault { kind: HostFault::OutOfMemory, detail });
+        }
+        executor.execute(&job, order.task, &blobs, job.gpu != GpuUse::Off, Some(Box::new(observer)))
+    };
+    match run() {
         Ok(executed) => match write_outputs(&executed, Path::new(&order.outputs)) {
             Ok(finished) => Event::Finished(Box::new(finished)),
             Err(error) => Event::fault(HostFault::Store, &error.to_string()),

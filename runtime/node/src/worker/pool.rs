@@ -1,5 +1,6 @@
 //! The node's side: starts workers, hands them orders, and ends those that fail, hang or die.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -20,6 +21,9 @@ use super::{Description, Event, Instruction, Order};
 
 /// A worker's start: making the engine and opening the GPU.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How often a worker may want one form of its module again, after the first time: where the file was gone, and where
+/// the engine did not take what was in it.
+const ANEW_MAX: u32 = 2;
 /// How long killed workers may take to be gone.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -77,6 +81,9 @@ pub enum WorkerError {
     /// It does not begin with what a worker begins with.
     #[error("the worker did not say what it is")]
     NotReady,
+    /// It died while the node had its module compiled.
+    #[error("the worker died while its module was compiled")]
+    DiedWaiting,
     /// It says something that does not belong there.
     #[error("the worker spoke out of turn")]
     OutOfTurn,
@@ -266,20 +273,31 @@ impl Worker {
         let bytes = frame::encode(&Instruction::Order(Box::new(order.clone())))?;
         timeout_at(deadline, self.stdin.write_all(&bytes)).await.map_err(late)??;
         let mut started = false;
-        // Each form of the one module, once.
-        let mut wants = [true, true];
+        let mut asked = BTreeMap::new();
         loop {
             let event = timeout_at(deadline, self.next()).await.map_err(late)??;
             match event {
                 Event::Started if !started => started = true,
                 Event::Progress(_) if started => {}
-                Event::WantsCode { exact } if started => {
-                    let first = std::mem::take(&mut wants[usize::from(exact)]);
-                    let Some(compiler) = compiler.filter(|_| first) else {
+                Event::WantsCode { form, anew } if started => {
+                    let before = asked.entry(form).or_insert(0_u32);
+                    let in_turn = anew == (*before > 0) && *before <= ANEW_MAX;
+                    *before += 1;
+                    let Some(compiler) = compiler.filter(|_| in_turn) else {
                         return Err(WorkerError::OutOfTurn);
                     };
                     let begun = Instant::now();
-                    let bytes = frame::encode(&code::answer(compiler, order, exact).await)?;
+                    let mut unasked = [0];
+                    let answer = tokio::select! {
+                        biased;
+                        // While it waits it says nothing, and where it is gone nobody needs the answer.
+                        said = self.stdout.read(&mut unasked) => return Err(match said? {
+                            0 => WorkerError::DiedWaiting,
+                            _ => WorkerError::OutOfTurn,
+                        }),
+                        answer = code::answer(compiler, order, form, anew) => answer,
+                    };
+                    let bytes = frame::encode(&answer)?;
                     // Compiling has a limit of its own.
                     deadline += begun.elapsed();
                     timeout_at(deadline, self.stdin.write_all(&bytes)).await.map_err(late)??;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use fizz_attest::{Boundary, EngineInfo, HostFault, Outcome, Profile};
+use fizz_exec::Form;
 use fizz_wire::frame::{FieldError, Message};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ pub struct Order {
     pub blobs: String,
     /// An empty folder for outputs.
     pub outputs: String,
+    /// Bytes that linear memory may take at most, with its copy where the module has steps.
+    pub max_memory_bytes: u64,
 }
 
 /// What a worker tells.
@@ -58,10 +61,12 @@ pub enum Event {
     Ready(Box<Description>),
     /// The guest runs.
     Started,
-    /// The module is good, and its machine code is wanted: the exact form, or the one that is run first.
+    /// The module is good, and its machine code is wanted.
     WantsCode {
         /// Which form.
-        exact: bool,
+        form: Form,
+        /// Whether what was given before is gone or damaged, or is not what the engine takes.
+        anew: bool,
     },
     /// Gas used so far.
     Progress(u64),

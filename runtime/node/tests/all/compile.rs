@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fizz_attest::{Blob, Canonical, Digest, HostFault, Outcome};
-use fizz_exec::Engine;
 use fizz_exec::code::{Bounds, CodeCache, Compiler, CompilerCommand};
+use fizz_exec::{CodeKey, Engine, Form, MachineCode};
 use fizz_node::worker::{Event, Order, Pool, WorkerCommand};
 
 use crate::support::node::LONG;
-use crate::support::worker::command;
+use crate::support::worker::{command, own};
 use crate::support::{bombs, job};
 
 const A: Digest = Digest([1; 32]);
@@ -36,14 +36,26 @@ impl Place {
             task: 0,
             blobs: text(&blobs),
             outputs: text(&outputs),
+            max_memory_bytes: u64::MAX,
         };
         Place { folder, order }
     }
 
     fn compiler(&self, command: WorkerCommand, bounds: Bounds) -> Arc<Compiler> {
-        let command = CompilerCommand { program: command.program, args: command.args };
-        let cache = CodeCache::open(&self.folder.path().join("code"), 64 << 20).unwrap();
+        let command = CompilerCommand { program: command.program, args: command.args, own: own() };
+        let cache = self.cache();
         Arc::new(Compiler::new(Engine::new().unwrap(), command, bounds, Some(cache)))
+    }
+
+    fn cache(&self) -> CodeCache {
+        CodeCache::open(&self.folder.path().join("code"), 64 << 20, own()).unwrap()
+    }
+
+    /// A folder in which each compiler leaves a mark.
+    fn marks(&self) -> PathBuf {
+        let marks = self.folder.path().join("marks");
+        std::fs::create_dir_all(&marks).unwrap();
+        marks
     }
 
     /// Files of machine code.
@@ -108,12 +120,36 @@ pub async fn damaged_code_is_dropped_and_compiled_again() {
     outcome(place.run(compiler.clone()).await);
     let [file] = &place.kept()[..] else { panic!("one file") };
     let good = std::fs::read(file).unwrap();
-    let mut bad = good.clone();
-    let middle = bad.len() / 2;
-    bad[middle] ^= 0xff;
-    std::fs::write(file, &bad).unwrap();
-    assert_eq!(outcome(place.run(compiler).await), Outcome::Completed { exit_code: 3 });
-    assert_ne!(std::fs::read(file).unwrap(), bad);
+    // The mark, the engine's header, its body, its end, and what is cut off or added.
+    let flipped = |at: usize| {
+        let mut bad = good.clone();
+        bad[at] ^= 0xff;
+        bad
+    };
+    let mut bad: Vec<Vec<u8>> = [0, 31, 32, 40, good.len() / 2, good.len() - 1].map(flipped).to_vec();
+    bad.extend([0, 16, 32, 40, good.len() - 1].map(|length| good[..length].to_vec()));
+    bad.push([&good[..], b"more"].concat());
+    for bad in bad {
+        std::fs::write(file, &bad).unwrap();
+        assert_eq!(outcome(place.run(compiler.clone()).await), Outcome::Completed { exit_code: 3 });
+        assert_eq!(place.kept().len(), 1);
+        assert_ne!(std::fs::read(file).unwrap(), bad);
+    }
+}
+
+pub async fn code_of_another_engine_is_dropped_and_compiled_again() {
+    let module = job::guest("(call $exit (i32.const 3))");
+    let place = Place::new(&module);
+    let compiler = place.compiler(honest(), Bounds::default());
+    let key = CodeKey::of(compiler.engine(), &Blob::of(&module).content, Form::Fast);
+    // Marked by this node itself, under this very name: what an engine with the same name and other bytes would leave.
+    for (round, rubbish) in [&b""[..], b"short", &[7; 100], &[0; 100_000]].into_iter().enumerate() {
+        place.cache().remove(&key);
+        place.cache().put(&key, MachineCode::of(rubbish.to_vec(), own())).1.unwrap();
+        assert_eq!(outcome(place.run(compiler.clone()).await), Outcome::Completed { exit_code: 3 });
+        let kept = place.cache().get(&key).unwrap();
+        assert!(kept.bytes().len() > 1000 && kept.bytes() != rubbish, "round {round}");
+    }
 }
 
 pub async fn a_compiler_that_does_not_end_is_ended_at_its_deadline() {
@@ -145,14 +181,119 @@ pub async fn a_compiler_without_memory_is_a_fault_and_the_node_lives() {
     eprintln!("this system bounds no memory: nothing is tested");
 }
 
-pub async fn a_worker_that_asks_twice_is_ended() {
-    let place = Place::new(&job::guest(""));
-    let compiler = place.compiler(honest(), Bounds::default());
-    let pool = Pool::start(command("asks-twice", &[])).await.unwrap().with_compiler(compiler);
-    let (kind, detail) = fault(pool.run(A, &place.order, LONG, |_| {}).await);
+pub async fn a_bomb_costs_its_bounds_once() {
+    for (role, words) in [("stuck-compiler", "took longer"), ("dying-compiler", "no room")] {
+        let place = Place::new(&job::guest(""));
+        let marks = place.marks();
+        let command = command(role, &[marks.to_str().unwrap()]);
+        let bounds = Bounds { max_time: Duration::from_secs(2), ..Bounds::default() };
+        let compiler = place.compiler(command, bounds);
+        for round in 0..3 {
+            let begun = Instant::now();
+            let (kind, detail) = fault(place.run(compiler.clone()).await);
+            assert_eq!(kind, HostFault::Compile);
+            assert!(detail.contains(words), "{detail}");
+            assert_eq!(detail.contains("tried before"), round > 0, "{detail}");
+            if role == "stuck-compiler" {
+                assert_eq!(begun.elapsed() > Duration::from_secs(2), round == 0, "{:?}", begun.elapsed());
+            }
+        }
+        assert_eq!(std::fs::read_dir(&marks).unwrap().count(), 1, "{role} was started once");
+    }
+}
+
+#[cfg(unix)]
+pub async fn a_compilers_child_that_holds_its_pipes_holds_nobody_up() {
+    for ends in ["waits", "ends"] {
+        let place = Place::new(&job::guest(""));
+        let alive = place.folder.path().join("alive");
+        std::fs::write(&alive, "").unwrap();
+        let command = command("compiler-with-a-child", &[alive.to_str().unwrap(), ends]);
+        let bounds = Bounds { max_time: Duration::from_secs(6), ..Bounds::default() };
+        let begun = Instant::now();
+        let (kind, detail) = fault(place.run(place.compiler(command, bounds)).await);
+        assert_eq!(kind, HostFault::Compile);
+        let words = if ends == "waits" { "took longer" } else { "the compiler died" };
+        assert!(detail.contains(words), "{detail}");
+        assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+    }
+}
+
+#[cfg(not(unix))]
+pub async fn a_compilers_child_that_holds_its_pipes_holds_nobody_up() {
+    eprintln!("children of this system's processes get no pipes: nothing is tested");
+}
+
+pub async fn a_worker_that_dies_while_its_module_is_compiled_is_noticed_at_once() {
+    for (role, words) in [("dies-waiting", "died while its module"), ("speaks-waiting", "out of turn")] {
+        let place = Place::new(&job::guest(""));
+        let compiler = place.compiler(command("stuck-compiler", &[]), Bounds::default());
+        let pool = Pool::start(command(role, &[])).await.unwrap().with_compiler(compiler.clone());
+        let (kind, detail) = fault(pool.run(A, &place.order, LONG, |_| {}).await);
+        pool.stop().await;
+        assert_eq!(kind, HostFault::WorkerDied);
+        assert!(detail.contains(words), "{detail}");
+        drop(pool);
+        // Nobody wants the code any more.
+        let begun = Instant::now();
+        while Arc::strong_count(&compiler) > 1 {
+            assert!(begun.elapsed() < LONG / 2, "the compiler goes on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+pub async fn those_who_give_up_do_not_wait_for_a_compiler() {
+    let bomb = Place::new(&job::guest(""));
+    let compiler = bomb.compiler(command("stuck-compiler", &[]), Bounds::default());
+    let pool = Arc::new(Pool::start(command("asking", &[])).await.unwrap().with_compiler(compiler.clone()));
+    let order = bomb.order.clone();
+    let first = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(A, &order, LONG, |_| {}).await }
+    });
+    for other in 2..6 {
+        let order = &bomb.order;
+        let run = pool.run(Digest([other; 32]), order, LONG, |_| {});
+        assert!(tokio::time::timeout(Duration::from_millis(300), run).await.is_err());
+    }
+    // The pool, this test, and the one that compiles.
+    let begun = Instant::now();
+    while Arc::strong_count(&compiler) > 3 {
+        assert!(begun.elapsed() < LONG / 2, "{} still wait", Arc::strong_count(&compiler) - 3);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    first.abort();
     pool.stop().await;
-    assert_eq!(kind, HostFault::WorkerDied);
-    assert!(detail.contains("out of turn"), "{detail}");
+}
+
+pub async fn a_task_in_steps_needs_its_memory_twice() {
+    let steps = r#"(module (memory (export "memory") 1) (func (export "_start"))
+        (func (export "fizz_step") (result i32) (i32.const 0)))"#;
+    let plain = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+    for (module, factor) in [(steps, 2), (plain, 1)] {
+        let mut place = Place::new(&wat::parse_str(module).unwrap());
+        let compiler = place.compiler(honest(), Bounds::default());
+        let needs = factor * (64 << 20);
+        place.order.max_memory_bytes = needs;
+        assert_eq!(outcome(place.run(compiler.clone()).await), Outcome::Completed { exit_code: 0 });
+        place.order.max_memory_bytes = needs - 1;
+        let (kind, detail) = fault(place.run(compiler).await);
+        assert_eq!(kind, HostFault::OutOfMemory);
+        assert!(detail.contains(&format!("{needs} bytes")), "{detail}");
+    }
+}
+
+pub async fn a_worker_that_asks_twice_is_ended() {
+    for role in ["asks-twice", "asks-for-ever"] {
+        let place = Place::new(&job::guest(""));
+        let compiler = place.compiler(honest(), Bounds::default());
+        let pool = Pool::start(command(role, &[])).await.unwrap().with_compiler(compiler);
+        let (kind, detail) = fault(pool.run(A, &place.order, LONG, |_| {}).await);
+        pool.stop().await;
+        assert_eq!(kind, HostFault::WorkerDied);
+        assert!(detail.contains("out of turn"), "{detail}");
+    }
 }
 
 pub async fn a_task_that_is_given_up_ends_its_compiler() {

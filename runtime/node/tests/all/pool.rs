@@ -35,6 +35,7 @@ fn order() -> Folder {
         task: 0,
         blobs: text(&blobs),
         outputs: text(&outputs),
+        max_memory_bytes: u64::MAX,
     };
     Folder { folder, order }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
-use fizz_exec::Executor;
+use fizz_exec::{Executor, Form, OwnCompiler};
 use fizz_node::worker::{
     Description, Event, Finished, Instruction, Order, OutputFile, WorkerCommand, work, work_asking,
 };
@@ -61,6 +61,13 @@ impl Held {
     }
 }
 
+/// A promise that this program keeps: its compilers and workers are itself.
+pub fn own() -> OwnCompiler {
+    // SAFETY: every compiler that the tests start is this program, and those roles that lie send no machine code; the
+    // folders are temporary ones of this user.
+    unsafe { OwnCompiler::promise() }
+}
+
 /// Runs as a worker.
 pub fn run(args: &[String]) {
     let executor = Executor::new(None).unwrap();
@@ -68,13 +75,55 @@ pub fn run(args: &[String]) {
         Description { profile: executor.profile(false), gpu_profile: None, engine: executor.engine_info() };
     match args[0].as_str() {
         "compiler" => fizz_exec::code::compile_here(io::stdin(), io::stdout()).unwrap(),
-        "stuck-compiler" => wait_for_the_end(),
-        "asking" => work_asking(executor, io::stdin(), io::stdout()).unwrap(),
+        "stuck-compiler" => {
+            count_start(&args[1..]);
+            wait_for_the_end();
+        }
+        "dying-compiler" => {
+            count_start(&args[1..]);
+            eprintln!("no room");
+            std::process::exit(7)
+        }
+        // Its child is in no group that is killed, and holds its pipes.
+        "compiler-with-a-child" => {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut child, 0);
+            child.args([ROLE, "outlives", &args[1]]).spawn().unwrap();
+            if args[2] == "waits" {
+                wait_for_the_end();
+            }
+        }
+        "outlives" => {
+            while Path::new(&args[1]).exists() {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
+        "asking" => work_asking(executor, io::stdin(), io::stdout(), own()).unwrap(),
         "asks-twice" => serve(description, |_| {
-            tell(&Event::WantsCode { exact: false });
+            tell(&wants(false));
             let answer = next_frame(&mut io::stdin()).unwrap();
             assert!(matches!(frame::decode(&answer).unwrap(), Instruction::Code(Ok(_))));
-            Event::WantsCode { exact: false }
+            wants(false)
+        }),
+        "asks-for-ever" => serve(description, |_| {
+            for anew in std::iter::once(false).chain(std::iter::repeat(true)) {
+                tell(&wants(anew));
+                if next_frame(&mut io::stdin()).is_none() {
+                    break;
+                }
+            }
+            rejected()
+        }),
+        "dies-waiting" => serve(description, |_| {
+            tell(&wants(false));
+            std::process::exit(1)
+        }),
+        "speaks-waiting" => serve(description, |_| {
+            tell(&wants(false));
+            tell(&Event::Progress(1));
+            wait_for_the_end();
+            std::process::exit(0)
         }),
         "honest" => work(&executor, io::stdin(), io::stdout()).unwrap(),
         "gated" => {
@@ -121,6 +170,17 @@ pub fn run(args: &[String]) {
             wait_for_the_end();
         }
         role => panic!("no role {role}"),
+    }
+}
+
+fn wants(anew: bool) -> Event {
+    Event::WantsCode { form: Form::Fast, anew }
+}
+
+/// Leaves a mark of this start in a folder, where one is named.
+fn count_start(folder: &[String]) {
+    if let [folder] = folder {
+        std::fs::write(Path::new(folder).join(std::process::id().to_string()), "").unwrap();
     }
 }
 

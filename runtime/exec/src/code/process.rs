@@ -1,0 +1,276 @@
+//! One process that compiles one module: started, fed, listened to, and ended within its bounds whatever it does.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fizz_sandbox::OwnCompiler;
+
+use super::child::{COMPILED, FAILED, Order};
+
+/// How often somebody who waits looks whether the code is still wanted.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long a process that has ended, or has been killed, is waited for: what it said is on its way, its end too.
+const GRACE: Duration = Duration::from_secs(2);
+/// Bytes of a compiler's last words that are kept.
+const LAST_WORDS: usize = 4 << 10;
+/// Bytes of machine code at most, for one byte of a module; measured at 3 to 12.
+const CODE_FACTOR: u64 = 32;
+/// Threads of a compiler at most: each reserves address space, of which there is a bound.
+const THREADS_MAX: usize = 16;
+/// Bytes of a key before the machine code.
+pub(super) const KEY_BYTES: usize = 32;
+
+/// How a compiler is started: a program that calls [`compile_here`](super::compile_here).
+#[derive(Clone, Debug)]
+pub struct CompilerCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// That the program is of this build.
+    pub own: OwnCompiler,
+}
+
+/// How a compiler ended.
+pub(super) enum End {
+    /// With an answer.
+    Answered(Answer),
+    /// It was ended at its deadline.
+    Late,
+    /// It was ended because nobody waited for it any more.
+    Unwanted,
+    /// By itself, with these last words.
+    Died(String),
+    /// It did not begin.
+    NotStarted(io::Error),
+}
+
+/// What a compiler answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The key of what was compiled, and the machine code.
+    Code([u8; KEY_BYTES], Vec<u8>),
+    /// Why there is none.
+    Refused(String),
+}
+
+/// Has a module compiled. Returns at the deadline, or a moment later, whatever the process does and whatever it may
+/// have started: threads that hang on its pipes are left to themselves.
+pub(super) fn compile(
+    command: &CompilerCommand,
+    order: Order,
+    wasm: &[u8],
+    time: Duration,
+    wanted: &AtomicBool,
+) -> End {
+    let deadline = Instant::now() + time;
+    let mut child = match spawn(command) {
+        Ok(child) => child,
+        Err(error) => return End::NotStarted(error),
+    };
+    let (mut end, words) = match Pipes::open(&mut child, order, wasm) {
+        Ok(pipes) => (pipes.wait(&mut child, deadline, wanted), Some(pipes.words)),
+        Err(error) => (End::NotStarted(error), None),
+    };
+    stop(child);
+    if let (End::Died(last), Some(words)) = (&mut end, words) {
+        *last = words.last();
+    }
+    end
+}
+
+fn spawn(command: &CompilerCommand) -> io::Result<Child> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let mut process = Command::new(&command.program);
+    // A group of its own: whatever it may have started ends with it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut process, 0);
+    process
+        .args(&command.args)
+        .env("RAYON_NUM_THREADS", threads.to_string())
+        .env("MALLOC_ARENA_MAX", "4")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+/// What comes out of a process, read by threads that own all they need.
+struct Pipes {
+    answers: mpsc::Receiver<io::Result<Answer>>,
+    words: Words,
+    /// Holds the input open until the answer is there: where it ends, so does the compiler.
+    _hold: mpsc::Sender<()>,
+}
+
+impl Pipes {
+    fn open(child: &mut Child, order: Order, wasm: &[u8]) -> io::Result<Pipes> {
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(io::Error::other("no pipes"));
+        };
+        let (tell, answers) = mpsc::channel();
+        let (hold, held) = mpsc::channel::<()>();
+        let (wasm, size): (Arc<[u8]>, u64) = (wasm.into(), wasm.len() as u64);
+        start(move || {
+            let sent = stdin.write_all(&order.encode()).and_then(|()| stdin.write_all(&wasm));
+            drop(wasm);
+            if sent.and_then(|()| stdin.flush()).is_ok() {
+                let _ = held.recv();
+            }
+        })?;
+        start(move || drop(tell.send(read_answer(stdout, size))))?;
+        Ok(Pipes { answers, words: Words::of(stderr)?, _hold: hold })
+    }
+
+    fn wait(&self, child: &mut Child, deadline: Instant, wanted: &AtomicBool) -> End {
+        let mut ended = None;
+        loop {
+            match self.answers.recv_timeout(LOOK_EVERY) {
+                Ok(Ok(answer)) => return End::Answered(answer),
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return End::Died(String::new()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = Instant::now();
+            if !wanted.load(Ordering::Relaxed) {
+                return End::Unwanted;
+            }
+            if now >= deadline {
+                return End::Late;
+            }
+            // Somebody else may hold its pipe open: then its end is all there is to see.
+            if ended.is_none() && has_ended(child) {
+                ended = Some(now);
+            }
+            if ended.is_some_and(|ended| now.duration_since(ended) > GRACE) {
+                return End::Died(String::new());
+            }
+        }
+    }
+}
+
+/// The beginning of what a process says on its standard error; the rest is read and forgotten, so that it is not held up.
+struct Words {
+    said: Arc<Mutex<Vec<u8>>>,
+    over: mpsc::Receiver<()>,
+}
+
+impl Words {
+    fn of(mut stderr: impl Read + Send + 'static) -> io::Result<Words> {
+        let (over_is, over) = mpsc::channel::<()>();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let hears = said.clone();
+        start(move || {
+            let mut piece = [0; 1024];
+            while let Ok(count @ 1..) = stderr.read(&mut piece) {
+                let mut said = hears.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = LAST_WORDS - said.len().min(LAST_WORDS);
+                said.extend(&piece[..count.min(room)]);
+            }
+            drop(over_is);
+        })?;
+        Ok(Words { said, over })
+    }
+
+    /// What was said until the pipe closed, or until now where it does not.
+    fn last(&self) -> String {
+        let _ = self.over.recv_timeout(GRACE);
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&said).trim().to_owned()
+    }
+}
+
+fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("compiler's pipe".into()).spawn(work).map(drop)
+}
+
+/// Whether a process has ended. It is not reaped, so that its number stays its own.
+#[cfg(unix)]
+fn has_ended(child: &mut Child) -> bool {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return false };
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    matches!(waitid(WaitId::Pid(pid), look), Ok(Some(_)))
+}
+
+#[cfg(not(unix))]
+fn has_ended(child: &mut Child) -> bool {
+    matches!(child.try_wait(), Ok(Some(_)))
+}
+
+/// Kills what may be dead already, and reaps it; in the background where the system does not let go of it.
+fn stop(mut child: Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let begun = Instant::now();
+    while begun.elapsed() < GRACE {
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+            Ok(Some(_)) | Err(_) => return,
+        }
+    }
+    tracing::warn!(process = child.id(), "a killed compiler does not end");
+    let _ = start(move || drop(child.wait()));
+}
+
+fn read_answer(mut stdout: impl Read, wasm_bytes: u64) -> io::Result<Answer> {
+    let mut header = [0; 9];
+    stdout.read_exact(&mut header)?;
+    let mut length = [0; 8];
+    length.copy_from_slice(&header[1..]);
+    let length = u64::from_le_bytes(length);
+    if length > (1 << 20) + wasm_bytes.saturating_mul(CODE_FACTOR) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut key = [0; KEY_BYTES];
+    let length = match header[0] {
+        COMPILED => {
+            let rest = length.checked_sub(KEY_BYTES as u64).ok_or(io::ErrorKind::InvalidData)?;
+            stdout.read_exact(&mut key)?;
+            rest
+        }
+        FAILED => length,
+        _ => return Err(io::ErrorKind::InvalidData.into()),
+    };
+    let mut bytes = Vec::new();
+    // Grows with what arrives, not with what is promised.
+    stdout.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(match header[0] {
+        COMPILED => Answer::Code(key, bytes),
+        _ => Answer::Refused(String::from_utf8_lossy(&bytes).into_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_a_compiler_that_lies_is_an_error() {
+        let answer = |status: u8, length: u64, bytes: &[u8]| {
+            read_answer(&[&[status][..], &length.to_le_bytes(), bytes].concat()[..], 10)
+        };
+        let (key, code) = ([7; KEY_BYTES], b"code".to_vec());
+        let whole = [&key[..], &code].concat();
+        assert_eq!(answer(COMPILED, 36, &whole).unwrap(), Answer::Code(key, code));
+        assert_eq!(answer(FAILED, 3, b"why").unwrap(), Answer::Refused("why".to_owned()));
+        assert!(answer(COMPILED, 37, &whole).is_err());
+        assert!(answer(COMPILED, 31, &whole).is_err());
+        assert!(answer(COMPILED, u64::MAX, &whole).is_err());
+        assert!(answer(9, 36, &whole).is_err());
+        assert!(read_answer(&b""[..], 10).is_err());
+    }
+}
