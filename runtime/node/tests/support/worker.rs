@@ -84,12 +84,8 @@ pub fn run(args: &[String]) {
             eprintln!("no room");
             std::process::exit(7)
         }
-        // Its child is in no group that is killed, and holds its pipes.
         "compiler-with-a-child" => {
-            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-            #[cfg(unix)]
-            std::os::unix::process::CommandExt::process_group(&mut child, 0);
-            child.args([ROLE, "outlives", &args[1]]).spawn().unwrap();
+            start_who_outlives(&args[1]);
             if args[2] == "waits" {
                 wait_for_the_end();
             }
@@ -175,6 +171,15 @@ pub fn run(args: &[String]) {
 
 fn wants(anew: bool) -> Event {
     Event::WantsCode { form: Form::Fast, anew }
+}
+
+/// Starts a process that is in no group that is killed, and holds this one's pipes as long as the file is there.
+#[expect(clippy::zombie_processes, reason = "it is to outlive this process")]
+fn start_who_outlives(file: &str) {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut child, 0);
+    child.args([ROLE, "outlives", file]).spawn().unwrap();
 }
 
 /// Leaves a mark of this start in a folder, where one is named.
