@@ -111,6 +111,16 @@ pub enum ChunkError {
     /// The gas of the chunks goes back, or is not the task's.
     #[error("the gas of the chunks is not the gas of the task")]
     Gas,
+    /// A chunk that is not the last ended before it had the job's gas for a chunk.
+    #[error("chunk {index} ended after {gas} gas; each but the last has at least {least}")]
+    Short {
+        /// Its number.
+        index: usize,
+        /// Its gas.
+        gas: u64,
+        /// The job's gas for a chunk.
+        least: u64,
+    },
     /// The last chunk does not end in the task's outcome, outputs and gas.
     #[error("the last chunk does not end in the result of the task")]
     End,
@@ -148,21 +158,22 @@ impl ChunkChain {
         Ok(ChunkChain { chunks })
     }
 
-    /// Decodes a chain and checks that it is the chain of `result`.
+    /// Decodes a chain and checks that it is the chain of `result`, in chunks of `chunk_gas`.
     ///
     /// # Errors
     /// [`ChunkError`] says what does not hold.
-    pub fn decode(bytes: &[u8], result: &TaskResult) -> Result<ChunkChain, ChunkError> {
+    pub fn decode(bytes: &[u8], result: &TaskResult, chunk_gas: u64) -> Result<ChunkChain, ChunkError> {
         let chain = ChunkChain::from_canonical(bytes)?;
-        chain.check(result)?;
+        chain.check(result, chunk_gas)?;
         Ok(chain)
     }
 
-    /// Checks that the chunks follow from each other, from the job to the result.
+    /// Checks that the chunks follow from each other, from the job to the result, and that none but the last has less
+    /// gas than `chunk_gas`, which is the job's [`crate::Job::chunk_gas`].
     ///
     /// # Errors
     /// [`ChunkError`] says what does not hold.
-    pub fn check(&self, result: &TaskResult) -> Result<(), ChunkError> {
+    pub fn check(&self, result: &TaskResult, chunk_gas: u64) -> Result<(), ChunkError> {
         if self.chunks.is_empty() || self.chunks.len() > MAX_CHUNKS {
             return Err(ChunkError::Count(self.chunks.len()));
         }
@@ -178,6 +189,10 @@ impl ChunkChain {
         }
         if (gas, gpu_gas) != (result.gas, result.gpu_gas) {
             return Err(ChunkError::Gas);
+        }
+        let (_, ended) = self.chunks.split_last().ok_or(ChunkError::Count(0))?;
+        if let Some(short) = ended.iter().find(|chunk| chunk.gas < chunk_gas) {
+            return Err(ChunkError::Short { index: short.index as usize, gas: short.gas, least: chunk_gas });
         }
         if before != Chunk::end_of(&result.outcome, &result.outputs, gas, gpu_gas) {
             return Err(ChunkError::End);

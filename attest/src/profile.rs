@@ -18,6 +18,8 @@ pub struct Profile {
     pub cost_table: Digest,
     /// Version of the WASI layer and its file system.
     pub wasi: u32,
+    /// Version of a task's state between two chunks, and of the bytes that are hashed for it.
+    pub state: u32,
     /// The WebAssembly proposals a module may use, sorted, comma-separated.
     pub proposals: String,
     /// Set when the task used the GPU.
@@ -55,6 +57,7 @@ impl Profile {
         cmp("instrumentation", self.instrumentation, other.instrumentation)
             .or_else(|| cmp("cost table", self.cost_table, other.cost_table))
             .or_else(|| cmp("WASI layer", self.wasi, other.wasi))
+            .or_else(|| cmp("state", self.state, other.state))
             .or_else(|| cmp("proposals", &self.proposals, &other.proposals))
             .or_else(|| match (&self.gpu, &other.gpu) {
                 (None, None) => None,

@@ -22,7 +22,8 @@ fn spec(script: &[u8]) -> TaskSpec {
     spec.stdin = script.to_vec().into();
     spec.files = files;
     spec.chunk_gas = 40_000;
-    spec.limits.gas = 20_000_000;
+    // The end of a chunk costs a quarter of a million per page.
+    spec.limits.gas = 200_000_000;
     spec.limits.memory_bytes = 16 << 16;
     spec.limits.output_bytes = 1 << 16;
     spec.limits.files = 20;
@@ -58,7 +59,7 @@ pub fn snapshot(data: &[u8]) {
     }
     if let Ok(opening) = Opening::decode(data) {
         assert_eq!(opening.encode(), data);
-        let _ = opening.run(&PROGRAM, small(), 1_000_000);
+        let _ = opening.run(&PROGRAM, small(), 10_000_000);
     }
 }
 

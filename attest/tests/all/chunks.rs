@@ -23,7 +23,7 @@ proptest! {
     fn every_chain_checks_and_every_chunk_is_proven(steps in proptest::collection::vec(any::<(u8, u16)>(), 0..40)) {
         let (result, chain) = chained(&steps);
         prop_assert_eq!(chain.chunks.len(), steps.len() + 1);
-        prop_assert_eq!(&ChunkChain::decode(&chain.to_canonical(), &result).unwrap(), &chain);
+        prop_assert_eq!(&ChunkChain::decode(&chain.to_canonical(), &result, 0).unwrap(), &chain);
         for index in 0..chain.chunks.len() as u32 {
             let proof = chain.prove(index).unwrap();
             prop_assert!(proof.holds(&result.chunks));
@@ -57,12 +57,12 @@ proptest! {
             5 => { other.chunks.remove(at); }
             _ => { let again = other.chunks[at]; other.chunks.insert(at, again); }
         }
-        prop_assert!(other.check(&result).is_err());
+        prop_assert!(other.check(&result, 0).is_err());
     }
 
     #[test]
     fn hostile_bytes_are_no_chain(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        prop_assert!(ChunkChain::decode(&bytes, &fixture().receipt.result).is_err());
+        prop_assert!(ChunkChain::decode(&bytes, &fixture().receipt.result, 0).is_err());
     }
 }
 
@@ -72,7 +72,7 @@ fn a_task_without_steps_is_a_chain_of_one() {
     let (same, chain) = result.clone().with_chunks(&[]).unwrap();
     assert_eq!(same, result);
     assert_eq!(chain.chunks.len(), 1);
-    chain.check(&result).unwrap();
+    chain.check(&result, u64::MAX).unwrap();
     assert_eq!(chain.chunks[0].before, Chunk::start_of(&result.job, result.task));
 }
 
@@ -86,8 +86,19 @@ fn gas_that_goes_back_and_too_many_chunks_are_refused_by_name() {
     assert_eq!(result.clone().with_chunks(&many).unwrap_err(), ChunkError::Count(MAX_CHUNKS + 1));
     let (_, mut chain) = result.clone().with_chunks(&many[1..]).unwrap();
     chain.chunks.push(chain.chunks[0]);
-    let error = ChunkChain::decode(&chain.to_canonical(), &result).unwrap_err().to_string();
+    let error = ChunkChain::decode(&chain.to_canonical(), &result, 0).unwrap_err().to_string();
     assert!(error.contains("at most 65536"), "{error}");
+}
+
+#[test]
+fn a_chunk_that_ends_too_early_is_refused_unless_it_is_the_last() {
+    // The last has 5 gas.
+    let (result, chain) = chained(&[(1, 100), (2, 99), (3, 101)]);
+    chain.check(&result, 99).unwrap();
+    let short = ChunkError::Short { index: 1, gas: 99, least: 100 };
+    assert_eq!(chain.check(&result, 100).unwrap_err(), short);
+    assert_eq!(ChunkChain::decode(&chain.to_canonical(), &result, 100).unwrap_err(), short);
+    assert_eq!(short.to_string(), "chunk 1 ended after 99 gas; each but the last has at least 100");
 }
 
 #[test]

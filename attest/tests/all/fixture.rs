@@ -60,6 +60,7 @@ pub(crate) fn fixture() -> Fixture {
         instrumentation: 1,
         cost_table: Digest([4; 32]),
         wasi: 1,
+        state: 1,
         proposals: "bulk-memory,simd".into(),
         gpu: None,
     };

@@ -191,6 +191,7 @@ pub fn profile() -> Profile {
         instrumentation: INSTRUMENTATION_VERSION,
         cost_table: *COST_TABLE,
         wasi: wasi::WASI_VERSION,
+        state: crate::state::STATE_VERSION,
         proposals: allowed_names(),
         gpu: None,
     }

@@ -184,8 +184,8 @@ impl Live {
     }
 
     /// Charges gas between two calls. Whether any is left.
-    pub(crate) fn charge(&mut self, gas: u32) -> wasmtime::Result<bool> {
-        let remaining = self.remaining().saturating_sub(gas.into());
+    pub(crate) fn charge(&mut self, gas: u64) -> wasmtime::Result<bool> {
+        let remaining = self.remaining().saturating_sub(clamped(gas));
         self.guest.gas.set(&mut self.store, Val::I64(remaining))?;
         Ok(remaining >= 0)
     }

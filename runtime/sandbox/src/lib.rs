@@ -6,6 +6,12 @@
 //! The order of things: an [`Engine`] is made once. [`Program::compile`] validates the module, injects the counting
 //! of gas and stack (`instrument`), and compiles it. [`run`] gives it files, clocks and random bytes that are
 //! functions of the task alone (`wasi`, `files`), calls `_start`, and says what the end of it means (`outcome`).
+//!
+//! Gas is counted at the level of WebAssembly: a table ([`COSTS`]) has the cost of every operator, frame, host call and
+//! chunk's end, and the injected code charges it part by part, before the part runs. So where a task runs out of gas is
+//! the same place everywhere: the head of a loop, the entry of a function, a host call. A loop whose number of rounds is
+//! known at its entry is charged there for all of them: with gas for some of them only, the task ends at the entry.
+//!
 //! `WASI.md` in this crate's folder says what a guest sees.
 //!
 //! ```

@@ -77,6 +77,6 @@ pub(crate) fn run_once(
         Begun::Live(live) => live,
         Begun::Over(report) => return Ok(Finished { report: *report, gas_is_exact: true }),
     };
-    let (live, result) = Stepper::run_through(live, program);
+    let (live, result) = Stepper::run_through(live, program, task.chunk_gas);
     live.finish(result)
 }

@@ -5,9 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Native bytes per metered byte. The worst frame is one of vectors that the engine has hoisted or shared: 16 bytes
-/// for each three operators, which cost three quarters of a metered byte.
-pub(crate) const NATIVE_FACTOR: usize = 32;
+/// Native bytes per metered byte: twice what the cost table's rule for frames bounds a native frame by.
+pub(crate) const NATIVE_FACTOR: usize = 64;
 /// The largest metered stack. A job that asks for more gets this; it is part of the instrumentation's version.
 pub(crate) const METERED_MAX: u64 = 4 << 20;
 /// Native stack that a guest may use.

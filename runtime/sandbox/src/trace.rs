@@ -142,7 +142,7 @@ impl State {
             }
             Begun::Live(live) => live,
         };
-        let (mut live, result) = Stepper::run_through(live, program);
+        let (mut live, result) = Stepper::run_through(live, program, task.chunk_gas);
         let place = result.as_ref().err().map(explain).unwrap_or_default();
         let mut tree = PageTree::default();
         tree.hash(live.guest.handles.memory.data(&live.store));

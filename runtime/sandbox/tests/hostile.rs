@@ -225,6 +225,99 @@ fn references_to_functions_are_paid_for() {
 }
 
 #[test]
+fn values_that_control_takes_along_are_paid_for() {
+    let many = "i64 ".repeat(500);
+    let values = "(i64.load (i32.const 0))".repeat(500);
+    let drops = "(drop)".repeat(500);
+    let each = 496 * u64::from(COSTS.carried);
+    let types = format!("(type $t (func (param {many}) (result {many})))");
+    // Each round brings the values to the head of the loop again, with one operator.
+    let rounds = |branch: &str, count: u32| {
+        let more =
+            format!("(i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const {count}))");
+        let branch = branch.replace("MORE", &more);
+        let body = format!(
+            "{values} (block $out (type $t) (loop $round (type $t) (i64.load (i32.const 8)) {branch})) {drops}"
+        );
+        let report = run_wat(&module_with(&format!("{types} (func $f (local $i i32) {body})"), "(call $f)"));
+        assert!(report.outcome.is_success(), "{}", report.outcome);
+        report.gas
+    };
+    for branch in ["(br_if $round MORE) (br $out)", "(br_table $out $round $out MORE)"] {
+        assert!(rounds(branch, 3) - rounds(branch, 2) > each, "{branch}");
+    }
+    for (fields, body) in [
+        (format!("{types} (func $f (type $t) {values})"), format!("{values} (call $f) {drops}")),
+        (
+            format!("{types} (table 1 funcref) (elem (i32.const 0) func $f) (func $f (type $t) {values})"),
+            format!("{values} (call_indirect (type $t) (i32.const 0)) {drops}"),
+        ),
+        (
+            types.clone(),
+            format!("(block (type $t) {values} (br 0)) {drops}").replacen(
+                "(type $t)",
+                &format!("(result {many})"),
+                1,
+            ),
+        ),
+        (
+            types.clone(),
+            format!("(if (result {many}) (i32.const 1) (then {values}) (else {values})) {drops}"),
+        ),
+    ] {
+        assert!(gas_of(&fields, "", &body) > each, "{body:.60}");
+    }
+}
+
+#[test]
+fn large_frames_are_paid_for_at_each_entry() {
+    let with = |values: usize| {
+        let fields = format!(
+            "(func $none) (func $f (param i32)
+                (if (local.get 0) (then (i32.const 0) {} (call $none) {} (i64.store))))",
+            "(i64.load (i32.const 0))".repeat(values),
+            "(i64.xor)".repeat(values - 1)
+        );
+        gas_of(&fields, "", "(call $f (i32.const 0))")
+    };
+    let more = with(10_000) - with(1_000);
+    assert!(more >= (9_000 * 8) >> COSTS.entered_shift, "{more}");
+}
+
+#[test]
+fn work_that_the_compiler_does_before_a_loop_is_paid_for_there() {
+    // Never taken, but done each time the inner loop is entered: the value does not change in it.
+    let with = |count: usize, set: &str| {
+        let chain = format!("{} (local.get $v) {}", "(f64.sqrt".repeat(count), ")".repeat(count));
+        let fields = format!(
+            "(global $never (mut i32) (i32.const 0))
+            (func $f (param $v f64) (local $j i32)
+                (loop $inner
+                    {set}
+                    (if (global.get $never) (then (f64.store (i32.const 0) {chain})))
+                    (br_if $inner (global.get $never))))"
+        );
+        gas_of(&fields, "", "(call $f (f64.load (i32.const 0)))")
+    };
+    assert_eq!(with(300, "") - with(100, ""), 200 * u64::from(COSTS.divide));
+    // Set in a block that control may have left for elsewhere: what it was set to does not hide what it was.
+    let hidden =
+        "(block $past (if (global.get $never) (then (local.set $v (f64.load (i32.const 8))) (br $past))))";
+    assert_eq!(with(300, hidden) - with(100, hidden), 200 * u64::from(COSTS.divide));
+    // What changes in every round cannot be done before.
+    let changed = "(local.set $v (f64.load (i32.const 8)))";
+    assert_eq!(with(300, changed), with(100, changed));
+}
+
+#[test]
+fn dropped_segments_are_paid_for() {
+    let fields = "(elem $e func $_start) (data $d \"abc\")";
+    for drop in ["(elem.drop $e)", "(data.drop $d)"] {
+        assert_eq!(gas_of(fields, "", drop), u64::from(COSTS.bulk), "{drop}");
+    }
+}
+
+#[test]
 fn a_guest_cannot_name_our_globals() {
     // The index of our first global, in every place that can hold one.
     for fields in [

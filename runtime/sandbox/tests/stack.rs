@@ -72,6 +72,38 @@ fn values_that_the_compiler_keeps_across_a_call() {
 }
 
 #[test]
+fn constant_vectors_that_the_compiler_lays_down_before_a_loop() {
+    // Two operators for each: the densest there is. All of them live across the call.
+    let constants: String =
+        (0..20_000).map(|n| format!("(v128.const i64x2 {n} {})\ni32x4.add\n", n * 7 + 1)).collect();
+    overflow(
+        &format!(
+            "(func $f (param v128) (local $sum v128)
+                (loop
+                    local.get $sum
+                    {constants}
+                    local.set $sum
+                    (call $f (local.get 0))
+                    (br_if 0 (v128.any_true (local.get $sum)))))"
+        ),
+        "(call $f (v128.const i64x2 3 5))",
+    );
+    // One operator for each, as arguments of calls.
+    let arguments: String = (0..100).map(|n| format!("(v128.const i64x2 {n} CALL)\n")).collect();
+    let calls: String =
+        (0..100).map(|call| format!("{} call $g\n", arguments.replace("CALL", &call.to_string()))).collect();
+    overflow(
+        &format!(
+            "(func $g (param {}))
+            (func $f (param i32) (local $i i32)
+                (loop {calls} (call $f (local.get 0)) (br_if 0 (local.get 0))))",
+            "v128 ".repeat(100)
+        ),
+        "(call $f (i32.const 1))",
+    );
+}
+
+#[test]
 fn mutual_and_indirect_recursion() {
     overflow(
         "(table 1 funcref) (type $t (func (param i64) (result i64))) (elem (i32.const 0) func $f)

@@ -6,7 +6,7 @@ mod common;
 use common::{compile, module_with, program, step_guest as guest, step_task as spec, task};
 use fizz_attest::{Boundary, LimitKind, Outcome, TrapKind};
 use fizz_sandbox::{
-    Files, ModuleError, Program, ProgramError, Progress, ResumeError, Snapshot, SnapshotError, Steps,
+    COSTS, Files, ModuleError, Program, ProgramError, Progress, ResumeError, Snapshot, SnapshotError, Steps,
     TaskReport, TaskSpec, run,
 };
 
@@ -332,4 +332,40 @@ fn equal_pages_and_zeros_are_stored_once() {
     steps.next_chunk().unwrap();
     let full = steps.snapshot().unwrap().unwrap().encode();
     assert!(full.len() < 65_536 + 3_000, "{}", full.len());
+}
+
+#[test]
+fn the_end_of_a_chunk_is_paid_for_by_the_size_of_the_state() {
+    // Two steps that write a file of 1,000 bytes each; more memory, and shorter chunks, cost more.
+    let guest = |pages: u32| {
+        format!(
+            r#"(module (import "wasi_snapshot_preview1" "fd_write"
+                    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") {pages}) (global $steps (mut i32) (i32.const 0))
+                (data (i32.const 0) "\10\00\00\00\e8\03\00\00")
+                (func (export "fizz_step") (result i32)
+                    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                    (global.set $steps (i32.add (global.get $steps) (i32.const 1)))
+                    (i32.lt_u (global.get $steps) (i32.const 3))))"#
+        )
+    };
+    let gas = |pages, chunk_gas| {
+        let report = run(&program(&guest(pages)), TaskSpec { chunk_gas, ..task() }, None, None).unwrap();
+        assert!(report.outcome.is_success(), "{}", report.outcome);
+        (report.gas, report.boundaries)
+    };
+    let ((one, boundaries), (whole, none)) = (gas(10, 1), gas(10, u64::MAX));
+    // One before the first step, and two before the last.
+    assert_eq!((boundaries.len(), none.len()), (2, 0));
+    let (byte, entry, chunk) =
+        (u64::from(COSTS.chunk_byte), u64::from(COSTS.chunk_entry), u64::from(COSTS.chunk));
+    // The streams, the root and its descriptor, and a global.
+    let written = 1_000 + 2_000;
+    assert_eq!(one - whole, 2 * (chunk + 10 * 65_536 * byte + 5 * entry) + written * byte);
+    assert_eq!(gas(11, 1).0 - gas(11, u64::MAX).0 - (one - whole), 2 * 65_536 * byte);
+    // Where the gas does not pay for the end, the task ends there, and the chunk does not.
+    let mut poor = TaskSpec { chunk_gas: 1, ..task() };
+    poor.limits.gas = boundaries[0].gas - 1;
+    let report = run(&program(&guest(10)), poor, None, None).unwrap();
+    assert_eq!((report.outcome, report.boundaries.len()), (Outcome::OutOfGas, 0));
 }

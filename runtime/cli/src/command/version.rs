@@ -20,6 +20,7 @@ pub(crate) fn verbose() -> String {
         ("  instrumentation", profile.instrumentation.to_string()),
         ("  cost table", format!("{} (version {COST_TABLE_VERSION})", profile.cost_table)),
         ("  WASI layer", profile.wasi.to_string()),
+        ("  state of a task", profile.state.to_string()),
         ("  proposals", profile.proposals.clone()),
         ("GPU tasks add", String::new()),
         ("  command stream", fizz_gpu_abi::VERSION.to_string()),

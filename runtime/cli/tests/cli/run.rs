@@ -195,6 +195,7 @@ fn the_version_names_the_commit_and_at_length_the_profile() {
         ("  instrumentation", profile.instrumentation.to_string()),
         ("  cost table", profile.cost_table.to_string()),
         ("  WASI layer", profile.wasi.to_string()),
+        ("  state of a task", profile.state.to_string()),
         ("  proposals", profile.proposals),
         ("  engine", fizz_sandbox::engine_info().engine),
         ("  target", std::env::consts::ARCH.to_owned()),

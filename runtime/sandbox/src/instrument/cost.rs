@@ -2,13 +2,20 @@
 //!
 //! One unit of gas is one simple operator. A present-day core does 10 to 50 of them in a nanosecond, because most are
 //! moves that the compiler removes; what is not an operator is weighed against that, at 20 in a nanosecond. The
-//! guest's clock advances by one nanosecond per [`CostTable::per_nanosecond`] units.
+//! guest's clock advances by one nanosecond per [`CostTable::per_nanosecond`] units. `cargo bench --bench prices` shows
+//! what a unit of each form buys.
+//!
+//! Two things no table prices: a load that misses every cache, and arithmetic on subnormal numbers where the processor
+//! is slow at it. Either may take some ten times as long as its gas says; the node's time limit is for them.
+//!
+//! A loop whose rounds are known when it is entered is charged there for all of them. Where the gas does not pay for
+//! all, the run ends at the entry, with nothing of the loop done, and `OutOfGas` as everywhere.
 
 use fizz_attest::{Digest, Domain};
 use wasmparser::Operator;
 
 /// Raise it with every change of [`COSTS`] or of the classes below.
-pub const COST_TABLE_VERSION: u32 = 1;
+pub const COST_TABLE_VERSION: u32 = 2;
 
 /// What things cost, in units of gas unless a field says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +28,13 @@ pub struct CostTable {
     pub memory: u32,
     /// Integer division, float division and square root, on one lane.
     pub divide: u32,
-    /// Conversions with a range check.
+    /// Conversions with a range check, minima, and rounding to whole numbers.
     pub convert: u32,
     /// A SIMD operator.
     pub simd: u32,
+    /// A SIMD operator that becomes several instructions or waits long: conversions to whole numbers, minima of
+    /// floats, products of wide lanes, sums of pairs, masks and tests of all lanes.
+    pub simd_convert: u32,
     /// A SIMD operator that divides, takes roots or is done lane by lane.
     pub simd_slow: u32,
     /// `br_table`.
@@ -39,6 +49,14 @@ pub struct CostTable {
     pub unwound_byte: u32,
     /// One clause of a `try_table`, each time it is entered: a throw from inside may look at all of them.
     pub catch_clause: u32,
+    /// Values that a branch, a call or a return takes along at no further cost, vectors counted twice.
+    pub carried_free: u32,
+    /// Each value more.
+    pub carried: u32,
+    /// Bytes of a frame that are in the cost of a call.
+    pub entered_free: u32,
+    /// A function's entry costs one gas for `2^entered_shift` bytes more of its frame.
+    pub entered_shift: u32,
     /// `ref.func`, for which the engine leaves the guest's code.
     pub function_reference: u32,
     /// The fixed part of a bulk operation and of growth.
@@ -63,14 +81,24 @@ pub struct CostTable {
     pub random_block: u32,
     /// One subscription of `poll_oneoff`.
     pub subscription: u32,
+    /// The fixed part of a chunk's end.
+    pub chunk: u32,
+    /// One byte of linear memory, and of what the guest has written to files and streams, at a chunk's end: the host
+    /// may have to hash it.
+    pub chunk_byte: u32,
+    /// One file, folder, link, open descriptor or mutable global at a chunk's end.
+    pub chunk_entry: u32,
     /// Gas in one nanosecond of the guest's clock.
     pub per_nanosecond: u32,
     /// Bytes of stack: the fixed part of a frame.
     pub frame: u32,
     /// Bytes of stack per local or operand of 8 bytes or fewer; vectors count twice.
     pub frame_slot: u32,
-    /// A frame costs one byte per `2^frame_operators_shift` operators of its function, for what the engine spills.
+    /// A frame costs one byte per `2^frame_operators_shift` operators of its function, for what the engine keeps of
+    /// them beyond locals and operands.
     pub frame_operators_shift: u32,
+    /// An operator on vectors counts as that many.
+    pub frame_vector: u32,
     /// Frames of functions that call nothing, or only one another without recursion, are not metered where together
     /// they have at most this size: there is only one such group at a time.
     pub frame_leaf: u32,
@@ -84,6 +112,7 @@ pub const COSTS: CostTable = CostTable {
     divide: 30,
     convert: 6,
     simd: 2,
+    simd_convert: 12,
     simd_slow: 30,
     branch_table: 6,
     call: 10,
@@ -91,6 +120,10 @@ pub const COSTS: CostTable = CostTable {
     throw: 50_000,
     unwound_byte: 16,
     catch_clause: 400,
+    carried_free: 4,
+    carried: 4,
+    entered_free: 512,
+    entered_shift: 4,
     function_reference: 1_000,
     bulk: 200,
     bulk_byte: 1,
@@ -103,16 +136,20 @@ pub const COSTS: CostTable = CostTable {
     path_byte: 40,
     random_block: 1_500,
     subscription: 1_000,
+    chunk: 200_000,
+    chunk_byte: 4,
+    chunk_entry: 10_000,
     per_nanosecond: 16,
     frame: 64,
     frame_slot: 8,
-    frame_operators_shift: 2,
+    frame_operators_shift: 3,
+    frame_vector: 4,
     frame_leaf: 16 << 10,
 };
 
 impl CostTable {
     /// Rows by name, in the order in which they are hashed.
-    pub fn rows(&self) -> [(&'static str, u32); 30] {
+    pub fn rows(&self) -> [(&'static str, u32); 39] {
         [
             ("free", self.free),
             ("simple", self.simple),
@@ -120,6 +157,7 @@ impl CostTable {
             ("divide", self.divide),
             ("convert", self.convert),
             ("simd", self.simd),
+            ("simd_convert", self.simd_convert),
             ("simd_slow", self.simd_slow),
             ("branch_table", self.branch_table),
             ("call", self.call),
@@ -127,6 +165,10 @@ impl CostTable {
             ("throw", self.throw),
             ("unwound_byte", self.unwound_byte),
             ("catch_clause", self.catch_clause),
+            ("carried_free", self.carried_free),
+            ("carried", self.carried),
+            ("entered_free", self.entered_free),
+            ("entered_shift", self.entered_shift),
             ("function_reference", self.function_reference),
             ("bulk", self.bulk),
             ("bulk_byte", self.bulk_byte),
@@ -139,10 +181,14 @@ impl CostTable {
             ("path_byte", self.path_byte),
             ("random_block", self.random_block),
             ("subscription", self.subscription),
+            ("chunk", self.chunk),
+            ("chunk_byte", self.chunk_byte),
+            ("chunk_entry", self.chunk_entry),
             ("per_nanosecond", self.per_nanosecond),
             ("frame", self.frame),
             ("frame_slot", self.frame_slot),
             ("frame_operators_shift", self.frame_operators_shift),
+            ("frame_vector", self.frame_vector),
             ("frame_leaf", self.frame_leaf),
         ]
     }
@@ -176,13 +222,16 @@ impl CostTable {
             | TableCopy { .. }
             | TableFill { .. }
             | TableInit { .. }
-            | TableGrow { .. } => self.bulk,
+            | TableGrow { .. }
+            | ElemDrop { .. }
+            | DataDrop { .. } => self.bulk,
             I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU | F32Div
             | F64Div | F32Sqrt | F64Sqrt => self.divide,
             I32TruncF32S | I32TruncF32U | I32TruncF64S | I32TruncF64U | I64TruncF32S | I64TruncF32U
             | I64TruncF64S | I64TruncF64U | I32TruncSatF32S | I32TruncSatF32U | I32TruncSatF64S
             | I32TruncSatF64U | I64TruncSatF32S | I64TruncSatF32U | I64TruncSatF64S | I64TruncSatF64U
-            | F32Min | F32Max | F64Min | F64Max | F32ConvertI64U | F64ConvertI64U => self.convert,
+            | F32Min | F32Max | F64Min | F64Max | F32ConvertI64U | F64ConvertI64U | F32Ceil | F32Floor
+            | F32Trunc | F32Nearest | F64Ceil | F64Floor | F64Trunc | F64Nearest => self.convert,
             GlobalGet { .. }
             | GlobalSet { .. }
             | TableGet { .. }
@@ -214,20 +263,81 @@ impl CostTable {
             | F32x4Nearest | F64x2Ceil | F64x2Floor | F64x2Trunc | F64x2Nearest | I8x16Popcnt | I64x2Mul => {
                 self.simd_slow
             }
+            I32x4TruncSatF32x4S
+            | I32x4TruncSatF32x4U
+            | I32x4TruncSatF64x2SZero
+            | I32x4TruncSatF64x2UZero
+            | F64x2ConvertLowI32x4U
+            | F32x4DemoteF64x2Zero
+            | F64x2PromoteLowF32x4
+            | F32x4Min
+            | F32x4Max
+            | F64x2Min
+            | F64x2Max
+            | I32x4Mul
+            | I16x8Q15MulrSatS
+            | I16x8ExtMulLowI8x16S
+            | I16x8ExtMulLowI8x16U
+            | I16x8ExtMulHighI8x16S
+            | I16x8ExtMulHighI8x16U
+            | I32x4ExtMulLowI16x8S
+            | I32x4ExtMulLowI16x8U
+            | I32x4ExtMulHighI16x8S
+            | I32x4ExtMulHighI16x8U
+            | I64x2ExtMulLowI32x4S
+            | I64x2ExtMulLowI32x4U
+            | I64x2ExtMulHighI32x4S
+            | I64x2ExtMulHighI32x4U
+            | I16x8ExtAddPairwiseI8x16S
+            | I16x8ExtAddPairwiseI8x16U
+            | I32x4ExtAddPairwiseI16x8S
+            | I32x4ExtAddPairwiseI16x8U
+            | I8x16Shl
+            | I8x16ShrS
+            | I8x16ShrU
+            | I64x2ShrS
+            | I8x16Bitmask
+            | I16x8Bitmask
+            | I32x4Bitmask
+            | I64x2Bitmask
+            | I8x16AllTrue
+            | I16x8AllTrue
+            | I32x4AllTrue
+            | I64x2AllTrue
+            | V128AnyTrue => self.simd_convert,
             simd if is_simd(simd) => self.simd,
             _ => self.simple,
         }
     }
 
-    /// Bytes of metered stack that one frame costs.
+    /// What the end of a chunk costs in a state of so many bytes and entries: as if all of it had changed.
+    pub(crate) fn chunk_end(&self, bytes: u64, entries: u64) -> u64 {
+        u64::from(self.chunk)
+            .saturating_add(bytes.saturating_mul(self.chunk_byte.into()))
+            .saturating_add(entries.saturating_mul(self.chunk_entry.into()))
+    }
+
+    /// What the entry of a function costs beside the call, for its frame: the engine makes room for all of it, and
+    /// looks at each page.
+    pub(crate) fn entry(&self, frame: u32) -> u64 {
+        u64::from(frame.saturating_sub(self.entered_free) >> self.entered_shift)
+    }
+
+    /// Bytes of metered stack that one frame costs, from its slots of 8 bytes, its operators and those of them that
+    /// work on vectors.
     ///
-    /// The native frame holds at most the locals, the operands and what the engine keeps across them (hoisted or
-    /// shared values, of which each needs several operators), so that a native stack of
-    /// [`crate::stack::NATIVE_FACTOR`] times the metered one is always larger.
-    pub(crate) fn frame(&self, slots: u64, operators: u64) -> u64 {
+    /// What a native frame can hold: every local and every operand, which are the slots; and what the engine computes
+    /// earlier than the operator stands, or keeps for an equal one further on. That is done with values that
+    /// depend on nothing but others of their kind. Each takes an operator of its own: a vector at the least one, for
+    /// its constant may be a value by itself; a number two, for a constant of a number is made anew where it is used.
+    /// So a vector's 16 bytes cost half a byte at the least, a number's 8 a quarter, and the native frame is at most
+    /// 32 times as large. [`crate::stack::NATIVE_FACTOR`] is twice that, for the engine does not always use a place
+    /// again that has become free.
+    pub(crate) fn frame(&self, slots: u64, operators: u64, vectors: u64) -> u64 {
+        let kept = operators.saturating_add(vectors.saturating_mul(u64::from(self.frame_vector) - 1));
         u64::from(self.frame)
             + slots.saturating_mul(u64::from(self.frame_slot))
-            + (operators >> self.frame_operators_shift)
+            + (kept >> self.frame_operators_shift)
     }
 }
 

@@ -8,6 +8,7 @@ use wasmparser::{
 use super::calls::Calls;
 use super::cost::is_simd;
 use super::error::ModuleError;
+use super::hoist::{Hoisted, Hoisting};
 use super::limits::Tally;
 use super::{COSTS, ModuleLimits, RESERVED_PREFIX, exceptions, function, nan, track};
 use crate::features;
@@ -48,6 +49,8 @@ pub(crate) struct ModuleFacts {
     pub(crate) function_types: Vec<u32>,
     /// Facts of every defined function.
     pub(crate) functions: Vec<FunctionFacts>,
+    /// What the engine does before loops, by rising function and loop.
+    pub(crate) hoisted: Vec<Hoisted>,
     /// Imported functions, which come first in the index space.
     pub(crate) imported_functions: u32,
     /// Globals of the module.
@@ -127,6 +130,7 @@ struct Examiner<'l, F> {
     facts: ModuleFacts,
     exports: Exports,
     calls: Calls,
+    hoisting: Hoisting,
     locals: u64,
     /// The first mutable global that holds a reference.
     reference_global: Option<u32>,
@@ -146,6 +150,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 imported_types: Vec::new(),
                 function_types: Vec::new(),
                 functions: Vec::new(),
+                hoisted: Vec::new(),
                 imported_functions: 0,
                 globals: 0,
                 start: None,
@@ -160,6 +165,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             },
             exports: Exports::default(),
             calls: Calls::default(),
+            hoisting: Hoisting::default(),
             locals: 0,
             reference_global: None,
             unsaved: None,
@@ -351,7 +357,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             let (count, ty) = group?;
             slots += if ty == ValType::V128 { u64::from(count) } else { 0 };
         }
-        let mut vectors = false;
+        let mut vectors = 0u64;
         let (mut makes_nans, mut canonical) = (false, nan::FIXED_GROWTH);
         let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
         // Places to which control may go, those at canonical NaNs among them, and values that are carried to labels.
@@ -361,10 +367,15 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         // Whoever checks a part of a task in steps compiles a form that grows more, and must be able to.
         let steps = self.exports.step.is_some();
+        self.hoisting.begin(validator.len_locals());
         let mut operator_reader = body.get_operators_reader()?;
         while !operator_reader.eof() {
             let (operator, offset) = operator_reader.read_with_offset()?;
+            let before = validator.operand_stack_height() as usize;
             validator.op(offset, &operator)?;
+            let after = validator.operand_stack_height() as usize;
+            let values = self.values(&operator);
+            self.hoisting.operator(&operator, (before, after), values);
             height = height.max(validator.operand_stack_height());
             nesting = nesting.max(validator.control_stack_height());
             places += branches(&operator);
@@ -416,7 +427,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             let grows = nan::growth(&operator, validator.get_operand_type(0).flatten());
             canonical += grows;
             checks += u64::from(grows > 0);
-            vectors |= is_simd(&operator);
+            vectors += u64::from(is_simd(&operator));
         }
         operator_reader.finish()?;
         instrumented += if makes_nans { canonical } else { 0 };
@@ -426,12 +437,31 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         self.tally.instrumented_function_bytes(instrumented)?;
         self.facts.instrumented_bytes += instrumented - body.as_bytes().len() as u64;
         self.tally.instrumented_bytes(self.facts.instrumented_bytes)?;
-        let wide = if vectors { u64::from(height) } else { 0 };
-        let frame = COSTS.frame(slots + u64::from(height) + wide, operators);
+        let wide = if vectors > 0 { u64::from(height) } else { 0 };
+        let frame = COSTS.frame(slots + u64::from(height) + wide, operators, vectors);
         // Larger than any stack that a job may ask for, and far from the end of an i32.
         let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
         self.calls.end_of_function();
+        let index = u32::try_from(self.facts.functions.len()).unwrap_or(u32::MAX);
+        self.hoisting.finish(index, &mut self.facts.hoisted);
         Ok(FunctionFacts { frame, metered_stack: unbounded, makes_nans })
+    }
+
+    /// Results of a call and of a look at a global that may change, and parameters of a loop.
+    fn values(&self, operator: &Operator<'_>) -> usize {
+        let index = match operator {
+            Operator::Call { function_index } => self.facts.type_of(*function_index),
+            Operator::CallIndirect { type_index, .. } => *type_index,
+            Operator::GlobalGet { global_index } => {
+                let found = self.facts.mutable_globals.binary_search_by_key(global_index, |global| global.0);
+                return found.is_ok().into();
+            }
+            Operator::Loop { blockty: BlockType::FuncType(index) } => {
+                return self.facts.types.get(*index as usize).map_or(0, |ty| ty.params().len());
+            }
+            _ => return 0,
+        };
+        self.facts.types.get(index as usize).map_or(0, |ty| ty.results().len())
     }
 
     /// Values that a block takes and gives.

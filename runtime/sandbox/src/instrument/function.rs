@@ -86,7 +86,7 @@ pub(super) fn instrument<'f>(
     body: &FunctionBody<'f>,
     variant: Variant,
 ) -> Result<(Function, Vec<Hint>), Error> {
-    let plan = Plan::of(body)?;
+    let plan = Plan::of(facts, index, body)?;
     let type_index = facts.function_types[index];
     let ty = &facts.types[type_index as usize];
     let mut groups = Vec::new();

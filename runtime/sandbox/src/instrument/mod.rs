@@ -5,6 +5,7 @@
 //! [`rewrite`] makes the instrumented module from it.
 
 mod calls;
+mod carry;
 mod cost;
 mod counted;
 mod counter;
@@ -12,6 +13,7 @@ mod error;
 mod examine;
 mod exceptions;
 mod function;
+mod hoist;
 mod limits;
 mod nan;
 mod plan;
@@ -29,7 +31,7 @@ pub(crate) use rewrite::rewrite;
 pub(crate) use track::{MISSING, PRESENT, TOUCHED, TOUCHED_EXPORT, track};
 
 /// Version of what the pass does to a module, apart from the numbers of the cost table. It stands in the profile.
-pub const INSTRUMENTATION_VERSION: u32 = 3;
+pub const INSTRUMENTATION_VERSION: u32 = 4;
 
 /// Prefix of the exports that the pass adds. A module that has such exports itself is refused.
 pub(crate) const RESERVED_PREFIX: &str = "fizz:";

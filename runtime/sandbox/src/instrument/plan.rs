@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use wasmparser::{BinaryReaderError, Catch, FunctionBody, Operator};
 
 use super::COSTS;
+use super::carry::Prices;
 use super::counted::{Candidate, Counted};
+use super::examine::ModuleFacts;
 
 /// A run of operators that has one entry, and is left only at its end, by a trap or by an exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,14 +61,15 @@ enum FrameKind {
     If,
 }
 
-struct Planner {
+struct Planner<'f> {
     plan: Plan,
+    prices: Prices<'f>,
     frames: Vec<Frame>,
     /// The innermost open loop, while it may be counted.
     candidate: Option<Candidate>,
 }
 
-impl Planner {
+impl Planner<'_> {
     fn begin(&mut self, start: usize, checked: bool) {
         self.plan.segments.push(Segment { start, cost: 0, checked, counted: false });
     }
@@ -134,8 +137,9 @@ impl Planner {
     }
 
     fn operator(&mut self, index: usize, operator: &Operator<'_>) {
+        let cost = self.prices.operator(operator);
         if let Some(segment) = self.plan.segments.last_mut() {
-            segment.cost = segment.cost.saturating_add(COSTS.operator(operator).into());
+            segment.cost = segment.cost.saturating_add(cost);
         }
         self.watch(index, operator);
         match operator {
@@ -216,8 +220,12 @@ impl Planner {
 }
 
 impl Plan {
-    /// Plans a validated body.
-    pub(super) fn of(body: &FunctionBody<'_>) -> Result<Plan, BinaryReaderError> {
+    /// Plans the validated body of the defined function number `function`.
+    pub(super) fn of(
+        facts: &ModuleFacts,
+        function: usize,
+        body: &FunctionBody<'_>,
+    ) -> Result<Plan, BinaryReaderError> {
         let mut planner = Planner {
             plan: Plan {
                 segments: Vec::new(),
@@ -229,11 +237,13 @@ impl Plan {
                 landings: BTreeSet::new(),
                 catch_returns: false,
             },
+            prices: Prices::new(facts, function),
             frames: Vec::new(),
             candidate: None,
         };
         planner.open(FrameKind::Function, 0);
         planner.begin(0, true);
+        planner.plan.segments[0].cost = COSTS.entry(facts.functions[function].frame);
         let mut reader = body.get_operators_reader()?;
         let mut index = 0;
         while !reader.eof() {

@@ -9,6 +9,7 @@ use wasm_encoder::{
 use wasmparser::{Operator, Validator};
 use wasmtime::{Instance, Module, ResourceLimiter, Store, ThrownException, Trap, Val};
 
+use super::carry::Prices;
 use super::*;
 use crate::Engine;
 use crate::features::allowed_features;
@@ -193,8 +194,12 @@ fn the_rewrite_changes_nothing_but_the_counters() {
 
 /// The same count in the plainest way: one charge before every operator.
 pub(super) fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
-    struct Naive(u32);
-    impl Reencode for Naive {
+    struct Naive<'f> {
+        facts: &'f ModuleFacts,
+        /// Functions done.
+        defined: usize,
+    }
+    impl Reencode for Naive<'_> {
         type Error = std::convert::Infallible;
 
         fn parse_global_section(
@@ -215,7 +220,7 @@ pub(super) fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
             section: wasmparser::ExportSectionReader<'_>,
         ) -> Result<(), wasm_encoder::reencode::Error> {
             wasm_encoder::reencode::utils::parse_export_section(self, exports, section)?;
-            exports.export(GAS_EXPORT, ExportKind::Global, self.0);
+            exports.export(GAS_EXPORT, ExportKind::Global, self.facts.globals);
             Ok(())
         }
 
@@ -225,15 +230,17 @@ pub(super) fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
             body: wasmparser::FunctionBody<'_>,
         ) -> Result<(), wasm_encoder::reencode::Error> {
             let mut function: Function = self.new_function_with_parsed_locals(&body)?;
-            let (gas, grown) = (self.0, self.0 + 1);
+            let (gas, grown) = (self.facts.globals, self.facts.globals + 1);
+            let mut prices = Prices::new(self.facts, self.defined);
+            let mut before = COSTS.entry(self.facts.functions[self.defined].frame);
+            self.defined += 1;
             let mut reader = body.get_operators_reader()?;
             while !reader.eof() {
                 let operator = reader.read()?;
-                let cost = COSTS.operator(&operator);
-                // An `else` or `end` is no place for a charge, and costs nothing.
+                let cost = prices.operator(&operator) + std::mem::take(&mut before);
                 if cost > 0 {
                     for instruction in
-                        [I::GlobalGet(gas), I::I64Const(cost.into()), I::I64Sub, I::GlobalSet(gas)]
+                        [I::GlobalGet(gas), I::I64Const(cost.cast_signed()), I::I64Sub, I::GlobalSet(gas)]
                     {
                         function.instruction(&instruction);
                     }
@@ -267,7 +274,7 @@ pub(super) fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
         }
     }
     let mut module = Encoder::new();
-    Naive(facts.globals).parse_core_module(&mut module, wasmparser::Parser::new(0), wasm).unwrap();
+    Naive { facts, defined: 0 }.parse_core_module(&mut module, wasmparser::Parser::new(0), wasm).unwrap();
     module.finish()
 }
 

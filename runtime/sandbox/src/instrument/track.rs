@@ -35,6 +35,11 @@ pub(super) fn growth(operator: &Operator<'_>) -> u64 {
     }
 }
 
+/// Whether an operator loads from memory or stores in it.
+pub(super) fn accesses_memory(operator: &Operator<'_>) -> bool {
+    memory_argument(operator).is_some()
+}
+
 /// Makes the tracking module from an instrumented one, which `facts` were collected for.
 pub(crate) fn track(wasm: &[u8], facts: &ModuleFacts) -> Result<Vec<u8>, String> {
     tracked(wasm, facts).map_err(|error| error.to_string())

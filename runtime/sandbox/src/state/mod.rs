@@ -12,7 +12,7 @@ mod tree;
 
 pub use codec::SnapshotError;
 pub(crate) use codec::{Kind, Parts};
-pub(crate) use core::{Core, split_globals, task_digest};
+pub(crate) use core::{Core, STATE_VERSION, split_globals, task_digest};
 pub(crate) use memory::MemoryCopy;
 pub use restore::ResumeError;
 pub(crate) use restore::restore;

@@ -107,14 +107,23 @@ impl Stepper {
         }
     }
 
-    /// Calls all of a task, with steps or without, and stops at no chunk.
-    pub(crate) fn run_through(mut live: Box<Live>, program: &Program) -> (Box<Live>, wasmtime::Result<()>) {
-        let mut all = || {
-            call_first(&mut live, program)?;
-            while program.has_steps() && call_step(&mut live)? {}
-            Ok(())
+    /// Calls all of a task, with steps or without, and stops at no chunk: but each of them is charged for its end.
+    pub(crate) fn run_through(
+        mut live: Box<Live>,
+        program: &Program,
+        chunk_gas: u64,
+    ) -> (Box<Live>, wasmtime::Result<()>) {
+        let (mut began, mut chunk_start) = (false, 0);
+        let result = if program.has_steps() {
+            loop {
+                match steps(&mut live, program, &mut began, (chunk_start, chunk_gas)) {
+                    Ok(true) => chunk_start = live.used(),
+                    ended => break ended.map(drop),
+                }
+            }
+        } else {
+            call_first(&mut live, program)
         };
-        let result = all();
         (live, result)
     }
 
@@ -205,7 +214,49 @@ fn call_first(live: &mut Live, program: &Program) -> wasmtime::Result<()> {
 /// Makes one step. Whether more follow.
 fn call_step(live: &mut Live) -> wasmtime::Result<bool> {
     // A step costs as much as a host call: the way in and out is as long. Without gas the task ends here.
-    Ok(live.charge(COSTS.host_call)? && live.call_question("fizz_step")? != 0)
+    Ok(live.charge(COSTS.host_call.into())? && live.call_question("fizz_step")? != 0)
+}
+
+/// Steps until a chunk is over and its end paid for (`true`), or the task is over. The chunk began at the gas
+/// `chunk_start`.
+fn steps(
+    live: &mut Live,
+    program: &Program,
+    began: &mut bool,
+    (chunk_start, chunk_gas): (u64, u64),
+) -> wasmtime::Result<bool> {
+    if !*began {
+        call_first(live, program)?;
+        *began = true;
+        if chunk_ends(live, program, (chunk_start, chunk_gas))? {
+            return Ok(true);
+        }
+    }
+    while call_step(live)? {
+        if chunk_ends(live, program, (chunk_start, chunk_gas))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a chunk ends here, which is charged. It does not where the gas is used up, or does not pay for the end: the
+/// next charge will find that.
+///
+/// The price is a function of the state alone, not of what has changed in it: so it is the same from wherever the task
+/// was taken up.
+fn chunk_ends(
+    live: &mut Live,
+    program: &Program,
+    (chunk_start, chunk_gas): (u64, u64),
+) -> wasmtime::Result<bool> {
+    if live.remaining() < 0 || live.used() - chunk_start < chunk_gas {
+        return Ok(false);
+    }
+    let memory = live.guest.handles.memory.data_size(&live.store) as u64;
+    let (written, entries) = live.store.data().wasi.extent();
+    let entries = entries + program.facts().mutable_globals.len() as u64;
+    live.charge(COSTS.chunk_end(memory.saturating_add(written), entries))
 }
 
 impl Running {
@@ -224,24 +275,7 @@ impl Running {
 
     /// Steps until a chunk is over (`true`) or the task is.
     pub(super) fn steps(&mut self, program: &Program, chunk_gas: u64) -> wasmtime::Result<bool> {
-        if !self.began {
-            call_first(&mut self.live, program)?;
-            self.began = true;
-            if self.chunk_is_over(chunk_gas) {
-                return Ok(true);
-            }
-        }
-        while call_step(&mut self.live)? {
-            if self.chunk_is_over(chunk_gas) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether a chunk ends here. It does not where the gas is used up, which the next charge will find.
-    fn chunk_is_over(&mut self, chunk_gas: u64) -> bool {
-        self.live.remaining() >= 0 && self.live.used() - self.chunk_start >= chunk_gas
+        steps(&mut self.live, program, &mut self.began, (self.chunk_start, chunk_gas))
     }
 
     fn end_chunk(&mut self, program: &Program) -> Result<Boundary, Fault> {

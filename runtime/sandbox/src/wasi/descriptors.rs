@@ -78,6 +78,11 @@ impl Descriptors {
         number
     }
 
+    /// Descriptors, and names in their listings.
+    pub(super) fn entries(&self) -> u64 {
+        (self.open.len() + self.listed) as u64
+    }
+
     pub(super) fn get(&self, number: u32) -> Result<&Descriptor, Error> {
         self.open.get(&number).ok_or_else(|| Errno::Badf.into())
     }

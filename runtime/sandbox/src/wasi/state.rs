@@ -74,6 +74,13 @@ impl Wasi {
         }
     }
 
+    /// How large the state is: bytes that the guest has written, and the names, descriptors and listed names
+    /// that stand in it.
+    pub(crate) fn extent(&self) -> (u64, u64) {
+        let (bytes, names) = self.files.extent();
+        (bytes, names + self.descriptors.entries())
+    }
+
     /// Takes a saved state over, in the place of a fresh one of the same task.
     pub(crate) fn restore(
         &mut self,

@@ -34,6 +34,11 @@ impl System {
         FilesState { next, used_bytes: self.used_bytes, nodes }
     }
 
+    /// Bytes that count as output, and names.
+    pub(crate) fn extent(&self) -> (u64, u64) {
+        (self.used_bytes, self.tree.names())
+    }
+
     /// Takes a saved state over, in the place of a fresh one. `holders` is how many descriptors hold a node.
     pub(crate) fn restore(
         &mut self,

@@ -1,0 +1,125 @@
+//! What an operator costs where it stands: its own cost from the table, the values that control takes along with it, and
+//! what the engine does before a loop.
+//!
+//! A branch, a call or a return moves every value of its label or type to where the other side looks for it. Compilers
+//! make labels of one value and calls of a few, which are in the cost of the operator; what is more is charged by value.
+
+use wasmparser::{BlockType, Operator, ValType};
+
+use super::COSTS;
+use super::examine::ModuleFacts;
+use super::hoist::Hoisted;
+
+/// The values of a label, vectors counted twice.
+#[derive(Debug, Clone, Copy)]
+struct Label {
+    /// That a branch to it takes along.
+    branch: u64,
+    /// That are there at its end.
+    end: u64,
+}
+
+/// Follows a function's control structures, to know what an operator carries.
+pub(super) struct Prices<'f> {
+    facts: &'f ModuleFacts,
+    labels: Vec<Label>,
+    /// Loops so far.
+    loops: u32,
+    /// What is done before those to come.
+    hoisted: &'f [Hoisted],
+}
+
+impl<'f> Prices<'f> {
+    /// At the start of the defined function of this number.
+    pub(super) fn new(facts: &'f ModuleFacts, function: usize) -> Self {
+        let ty = facts.function_types[function];
+        let results = words(facts.types[ty as usize].results());
+        let first = facts.hoisted.partition_point(|hoisted| (hoisted.function as usize) < function);
+        let past = facts.hoisted.partition_point(|hoisted| hoisted.function as usize <= function);
+        Prices {
+            facts,
+            labels: vec![Label { branch: results, end: results }],
+            loops: 0,
+            hoisted: &facts.hoisted[first..past],
+        }
+    }
+
+    /// The cost of the next operator.
+    pub(super) fn operator(&mut self, operator: &Operator<'_>) -> u64 {
+        let hoisted = if matches!(operator, Operator::Loop { .. }) { self.hoisted() } else { 0 };
+        u64::from(COSTS.operator(operator)) + carried(self.values(operator)) + hoisted
+    }
+
+    /// What is done before the next loop.
+    fn hoisted(&mut self) -> u64 {
+        let number = self.loops;
+        self.loops += 1;
+        match self.hoisted.split_first() {
+            Some((first, rest)) if first.number == number => {
+                self.hoisted = rest;
+                first.cost.into()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Values that an operator moves.
+    fn values(&mut self, operator: &Operator<'_>) -> u64 {
+        match operator {
+            Operator::Block { blockty } | Operator::If { blockty } => self.open(*blockty, false),
+            Operator::TryTable { try_table } => self.open(try_table.ty, false),
+            Operator::Loop { blockty } => self.open(*blockty, true),
+            Operator::Else => self.labels.last().map_or(0, |label| label.end),
+            Operator::End => self.labels.pop().map_or(0, |label| label.end),
+            Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
+                self.branch(*relative_depth)
+            }
+            Operator::BrTable { targets } => {
+                let all = targets.targets().flatten().chain([targets.default()]);
+                all.map(|depth| self.branch(depth)).max().unwrap_or(0)
+            }
+            Operator::Return => self.labels.first().map_or(0, |label| label.end),
+            Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
+                self.called(self.facts.type_of(*function_index))
+            }
+            Operator::CallIndirect { type_index, .. } | Operator::ReturnCallIndirect { type_index, .. } => {
+                self.called(*type_index)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Opens a structure. What comes into a loop meets what is brought back to its head; elsewhere it stays in place.
+    fn open(&mut self, ty: BlockType, is_loop: bool) -> u64 {
+        let (parameters, end) = match ty {
+            BlockType::Empty => (0, 0),
+            BlockType::Type(one) => (0, words(&[one])),
+            BlockType::FuncType(index) => {
+                let ty = &self.facts.types[index as usize];
+                (words(ty.params()), words(ty.results()))
+            }
+        };
+        self.labels.push(Label { branch: if is_loop { parameters } else { end }, end });
+        if is_loop { parameters } else { 0 }
+    }
+
+    /// Validation has proven that every label exists.
+    fn branch(&self, depth: u32) -> u64 {
+        let index = self.labels.len().checked_sub(1 + depth as usize);
+        index.and_then(|index| self.labels.get(index)).map_or(0, |label| label.branch)
+    }
+
+    fn called(&self, type_index: u32) -> u64 {
+        let ty = &self.facts.types[type_index as usize];
+        words(ty.params()) + words(ty.results())
+    }
+}
+
+/// Values of these types, vectors counted twice.
+fn words(types: &[ValType]) -> u64 {
+    types.len() as u64 + types.iter().filter(|ty| **ty == ValType::V128).count() as u64
+}
+
+fn carried(values: u64) -> u64 {
+    values.saturating_sub(COSTS.carried_free.into()) * u64::from(COSTS.carried)
+}
