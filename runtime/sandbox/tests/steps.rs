@@ -336,7 +336,7 @@ fn equal_pages_and_zeros_are_stored_once() {
 
 #[test]
 fn the_end_of_a_chunk_is_paid_for_by_the_size_of_the_state() {
-    // Two steps that write a file of 1,000 bytes each; more memory, and shorter chunks, cost more.
+    // Three steps that write 1,000 bytes each; more memory, and shorter chunks, cost more.
     let guest = |pages: u32| {
         format!(
             r#"(module (import "wasi_snapshot_preview1" "fd_write"
@@ -355,14 +355,14 @@ fn the_end_of_a_chunk_is_paid_for_by_the_size_of_the_state() {
         (report.gas, report.boundaries)
     };
     let ((one, boundaries), (whole, none)) = (gas(10, 1), gas(10, u64::MAX));
-    // One before the first step, and two before the last.
-    assert_eq!((boundaries.len(), none.len()), (2, 0));
+    // One ends before the first step, two before the last.
+    assert_eq!((boundaries.len(), none.len()), (3, 0));
     let (byte, entry, chunk) =
         (u64::from(COSTS.chunk_byte), u64::from(COSTS.chunk_entry), u64::from(COSTS.chunk));
-    // The streams, the root and its descriptor, and a global.
+    // Four descriptors and a global.
     let written = 1_000 + 2_000;
-    assert_eq!(one - whole, 2 * (chunk + 10 * 65_536 * byte + 5 * entry) + written * byte);
-    assert_eq!(gas(11, 1).0 - gas(11, u64::MAX).0 - (one - whole), 2 * 65_536 * byte);
+    assert_eq!(one - whole, 3 * (chunk + 10 * 65_536 * byte + 5 * entry) + written * byte);
+    assert_eq!(gas(11, 1).0 - gas(11, u64::MAX).0 - (one - whole), 3 * 65_536 * byte);
     // Where the gas does not pay for the end, the task ends there, and the chunk does not.
     let mut poor = TaskSpec { chunk_gas: 1, ..task() };
     poor.limits.gas = boundaries[0].gas - 1;

@@ -14,8 +14,8 @@ fn rounds(fields: &str, locals: &str, before: &str, body: &str, count: u32) -> S
     )
 }
 
-fn repeat(count: usize, mut one: impl FnMut(usize) -> String) -> String {
-    (0..count).map(|index| one(index)).collect()
+fn repeat(count: usize, one: impl FnMut(usize) -> String) -> String {
+    (0..count).map(one).collect()
 }
 
 /// Values that go round: the head of a loop takes them, and a branch brings them back, each one place further on.
