@@ -354,15 +354,24 @@ impl Executed {
 
     /// The result of this run as a task of a job.
     pub fn result(&self, job: Digest, task: u32) -> TaskResult {
+        if self.boundaries.is_empty() {
+            // The chain of one chunk is in it already; to make it again would take as long as all the rest.
+            return self.whole_result(job, task);
+        }
         self.result_and_chunks(job, task).0
     }
 
     /// The result, and the chain of the task's chunks, whose root stands in the result.
     pub fn result_and_chunks(&self, job: Digest, task: u32) -> (TaskResult, ChunkChain) {
-        let (outcome, manifest) = (self.outcome.clone(), self.manifest());
-        TaskResult::of_whole_task(job, task, outcome, &manifest, self.gas, self.gpu_gas, &self.profile)
+        self.whole_result(job, task)
             .with_chunks(&self.boundaries)
             .expect("the sandbox counts forward, and the job's chunks are long enough")
+    }
+
+    /// The result as of a task of one chunk.
+    fn whole_result(&self, job: Digest, task: u32) -> TaskResult {
+        let (outcome, manifest) = (self.outcome.clone(), self.manifest());
+        TaskResult::of_whole_task(job, task, outcome, &manifest, self.gas, self.gpu_gas, &self.profile)
     }
 }
 
@@ -395,6 +404,8 @@ mod tests {
             run_time: Duration::ZERO,
         };
         executed.limit_outputs(&job());
+        let (result, _) = executed.result_and_chunks(Digest::default(), 0);
+        assert_eq!(executed.result(Digest::default(), 0), result);
         // Whatever stays is fit for a receipt.
         OutputManifest::decode(&executed.manifest().to_canonical()).unwrap();
         executed

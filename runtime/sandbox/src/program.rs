@@ -1,5 +1,6 @@
 //! A module, checked, instrumented and compiled.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use fizz_attest::{Digest, HostFault};
@@ -12,6 +13,7 @@ use crate::instrument::{
     COSTS, GPU_MODULE, ModuleError, ModuleFacts, ModuleLimits, Variant, WASI_MODULE, examine, rewrite, track,
 };
 use crate::once::Once;
+use crate::state::image_pages;
 use crate::task::Fault;
 use crate::{gpu, wasi};
 
@@ -30,6 +32,7 @@ struct Shared {
     /// Where machine code comes from; none compiles it here.
     source: Option<Arc<dyn CodeSource>>,
     instrumented_bytes: u64,
+    image: OnceLock<Range<usize>>,
     fast: InstancePre<Host>,
     exact: Once<InstancePre<Host>>,
     tracked: Once<InstancePre<Host>>,
@@ -114,6 +117,7 @@ impl Program {
                 facts,
                 source,
                 instrumented_bytes,
+                image: OnceLock::new(),
                 fast,
                 exact: Once::default(),
                 tracked: Once::default(),
@@ -167,6 +171,11 @@ impl Program {
         facts.memory.0 * u64::from(COSTS.page)
             + facts.table_elements * u64::from(COSTS.table_element)
             + facts.initial_bytes * u64::from(COSTS.bulk_byte)
+    }
+
+    /// The pages of linear memory that instantiation may fill.
+    pub(crate) fn image_pages(&self) -> Range<usize> {
+        self.shared.image.get_or_init(|| image_pages(&self.shared.wasm)).clone()
     }
 
     pub(crate) fn engine(&self) -> &Engine {

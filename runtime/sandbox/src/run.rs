@@ -30,15 +30,14 @@ pub fn run(
 ) -> Result<TaskReport, Fault> {
     let start = Instant::now();
     let stacks = program.engine().stacks();
-    let program = program.clone();
     let mut report = stacks
-        .run(move || run_here(&program, &task, gpu.as_ref(), observer))
+        .run(|| run_here(program, &task, gpu.as_ref(), observer))
         .map_err(|error| Fault { kind: HostFault::Internal, detail: error.to_string() })??;
     report.total = start.elapsed();
     Ok(report)
 }
 
-/// Runs on a thread that has the stack for it.
+/// Runs where the stack is large enough for it.
 fn run_here(
     program: &Program,
     task: &TaskSpec,

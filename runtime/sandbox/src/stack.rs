@@ -1,9 +1,13 @@
-//! Threads whose native stack is so large that a guest always meets its metered stack limit first.
+//! Stacks so large that a guest always meets its metered stack limit first. A guest runs on the caller's thread, which
+//! is switched to such a stack for as long as it runs: to hand the work to another thread and to wait for it costs more
+//! than a small task itself.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use corosensei::on_stack;
+use corosensei::stack::DefaultStack;
 
 /// Native bytes per metered byte: twice what the cost table's rule for frames bounds a native frame by.
 pub(crate) const NATIVE_FACTOR: usize = 64;
@@ -14,64 +18,71 @@ pub(crate) const WASM_STACK: usize =
     (METERED_MAX as usize + crate::instrument::COSTS.frame_leaf as usize) * NATIVE_FACTOR;
 /// Native stack for the host functions above the guest and the frames below it.
 const HOST_STACK: usize = 4 << 20;
-/// Idle threads that are kept.
+/// Idle stacks that are kept.
 const IDLE_MAX: usize = 16;
 
-type Work = Box<dyn FnOnce() + Send>;
-
-/// Idle big-stack threads, shared by the clones of an engine. Address space is reserved, memory only as it is used.
+/// Idle stacks, shared by the clones of an engine. Address space is reserved, memory only as it is used; each ends in a
+/// page that nobody may touch.
 #[derive(Clone, Default)]
 pub(crate) struct Stacks {
-    idle: Arc<Mutex<Vec<Sender<Work>>>>,
+    idle: Arc<Mutex<Vec<DefaultStack>>>,
 }
 
-/// A big-stack thread could not be had, or what ran on it panicked.
+/// A large stack could not be had, or what ran on it panicked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StackError {
-    #[error("cannot start a thread with a large stack: {0}")]
-    Spawn(#[from] std::io::Error),
+    #[error("cannot make a large stack: {0}")]
+    Make(#[from] std::io::Error),
     #[error("internal error while running a guest: {0}")]
     Panicked(String),
 }
 
 impl Stacks {
-    /// Runs `work` on a big stack and waits for it: on an idle thread, else on a new one. Never on this one, even if
-    /// it is one: a guest below us may have used up most of its stack.
-    pub(crate) fn run<R: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, StackError> {
-        let (answer, answered) = channel();
-        let work: Work = Box::new(move || {
-            // The caller waits for the answer, so it is there to take it.
-            let _ = answer.send(caught(work));
-        });
-        let thread = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let thread = match thread {
-            Some(thread) => thread,
-            None => self.spawn()?,
+    /// Runs `work` on a large stack: an idle one, else a new one. Never on what is left of this one, even if it is
+    /// large: a guest below us may have used up most of it.
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> Result<R, StackError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut stack = match idle {
+            Some(stack) => stack,
+            None => DefaultStack::new(WASM_STACK + HOST_STACK)?,
         };
-        let lost = || StackError::Panicked("the thread ended early".to_owned());
-        thread.send(work).map_err(|_| lost())?;
-        let result = answered.recv().map_err(|_| lost())?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_MAX {
-            idle.push(thread);
+        let result = on_stack(&mut stack, || caught(work));
+        if trim::give_back_memory(&mut stack) {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < IDLE_MAX {
+                idle.push(stack);
+            }
         }
         result
     }
+}
 
-    fn spawn(&self) -> Result<Sender<Work>, StackError> {
-        let (sender, receiver): (Sender<Work>, Receiver<Work>) = channel();
-        std::thread::Builder::new().name("fizz-guest".to_owned()).stack_size(WASM_STACK + HOST_STACK).spawn(
-            move || {
-                // Ends when the sender is dropped.
-                for work in receiver {
-                    work();
-                }
-            },
-        )?;
-        Ok(sender)
+#[cfg(target_os = "linux")]
+mod trim {
+    use corosensei::stack::{DefaultStack, Stack};
+    use rustix::mm::{Advice, madvise};
+
+    /// Bytes at the base of a stack that stay in memory: more than most tasks use.
+    const KEPT: usize = 256 << 10;
+
+    /// Gives back the memory that a deep guest has used. Whether the stack is fit to be used again.
+    #[allow(unsafe_code, reason = "the memory of a stack is known only by its addresses")]
+    pub(super) fn give_back_memory(stack: &mut DefaultStack) -> bool {
+        let (limit, kept) = (stack.limit().get(), stack.base().get() - KEPT);
+        // SAFETY: the range lies within the mapping of the stack, which is borrowed here alone, and on which nothing
+        // runs. What is given back reads as zeros, and a stack is written before it is read. The page at the limit
+        // stays untouchable: advice changes no protection.
+        unsafe { madvise(limit as *mut _, kept - limit, Advice::LinuxDontNeed) }.is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod trim {
+    use corosensei::stack::DefaultStack;
+
+    /// Other systems have no common way to do this, and a new stack for each task costs them little.
+    pub(super) fn give_back_memory(_: &mut DefaultStack) -> bool {
+        false
     }
 }
 
@@ -91,26 +102,68 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
 
+    /// Where the stack is.
+    fn place() -> usize {
+        let here = 0u8;
+        std::hint::black_box(&raw const here) as usize
+    }
+
     #[test]
-    fn a_thread_is_used_again_and_a_panic_is_an_error() {
+    fn work_runs_on_this_thread_and_a_panic_is_an_error() {
         let stacks = Stacks::default();
-        let first = stacks.run(|| std::thread::current().id()).unwrap();
+        let thread = stacks.run(|| std::thread::current().id()).unwrap();
+        assert_eq!(thread, std::thread::current().id());
         let error = stacks.run(|| -> () { panic!("boom") }).unwrap_err();
         assert_eq!(error.to_string(), "internal error while running a guest: boom");
-        let again = stacks.run(|| std::thread::current().id()).unwrap();
-        assert_eq!(first, again);
+        let (first, again) = (stacks.run(place).unwrap(), stacks.run(place).unwrap());
+        assert!(first.abs_diff(place()) > HOST_STACK, "{first:x}");
+        if cfg!(target_os = "linux") {
+            assert!(first.abs_diff(again) < HOST_STACK, "{first:x} {again:x}");
+        }
     }
 
     #[test]
     fn work_inside_work_has_a_whole_stack_of_its_own() {
         let stacks = Stacks::default();
-        let inner = stacks.clone();
-        let (outer, nested) = stacks
-            .run(move || {
-                let here = std::thread::current().id();
-                (here, inner.run(|| std::thread::current().id()).unwrap())
-            })
-            .unwrap();
-        assert_ne!(outer, nested);
+        let (outer, nested) = stacks.run(|| (place(), stacks.run(place).unwrap())).unwrap();
+        assert!(outer.abs_diff(nested) > WASM_STACK, "{outer:x} {nested:x}");
+    }
+
+    /// Fills the stack down to `bytes` below.
+    fn descend(bytes: usize) -> u8 {
+        let mut frame = [1u8; 4096];
+        std::hint::black_box(&mut frame);
+        if bytes > frame.len() { descend(bytes - frame.len()).wrapping_add(frame[bytes % 4096]) } else { 0 }
+    }
+
+    #[test]
+    fn all_of_it_can_be_used_and_what_was_used_is_given_back() {
+        let stacks = Stacks::default();
+        stacks.run(|| descend(WASM_STACK)).unwrap();
+        #[cfg(target_os = "linux")]
+        {
+            use corosensei::stack::Stack;
+            let idle = stacks.idle.lock().unwrap();
+            let [stack] = &idle[..] else { panic!("{} idle stacks", idle.len()) };
+            assert!(resident(stack.limit().get()..stack.base().get()) <= 1 << 20);
+        }
+    }
+
+    /// Bytes of memory behind a range of addresses, as the kernel tells.
+    #[cfg(target_os = "linux")]
+    fn resident(range: std::ops::Range<usize>) -> usize {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let (mut inside, mut kib) = (false, 0);
+        for line in maps.lines() {
+            let first = line.split_whitespace().next().unwrap_or_default();
+            if let Some((start, _)) = first.split_once('-')
+                && let Ok(start) = usize::from_str_radix(start, 16)
+            {
+                inside = range.contains(&start);
+            } else if inside && first == "Rss:" {
+                kib += line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).unwrap();
+            }
+        }
+        kib << 10
     }
 }

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{every_engine, module_with, run_task, task};
-use fizz_attest::{Outcome, TrapKind};
-use fizz_sandbox::{ModuleLimits, Program, run};
+use common::{every_engine, module_with, program, run_task, task};
+use fizz_attest::{HostFault, Outcome, TrapKind};
+use fizz_sandbox::{ModuleLimits, Observer, Program, TaskSpec, run};
 
 /// Runs a recursion with the largest stack there is, under every setting of the engine.
 fn overflow(fields: &str, body: &str) {
@@ -126,4 +126,81 @@ fn one_frame_larger_than_the_stack() {
     let report = run_task(&wat, small);
     assert_eq!(report.outcome, Outcome::Trapped { kind: TrapKind::StackOverflow });
     assert!(run_task(&wat, task()).outcome.is_success());
+}
+
+/// Recursion to the end of the largest stack; its first frame calls the host.
+const DEEP: &str = r#"(module
+    (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+    (memory (export "memory") 1)
+    (func $f (param i64) (result i64) (i64.mul (call $f (i64.add (local.get 0) (i64.const 1))) (i64.const 3)))
+    (func $deep (if (i32.eqz (call $yield)) (then (drop (call $f (i64.const 0))))))
+    (func (export "_start") (call $deep)))"#;
+
+fn deep_task() -> TaskSpec {
+    let mut task = task();
+    task.limits.stack_bytes = u64::MAX;
+    task
+}
+
+/// Does something at the first host call.
+struct Once(Option<Box<dyn FnOnce() + Send>>);
+
+impl Observer for Once {
+    fn progress(&mut self, _: u64) {
+        if let Some(act) = self.0.take() {
+            act();
+        }
+    }
+}
+
+#[test]
+fn a_run_inside_a_host_call_has_a_whole_stack_of_its_own() {
+    let alone = run(&program(DEEP), deep_task(), None, None).expect("a run");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let inner = program(DEEP);
+    let act = move || {
+        // One more level, so that three guests lie on three stacks at once.
+        let innermost = inner.clone();
+        let act = move || sender.send(run(&innermost, deep_task(), None, None)).expect("a receiver");
+        run(&inner, deep_task(), None, Some(Box::new(Once(Some(Box::new(act)))))).expect("a run");
+    };
+    let outer =
+        run(&program(DEEP), deep_task(), None, Some(Box::new(Once(Some(Box::new(act)))))).expect("a run");
+    let innermost = receiver.recv().expect("the inner run").expect("a run");
+    for report in [&alone, &outer, &innermost] {
+        assert_eq!(report.outcome, Outcome::Trapped { kind: TrapKind::StackOverflow });
+        assert_eq!(report.gas, alone.gas);
+    }
+}
+
+#[test]
+fn a_panic_in_a_host_call_is_a_fault_and_the_next_run_is_good() {
+    for (settings, engine) in every_engine() {
+        let wasm = wat::parse_str(DEEP).expect("a module");
+        let program = Program::compile(engine, &wasm, &ModuleLimits::default()).expect("a good module");
+        let observer = Once(Some(Box::new(|| panic!("boom"))));
+        let fault = run(&program, deep_task(), None, Some(Box::new(observer))).expect_err("a fault");
+        assert_eq!(fault.kind, HostFault::Internal, "{settings:?}");
+        assert!(fault.detail.contains("boom"), "{settings:?}: {}", fault.detail);
+        let report = run(&program, deep_task(), None, None).expect("a run");
+        assert_eq!(report.outcome, Outcome::Trapped { kind: TrapKind::StackOverflow }, "{settings:?}");
+    }
+}
+
+#[test]
+fn traps_on_many_threads_at_once() {
+    let deep = program(DEEP);
+    let trap = program(&module_with("", "(drop (i32.load (i32.const 0xfffffff0)))"));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let report = run(&deep, deep_task(), None, None).expect("a run");
+                    assert_eq!(report.outcome, Outcome::Trapped { kind: TrapKind::StackOverflow });
+                    let report = run(&trap, task(), None, None).expect("a run");
+                    assert_eq!(report.outcome, Outcome::Trapped { kind: TrapKind::MemoryOutOfBounds });
+                }
+            });
+        }
+    });
 }

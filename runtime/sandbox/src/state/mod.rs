@@ -9,6 +9,7 @@ mod memory;
 mod restore;
 mod snapshot;
 mod tree;
+mod untouched;
 
 pub use codec::SnapshotError;
 pub(crate) use codec::{Kind, Parts};
@@ -18,3 +19,4 @@ pub use restore::ResumeError;
 pub(crate) use restore::restore;
 pub use snapshot::Snapshot;
 pub(crate) use tree::{PageTree, ZERO_PAGE, leaf as page_leaf, root_of};
+pub(crate) use untouched::image_pages;

@@ -193,7 +193,7 @@ impl Tracked {
         let watched = live.guest.touched.ok_or_else(|| internal("nothing watches the pages".to_owned()))?;
         watched.data_mut(&mut live.store)[..there.pages.len()].copy_from_slice(&there.pages);
         live.store.data_mut().pages = Some(there);
-        let mut running = Running::resumed(*live, core, MemoryCopy::default());
+        let mut running = Running::resumed(*live, core, MemoryCopy::new(program.image_pages()));
         let result = running.steps(program, task.chunk_gas);
         let mut live = running.live;
 

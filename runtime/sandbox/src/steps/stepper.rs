@@ -59,7 +59,7 @@ impl Stepper {
             Begun::Live(live) => Stage::Live(Box::new(Running {
                 live: *live,
                 task: task_digest(program, &task),
-                memory: MemoryCopy::default(),
+                memory: MemoryCopy::new(program.image_pages()),
                 streams: StreamHashes::default(),
                 chunk: 0,
                 chunk_start: 0,
@@ -88,7 +88,7 @@ impl Stepper {
             return Err(ResumeError::Impossible("the task ends before its first instruction"));
         };
         restore(&mut live, program, &task, &snapshot.parts)?;
-        let running = Running::resumed(*live, core, MemoryCopy::default());
+        let running = Running::resumed(*live, core, MemoryCopy::new(program.image_pages()));
         Ok(Stepper {
             program: program.clone(),
             task,
