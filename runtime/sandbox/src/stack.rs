@@ -130,6 +130,7 @@ mod tests {
     }
 
     /// Fills the stack down to `bytes` below.
+    #[cfg(target_os = "linux")]
     fn descend(bytes: usize) -> u8 {
         let mut frame = [1u8; 4096];
         std::hint::black_box(&mut frame);
@@ -137,33 +138,26 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn all_of_it_can_be_used_and_what_was_used_is_given_back() {
         let stacks = Stacks::default();
-        stacks.run(|| descend(WASM_STACK)).unwrap();
-        #[cfg(target_os = "linux")]
-        {
-            use corosensei::stack::Stack;
-            let idle = stacks.idle.lock().unwrap();
-            let [stack] = &idle[..] else { panic!("{} idle stacks", idle.len()) };
-            assert!(resident(stack.limit().get()..stack.base().get()) <= 1 << 20);
-        }
+        let at = stacks.run(place).unwrap();
+        let below = at - WASM_STACK..at;
+        let used = |stacks: &Stacks| stacks.run(|| (descend(WASM_STACK), resident(below.clone()))).unwrap().1;
+        assert!(resident(below.clone()) <= 1 << 20);
+        assert!(used(&stacks) > WASM_STACK / 10 * 9);
+        assert!(resident(below.clone()) <= 1 << 20);
     }
 
     /// Bytes of memory behind a range of addresses, as the kernel tells.
     #[cfg(target_os = "linux")]
     fn resident(range: std::ops::Range<usize>) -> usize {
-        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let (mut inside, mut kib) = (false, 0);
-        for line in maps.lines() {
-            let first = line.split_whitespace().next().unwrap_or_default();
-            if let Some((start, _)) = first.split_once('-')
-                && let Ok(start) = usize::from_str_radix(start, 16)
-            {
-                inside = range.contains(&start);
-            } else if inside && first == "Rss:" {
-                kib += line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).unwrap();
-            }
-        }
-        kib << 10
+        use std::os::unix::fs::FileExt;
+        let page = rustix::param::page_size();
+        let mut entries = vec![0; range.len() / page * 8];
+        let map = std::fs::File::open("/proc/self/pagemap").unwrap();
+        map.read_exact_at(&mut entries, (range.start / page * 8) as u64).unwrap();
+        let present = |entry: &&[u8; 8]| u64::from_ne_bytes(**entry) >> 63 == 1;
+        entries.as_chunks().0.iter().filter(present).count() * page
     }
 }
