@@ -5,8 +5,9 @@
 //! guest's clock advances by one nanosecond per [`CostTable::per_nanosecond`] units. `cargo bench --bench prices` shows
 //! what a unit of each form buys.
 //!
-//! Two things no table prices: a load that misses every cache, and arithmetic on subnormal numbers where the processor
-//! is slow at it. Either may take some ten times as long as its gas says; the node's time limit is for them.
+//! Two things no table prices: a load that misses every cache takes several times as long as its gas says, and
+//! arithmetic on subnormal numbers a hundred times, where the processor is slow at it. The node's time limit is for
+//! them.
 //!
 //! A loop whose rounds are known when it is entered is charged there for all of them. Where the gas does not pay for
 //! all, the run ends at the entry, with nothing of the loop done, and `OutOfGas` as everywhere.
