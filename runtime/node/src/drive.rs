@@ -176,8 +176,12 @@ impl Shared {
         let job = lease.lease.job;
         let whole =
             TaskResult::of_whole_task(job, task, outcome.clone(), &manifest, *gas, *gpu_gas, &profile);
-        let result = match whole.with_chunks(boundaries) {
-            Ok((result, _)) => result,
+        let chained = whole.with_chunks(boundaries).and_then(|(result, chain)| {
+            chain.check(&result, lease.job.chunk_gas)?;
+            Ok(result)
+        });
+        let result = match chained {
+            Ok(result) => result,
             Err(error) => return Ok(worker(&error.to_string())),
         };
         let receipt = Receipt {
