@@ -284,7 +284,7 @@ impl<'o> Recorder<'o> {
             }
             self.pending = self.pending.saturating_add(gas);
             if let Some(pass) = &mut self.pass {
-                slices::dispatch(pass, sliced, [0; 3], counts, counts);
+                slices::dispatch(pass, sliced, ([0; 3], counts), 1, counts);
             }
         } else {
             self.check_dispatch(sliced);
@@ -298,7 +298,7 @@ impl<'o> Recorder<'o> {
     /// Lets wgpu check pipeline and bind groups now, as WebGPU does, for a dispatch that is encoded later.
     fn check_dispatch(&mut self, sliced: bool) {
         if let Some(pass) = &mut self.pass {
-            slices::dispatch(pass, sliced, [0; 3], [0; 3], [0; 3]);
+            slices::dispatch(pass, sliced, ([0; 3], [0; 3]), 1, [0; 3]);
         }
     }
 

@@ -3,24 +3,37 @@
 use crate::objects::{Object, Pipeline};
 use crate::session::Open;
 use fizz_gpu_abi::host::{HostFault, Stop};
-use fizz_shader::meter::{FLAG_CUT, FLAG_EXHAUSTED, METER_BYTES, read_meter};
+use fizz_shader::meter::{METER_WORDS, sum_words};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-/// A session's counters. They are empty after [`Open::settle_counts`].
+/// Bytes of the buffer.
+const BYTES: u64 = 4 * METER_WORDS as u64;
+
+/// A session's counters.
 #[derive(Debug)]
 pub(crate) struct Counter {
     pub(crate) buffer: wgpu::Buffer,
     pub(crate) layout: wgpu::BindGroupLayout,
-    /// What may have counted since they were empty: pipelines with invocations.
-    under_way: Vec<(Arc<Object<Pipeline>>, u64)>,
+    /// Dispatches that count, in the order of their words from word 1.
+    under_way: Vec<Counting>,
+    /// Words in use; the first is for cut loops.
+    words: u32,
+}
+
+/// A dispatch, or a part of one, that counts.
+#[derive(Debug)]
+struct Counting {
+    pipeline: Arc<Object<Pipeline>>,
+    words: u32,
+    invocations: u64,
 }
 
 impl Counter {
     fn new(device: &wgpu::Device) -> Self {
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
-            size: METER_BYTES,
+            size: BYTES,
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -32,20 +45,25 @@ impl Counter {
                 ty: wgpu::BindingType::Buffer {
                     ty: wgpu::BufferBindingType::Storage { read_only: false },
                     has_dynamic_offset: false,
-                    min_binding_size: NonZeroU64::new(METER_BYTES),
+                    min_binding_size: NonZeroU64::new(BYTES),
                 },
                 count: None,
             }],
         });
-        Counter { buffer, layout, under_way: Vec::new() }
+        Counter { buffer, layout, under_way: Vec::new(), words: 1 }
     }
 
-    /// Notes a dispatch that counts.
-    pub(crate) fn note(&mut self, pipeline: &Arc<Object<Pipeline>>, invocations: u64) {
-        match self.under_way.iter_mut().find(|(known, _)| Arc::ptr_eq(known, pipeline)) {
-            Some((_, sum)) => *sum = sum.saturating_add(invocations),
-            None => self.under_way.push((pipeline.clone(), invocations)),
-        }
+    /// Words that are free.
+    pub(crate) fn free(&self) -> u32 {
+        METER_WORDS - self.words
+    }
+
+    /// Gives a dispatch its words, which must be free; says the first.
+    pub(crate) fn note(&mut self, pipeline: &Arc<Object<Pipeline>>, words: u32, invocations: u64) -> u32 {
+        let first = self.words;
+        self.words += words;
+        self.under_way.push(Counting { pipeline: pipeline.clone(), words, invocations });
+        first
     }
 }
 
@@ -65,28 +83,33 @@ impl Open {
             return Ok(());
         }
         let under_way = std::mem::take(&mut counter.under_way);
+        let size = 4 * u64::from(std::mem::replace(&mut counter.words, 1));
         let buffer = counter.buffer.clone();
-        let staging = self.staging(METER_BYTES);
+        let staging = self.staging(size);
         let mut encoder =
             self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&buffer, 0, &staging, 0, METER_BYTES);
-        encoder.clear_buffer(&buffer, 0, None);
+        encoder.copy_buffer_to_buffer(&buffer, 0, &staging, 0, size);
+        encoder.clear_buffer(&buffer, 0, Some(4));
         ready.push(encoder.finish());
         self.flow.submit(&self.device, ready.drain(..))?;
-        let mut bytes = [0; METER_BYTES as usize];
+        let mut bytes = vec![0; usize::try_from(size).expect("at most 4 MiB")];
         self.copy_mapped(&staging, 0, &mut bytes)?;
-        let (flags, gas) = read_meter(&bytes);
-        if flags & FLAG_CUT != 0 {
+        let (cut, mut rest) = bytes.split_at(4);
+        if cut != [0; 4] {
             let text = "the driver ended a loop that the shader did not end".to_owned();
             return Err(Stop::HostFault(HostFault::DeviceLost, text));
         }
-        for (pipeline, invocations) in &under_way {
+        let mut gas = 0_u64;
+        for Counting { pipeline, words, invocations } in under_way {
+            let (own, after) = rest.split_at(4 * words as usize);
+            rest = after;
+            let Some(sum) = sum_words(own) else { return self.meter.exhaust() };
+            // A word is of one invocation, or of each invocation of a workgroup.
+            let sum = sum.saturating_mul(invocations / u64::from(words.max(1)));
+            gas = gas.saturating_add(sum);
             if let Some(pipeline) = &pipeline.valid {
-                pipeline.note(gas, *invocations);
+                pipeline.note(sum, invocations);
             }
-        }
-        if flags & FLAG_EXHAUSTED != 0 {
-            return self.meter.exhaust();
         }
         self.meter.charge(gas, 1)
     }

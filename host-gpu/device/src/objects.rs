@@ -86,7 +86,8 @@ pub(crate) struct Pipeline {
     /// Most gas of the loops of one invocation that count.
     pub(crate) most_counted: u64,
     /// Where loops count; `None` if no loop does.
-    pub(crate) counter: Option<wgpu::BindGroup>,
+    /// With it the words of a workgroup.
+    pub(crate) counter: Option<(wgpu::BindGroup, u32)>,
     /// Whether it must be told which slice of a dispatch it runs.
     pub(crate) sliced: bool,
     /// Most gas of the loops that count, per invocation in the mean, of any part of a dispatch so far; 0 before the first.

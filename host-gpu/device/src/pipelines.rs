@@ -6,7 +6,7 @@ use crate::schedule;
 use crate::session::Open;
 use fizz_gpu_abi::host::{HostFault, Limit, Stop};
 use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, Record, RecordKind, Severity, WHOLE};
-use fizz_shader::meter::{self, MeterOptions};
+use fizz_shader::meter::{self, Counts, MeterOptions};
 use fizz_shader::{Reason, ShaderError, ShaderLimits};
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -232,7 +232,8 @@ impl Open {
         });
         let pipeline = self.device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(label),
-            layout: layout.map(|known| if metered.counts { &known.counting } else { &known.plain }),
+            layout: layout
+                .map(|known| if metered.counts == Counts::Nothing { &known.plain } else { &known.counting }),
             module: &module,
             entry_point: Some(&facts.name),
             compilation_options: wgpu::PipelineCompilationOptions {
@@ -244,7 +245,12 @@ impl Open {
         if self.settle()? {
             return Ok(None);
         }
-        let counter = metered.counts.then(|| self.count_in(&pipeline));
+        let words = match metered.counts {
+            Counts::Nothing => None,
+            Counts::Workgroups => Some(1),
+            Counts::Invocations => Some(specialized.workgroup_size.iter().product()),
+        };
+        let counter = words.map(|words| (self.count_in(&pipeline), words));
         if self.settle()? {
             return Ok(None);
         }

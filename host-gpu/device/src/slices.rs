@@ -56,16 +56,16 @@ impl Slices {
     }
 }
 
-/// Dispatches a part of a dispatch of `counts` workgroups.
+/// Dispatches the part of a dispatch of `counts` workgroups that begins at `base`. It counts from `first_word` on.
 pub(crate) fn dispatch(
     pass: &mut wgpu::ComputePass<'_>,
     sliced: bool,
-    base: [u32; 3],
-    size: [u32; 3],
+    (base, size): ([u32; 3], [u32; 3]),
+    first_word: u32,
     counts: [u32; 3],
 ) {
     if sliced {
-        pass.set_immediates(0, &meter::slice_bytes(base, counts));
+        pass.set_immediates(0, &meter::slice_bytes(base, first_word, counts));
     }
     pass.dispatch_workgroups(size[0], size[1], size[2]);
 }
@@ -73,7 +73,7 @@ pub(crate) fn dispatch(
 impl Pipeline {
     pub(crate) fn set(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.pipeline);
-        if let Some(counter) = &self.counter {
+        if let Some((counter, _)) = &self.counter {
             pass.set_bind_group(meter::METER_GROUP, Some(counter), &[]);
         }
     }

@@ -80,25 +80,36 @@ impl Open {
         let Some(pipeline) = &object.valid else { return Ok(()) };
         let mut slices = Slices::new(counts);
         while !slices.is_done() {
-            let most = self.device.slice_gas / pipeline.guess(pipeline.invocations).max(1);
+            let mut most = self.device.slice_gas / pipeline.guess(pipeline.invocations).max(1);
+            if let Some((_, words)) = &pipeline.counter {
+                if self.counter().free() < *words {
+                    self.settle_counts(&mut batch.ready)?;
+                    batch.gas = 0;
+                }
+                most = most.min(u64::from(self.counter().free() / words));
+            }
             let Some((base, size)) = slices.take(most) else { break };
             let groups = size.iter().fold(1_u64, |product, count| product * u64::from(*count));
             let invocations = groups.saturating_mul(pipeline.invocations);
+            let first_word = match &pipeline.counter {
+                Some((_, words)) => {
+                    let words = u32::try_from(groups * u64::from(*words)).expect("they are free");
+                    self.counter().note(object, words, invocations)
+                }
+                None => 0,
+            };
             let mut encoder =
                 self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 state.set(&mut pass);
-                slices::dispatch(&mut pass, pipeline.sliced, base, size, counts);
+                slices::dispatch(&mut pass, pipeline.sliced, (base, size), first_word, counts);
             }
             self.add(batch, encoder.finish(), pipeline.guess(invocations))?;
-            if pipeline.counter.is_some() {
-                self.counter().note(object, invocations);
-                if !slices.is_done() {
-                    // The size of the next part follows from what this one took.
-                    self.settle_counts(&mut batch.ready)?;
-                    batch.gas = 0;
-                }
+            if pipeline.counter.is_some() && !slices.is_done() {
+                // The size of the next part follows from what this one took.
+                self.settle_counts(&mut batch.ready)?;
+                batch.gas = 0;
             }
         }
         Ok(())

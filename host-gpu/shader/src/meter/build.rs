@@ -1,6 +1,6 @@
 //! Building naga IR: a block with its function, and the meter's own variables.
 
-use super::{CAP, METER_BYTES, METER_GROUP, SLICE_BYTES, SLOTS};
+use super::{CAP, METER_GROUP, METER_WORDS, SLICE_BYTES};
 use naga::{
     AddressSpace, ArraySize, BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, Literal,
     MemoryDecorations, Module, ResourceBinding, Scalar, Span, Statement, StorageAccess, StructMember, Type,
@@ -41,7 +41,7 @@ impl Globals {
         let left_uniform = private(uniform, "fizz_left_uniform", CAP);
         let left_own = private(own, "fizz_left_own", CAP);
         let cut = private(cuts, "fizz_cut", 0);
-        let meter = (uniform || own || cuts).then(|| meter(module));
+        let meter = (uniform || own || cuts).then(|| meter(module, u32_type));
         Globals { uniform: left_uniform, own: left_own, cut, meter, u32_type, bool_type, vec3_type }
     }
 }
@@ -61,16 +61,11 @@ fn member(name: &str, ty: Handle<Type>, offset: u32) -> StructMember {
     StructMember { name: Some(name.to_owned()), ty, binding: None, offset }
 }
 
-/// The buffer of flags and sums.
-fn meter(module: &mut Module) -> Handle<GlobalVariable> {
-    let mut plain = |inner| module.types.insert(Type { name: None, inner }, Span::UNDEFINED);
-    let atomic = plain(TypeInner::Atomic(Scalar::U32));
-    let words = NonZeroU32::new(2 * SLOTS).expect("there are slots");
-    let sums = plain(TypeInner::Array { base: atomic, size: ArraySize::Constant(words), stride: 4 });
-    let span = u32::try_from(METER_BYTES).expect("a small buffer");
-    let members = vec![member("flags", atomic, 0), member("sums", sums, 4)];
-    let inner = TypeInner::Struct { members, span };
-    let ty = module.types.insert(Type { name: Some("FizzMeter".to_owned()), inner }, Span::UNDEFINED);
+/// The buffer of what invocations or workgroups took.
+fn meter(module: &mut Module, word: Handle<Type>) -> Handle<GlobalVariable> {
+    let words = NonZeroU32::new(METER_WORDS).expect("there are words");
+    let inner = TypeInner::Array { base: word, size: ArraySize::Constant(words), stride: 4 };
+    let ty = module.types.insert(Type { name: None, inner }, Span::UNDEFINED);
     let space = AddressSpace::Storage { access: StorageAccess::LOAD | StorageAccess::STORE };
     let binding = Some(ResourceBinding { group: METER_GROUP, binding: 0 });
     let variable = GlobalVariable { binding, ..variable("fizz_meter", space, ty) };
@@ -78,8 +73,8 @@ fn meter(module: &mut Module) -> Handle<GlobalVariable> {
 }
 
 /// The immediates that say which slice it is.
-pub(crate) fn slice(module: &mut Module, vec3: Handle<Type>) -> Handle<GlobalVariable> {
-    let members = vec![member("base", vec3, 0), member("counts", vec3, 16)];
+pub(crate) fn slice(module: &mut Module, vec3: Handle<Type>, word: Handle<Type>) -> Handle<GlobalVariable> {
+    let members = vec![member("base", vec3, 0), member("first", word, 12), member("counts", vec3, 16)];
     let inner = TypeInner::Struct { members, span: SLICE_BYTES };
     let ty = module.types.insert(Type { name: Some("FizzSlice".to_owned()), inner }, Span::UNDEFINED);
     module.global_variables.append(variable("fizz_slice", AddressSpace::Immediate, ty), Span::UNDEFINED)

@@ -1,10 +1,10 @@
 //! Wraps the entry point: the slice's place comes in, the gas goes out.
 
 use super::build::{self, Build, Globals};
-use super::{CAP, FLAG_CUT, FLAG_EXHAUSTED, SLOTS};
+use super::{CAP, CUT, EXHAUSTED};
 use naga::{
-    AtomicFunction, BinaryOperator, Binding, BuiltIn, Expression, Function, FunctionArgument, GlobalVariable,
-    Handle, Literal, Module, Span, Statement, Type, TypeInner,
+    BinaryOperator, Binding, BuiltIn, Expression, Function, FunctionArgument, GlobalVariable, Handle, Module,
+    Span, Statement, Type, TypeInner,
 };
 
 /// Wraps the one entry point, if there is anything to do. Says whether it reads the slice.
@@ -25,7 +25,7 @@ pub(crate) fn wrap(module: &mut Module, globals: &Globals) -> bool {
     }
     inner.name = Some("fizz_metered".to_owned());
     let called = module.functions.append(inner, Span::UNDEFINED);
-    let slice = places.then(|| build::slice(module, globals.vec3_type));
+    let slice = build::slice(module, globals.vec3_type, globals.u32_type);
     let mut outer = Function { arguments, ..Function::default() };
     let mut wrap = Wrap { module, globals, slice, size, build: Build::new(&mut outer) };
     wrap.call(called);
@@ -38,7 +38,7 @@ pub(crate) fn wrap(module: &mut Module, globals: &Globals) -> bool {
     if let Some(entry) = module.entry_points.first_mut() {
         entry.function = outer;
     }
-    places
+    true
 }
 
 /// The built-in values of an argument or of its members.
@@ -63,7 +63,7 @@ fn is_placed(builtin: BuiltIn) -> bool {
 struct Wrap<'f> {
     module: &'f Module,
     globals: &'f Globals,
-    slice: Option<Handle<GlobalVariable>>,
+    slice: Handle<GlobalVariable>,
     size: [u32; 3],
     build: Build<'f>,
 }
@@ -98,15 +98,15 @@ impl Wrap<'_> {
 
     /// The value that an input has in the whole dispatch.
     fn place(&mut self, value: Handle<Expression>, builtin: Option<BuiltIn>) -> Handle<Expression> {
-        let (Some(slice), Some(builtin)) = (self.slice, builtin) else { return value };
+        let Some(builtin) = builtin else { return value };
         match builtin {
-            BuiltIn::NumWorkGroups => self.slice_word(slice, 1),
+            BuiltIn::NumWorkGroups => self.slice(2),
             BuiltIn::WorkGroupId => {
-                let base = self.slice_word(slice, 0);
+                let base = self.slice(0);
                 self.build.binary(BinaryOperator::Add, value, base)
             }
             BuiltIn::GlobalInvocationId => {
-                let base = self.slice_word(slice, 0);
+                let base = self.slice(0);
                 let components = self.size.map(|size| self.build.word(size)).to_vec();
                 let size = self.build.emit(Expression::Compose { ty: self.globals.vec3_type, components });
                 let offset = self.build.binary(BinaryOperator::Multiply, base, size);
@@ -116,8 +116,8 @@ impl Wrap<'_> {
         }
     }
 
-    fn slice_word(&mut self, slice: Handle<GlobalVariable>, index: u32) -> Handle<Expression> {
-        let base = self.build.global(slice);
+    fn slice(&mut self, index: u32) -> Handle<Expression> {
+        let base = self.build.global(self.slice);
         let pointer = self.build.emit(Expression::AccessIndex { base, index });
         self.build.load(pointer)
     }
@@ -141,96 +141,70 @@ impl Wrap<'_> {
         self.argument(index)
     }
 
-    /// Adds to the sums what the loops took.
+    /// Writes what the loops took: `meter[first + place] = taken`.
     fn report(&mut self, meter: Handle<GlobalVariable>) {
-        let group = self.builtin(BuiltIn::WorkGroupId, self.globals.vec3_type);
-        let first = self.first(group);
-        let mut emptied = Vec::new();
-        if let Some(counter) = self.globals.own {
-            let (used, empty) = self.used(counter);
-            emptied.push(empty);
-            let zero = self.build.word(0);
-            let any = self.build.binary(BinaryOperator::NotEqual, used, zero);
-            self.build.when(any, |build| add(build, meter, self.globals.u32_type, first, used));
+        let (u32_type, vec3_type) = (self.globals.u32_type, self.globals.vec3_type);
+        let index = self.builtin(BuiltIn::LocalInvocationIndex, u32_type);
+        // Of the slice, as the device counts.
+        let group = self.builtin(BuiltIn::WorkGroupId, vec3_type);
+        let groups = self.builtin(BuiltIn::NumWorkGroups, vec3_type);
+        let mut place = self.linear(group, groups);
+        if self.globals.own.is_some() {
+            let size = self.build.word(self.size.iter().product());
+            place = self.build.binary(BinaryOperator::Multiply, place, size);
+            place = self.build.binary(BinaryOperator::Add, place, index);
         }
-        if let Some(counter) = self.globals.uniform {
-            let (used, empty) = self.used(counter);
-            emptied.push(empty);
-            let index = self.builtin(BuiltIn::LocalInvocationIndex, self.globals.u32_type);
-            let zero = self.build.word(0);
-            let one_of_all = self.build.binary(BinaryOperator::Equal, index, zero);
-            // At most 256 × CAP: one word.
-            let invocations = self.build.word(self.size.iter().product());
-            self.build.when(one_of_all, |build| {
-                let all = build.binary(BinaryOperator::Multiply, used, invocations);
-                add(build, meter, self.globals.u32_type, first, all);
-            });
+        let first = self.slice(1);
+        let mut word = self.build.binary(BinaryOperator::Add, first, place);
+        let mut taken = self.build.word(0);
+        for counter in [self.globals.uniform, self.globals.own].into_iter().flatten() {
+            let used = self.used(counter);
+            taken = self.build.binary(BinaryOperator::Add, taken, used);
         }
-        for empty in emptied {
-            self.build.when(empty, |build| flag(build, meter, FLAG_EXHAUSTED));
+        let zero = self.build.word(0);
+        let mut writes = None;
+        if self.globals.own.is_none() {
+            writes = Some(self.build.binary(BinaryOperator::Equal, index, zero));
         }
         if let Some(cut) = self.globals.cut {
             let pointer = self.build.global(cut);
             let value = self.build.load(pointer);
-            let zero = self.build.word(0);
-            let any = self.build.binary(BinaryOperator::NotEqual, value, zero);
-            self.build.when(any, |build| flag(build, meter, FLAG_CUT));
+            let is_cut = self.build.binary(BinaryOperator::NotEqual, value, zero);
+            let flag = self.build.word(CUT);
+            // All who write to word 0 write the same.
+            word = self.build.emit(Expression::Select { condition: is_cut, accept: zero, reject: word });
+            taken = self.build.emit(Expression::Select { condition: is_cut, accept: flag, reject: taken });
+            writes = writes.map(|first| self.build.binary(BinaryOperator::LogicalOr, first, is_cut));
+        }
+        let store = |build: &mut Build<'_>| {
+            let base = build.global(meter);
+            let pointer = build.emit(Expression::Access { base, index: word });
+            build.push(Statement::Store { pointer, value: taken });
+        };
+        match writes {
+            Some(condition) => self.build.when(condition, store),
+            None => store(&mut self.build),
         }
     }
 
-    /// Index of the low word of this workgroup's sum. Any workgroup may share it; only contention depends on it.
-    fn first(&mut self, group: Handle<Expression>) -> Handle<Expression> {
-        let mut sum = None;
-        for index in 0..3 {
-            let part = self.build.emit(Expression::AccessIndex { base: group, index });
-            sum = Some(sum.map_or(part, |sum| self.build.binary(BinaryOperator::Add, sum, part)));
-        }
-        let sum = sum.expect("three components");
-        let mask = self.build.word(SLOTS - 1);
-        let slot = self.build.binary(BinaryOperator::And, sum, mask);
-        let two = self.build.word(2);
-        self.build.binary(BinaryOperator::Multiply, slot, two)
+    /// Number of a workgroup among `groups`.
+    fn linear(&mut self, group: Handle<Expression>, groups: Handle<Expression>) -> Handle<Expression> {
+        let mut at = |base, index| self.build.emit(Expression::AccessIndex { base, index });
+        let [x, y, z] = [0, 1, 2].map(|index| at(group, index));
+        let [row, rows] = [0, 1].map(|index| at(groups, index));
+        let layers = self.build.binary(BinaryOperator::Multiply, z, rows);
+        let sum = self.build.binary(BinaryOperator::Add, y, layers);
+        let before = self.build.binary(BinaryOperator::Multiply, sum, row);
+        self.build.binary(BinaryOperator::Add, x, before)
     }
 
-    /// What was taken from a counter, and whether it is empty.
-    fn used(&mut self, counter: Handle<GlobalVariable>) -> (Handle<Expression>, Handle<Expression>) {
+    /// What was taken from a counter, with a mark if it is empty.
+    fn used(&mut self, counter: Handle<GlobalVariable>) -> Handle<Expression> {
         let pointer = self.build.global(counter);
         let left = self.build.load(pointer);
-        let cap = self.build.word(CAP);
-        let zero = self.build.word(0);
+        let (cap, zero, mark) = (self.build.word(CAP), self.build.word(0), self.build.word(EXHAUSTED));
         let used = self.build.binary(BinaryOperator::Subtract, cap, left);
         let empty = self.build.binary(BinaryOperator::Equal, left, zero);
-        (used, empty)
+        self.build.emit(Expression::Select { condition: empty, accept: mark, reject: used })
     }
-}
-
-/// Adds to a sum of two words, the low one first. The carry commutes too: whoever passes 2³² adds it.
-fn add(
-    build: &mut Build<'_>,
-    meter: Handle<GlobalVariable>,
-    ty: Handle<Type>,
-    first: Handle<Expression>,
-    value: Handle<Expression>,
-) {
-    let base = build.global(meter);
-    let sums = build.emit(Expression::AccessIndex { base, index: 1 });
-    let low = build.emit(Expression::Access { base: sums, index: first });
-    let before = build.name(Expression::AtomicResult { ty, comparison: false });
-    let fun = AtomicFunction::Add;
-    build.push(Statement::Atomic { pointer: low, fun, value, result: Some(before) });
-    let after = build.binary(BinaryOperator::Add, before, value);
-    let carry = build.binary(BinaryOperator::Less, after, before);
-    build.when(carry, |build| {
-        let one = build.word(1);
-        let second = build.binary(BinaryOperator::Add, first, one);
-        let high = build.emit(Expression::Access { base: sums, index: second });
-        build.push(Statement::Atomic { pointer: high, fun, value: one, result: None });
-    });
-}
-
-fn flag(build: &mut Build<'_>, meter: Handle<GlobalVariable>, bit: u32) {
-    let base = build.global(meter);
-    let pointer = build.emit(Expression::AccessIndex { base, index: 0 });
-    let value = build.name(Expression::Literal(Literal::U32(bit)));
-    build.push(Statement::Atomic { pointer, fun: AtomicFunction::InclusiveOr, value, result: None });
 }

@@ -6,8 +6,9 @@
 //! - **Straight-line code** costs the host's arithmetic alone: [`Metered::fixed`] units for each invocation. Both sides of a branch
 //!   count, as a device runs both where invocations part; so does what stands behind an early `return`.
 //! - **Loops whose number of turns follows from constants** are straight-line code, turns × body.
-//! - **Other loops** count down a private counter at the start of each turn. If all invocations of a workgroup run a loop
-//!   equally often (the uniformity analysis knows), one invocation reports for all of them; else each reports for itself. A
+//! - **Other loops** count down a private counter at the start of each turn. If all invocations of a workgroup run all such loops
+//!   equally often (the uniformity analysis knows), one invocation reports for all of them; else each reports for itself. A report is
+//!   one store to a word that nobody else writes, which the host adds up: on the devices at hand atomics cost more. A
 //!   loop that does not end is left when its counter is empty, after [`CAP`] units; loops with uniform control flow look at a counter that is uniform
 //!   itself, so barriers in them stay where all invocations are.
 //! - The sums are integer additions, which commute: any order of workgroups, any number of threads, any split of the dispatch gives
@@ -15,7 +16,7 @@
 //!
 //! A dispatch may be split: a slice's first workgroup stands in the immediates ([`slice_bytes`]) and is added to `workgroup_id` and
 //! `global_invocation_id`; `num_workgroups` is that of the whole dispatch. A driver that ends loops by itself (lavapipe does, after 65,535 turns) is
-//! found out: every loop notes that it ended by its own break ([`FLAG_CUT`]).
+//! found out: every loop notes that it ended by its own break ([`CUT`]).
 
 mod build;
 mod entry;
@@ -30,16 +31,16 @@ use naga::Module;
 pub const CAP: u32 = (1 << 24) - 1;
 /// Bind group of the meter's buffer; guests have the groups below it. Its binding is 0.
 pub const METER_GROUP: u32 = 4;
-/// Pairs of words among which workgroups spread their sums.
-pub const SLOTS: u32 = 64;
-/// Bytes of the meter's buffer: a word of flags, then [`SLOTS`] sums of two words, low word first.
-pub const METER_BYTES: u64 = 4 + 8 * SLOTS as u64;
+/// Words of the meter's buffer. Word 0 is for [`CUT`] alone; a slice has the words from its `first` on.
+pub const METER_WORDS: u32 = 1 << 20;
 /// Bytes of immediates of a metered module that uses them.
 pub const SLICE_BYTES: u32 = 32;
-/// An invocation used up [`CAP`].
-pub const FLAG_EXHAUSTED: u32 = 1;
-/// A loop ended without its own break.
-pub const FLAG_CUT: u32 = 2;
+/// What stands in a word for a counter that is empty. Both counters of an invocation may be: the bit above is theirs too.
+const EXHAUSTED: u32 = 1 << 30;
+/// The bits of a word that are gas.
+const GAS: u32 = EXHAUSTED - 1;
+/// What stands in word 0 when a loop ended without its own break.
+pub const CUT: u32 = 1;
 /// Turns that a driver's own limit on loops surely lets pass.
 const SAFE_TURNS: u64 = 1 << 15;
 
@@ -50,12 +51,23 @@ pub struct Metered {
     pub module: Module,
     /// Gas of each invocation, whatever it does.
     pub fixed: u64,
-    /// Whether the shader writes to the meter's buffer, at [`METER_GROUP`].
-    pub counts: bool,
+    /// How the shader writes to the meter's buffer, at [`METER_GROUP`].
+    pub counts: Counts,
     /// Most gas of one invocation.
     pub most: u64,
     /// Whether the shader reads the slice from immediates.
     pub sliced: bool,
+}
+
+/// Who writes what its loops took to the meter's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Nobody: no loop counts.
+    Nothing,
+    /// One invocation of each workgroup: a word for each workgroup, of what each of its invocations took.
+    Workgroups,
+    /// Every invocation: a word for each.
+    Invocations,
 }
 
 /// What to put in.
@@ -65,28 +77,28 @@ pub struct MeterOptions {
     pub find_cuts: bool,
 }
 
-/// What the immediates of a slice are: its first workgroup, and the workgroups of the whole dispatch.
-pub fn slice_bytes(base: [u32; 3], counts: [u32; 3]) -> [u8; SLICE_BYTES as usize] {
+/// What the immediates of a slice are: its first workgroup, its first word in the meter's buffer (not 0), and the workgroups of the
+/// whole dispatch.
+pub fn slice_bytes(base: [u32; 3], first: u32, counts: [u32; 3]) -> [u8; SLICE_BYTES as usize] {
     let mut bytes = [0; SLICE_BYTES as usize];
-    let words = [base[0], base[1], base[2], 0, counts[0], counts[1], counts[2], 0];
+    let words = [base[0], base[1], base[2], first, counts[0], counts[1], counts[2], 0];
     for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
         to.copy_from_slice(&word.to_le_bytes());
     }
     bytes
 }
 
-/// The flags and the gas that a meter's buffer holds. Bytes that are missing count as zero.
-pub fn read_meter(bytes: &[u8]) -> (u32, u64) {
-    let word = |at: usize| {
-        bytes
-            .get(4 * at..4 * at + 4)
-            .map_or(0, |word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-    };
-    let gas = (0..SLOTS as usize).fold(0_u64, |sum, slot| {
-        let value = u64::from(word(1 + 2 * slot)) | u64::from(word(2 + 2 * slot)) << 32;
-        sum.saturating_add(value)
-    });
-    (word(0), gas)
+/// Adds up the words of a slice; `None` if an invocation used up what its loops may take.
+pub fn sum_words(words: &[u8]) -> Option<u64> {
+    let (words, _) = words.as_chunks::<4>();
+    let mut sum = 0_u64;
+    let mut flags = 0;
+    for word in words {
+        let word = u32::from_le_bytes(*word);
+        flags |= word;
+        sum += u64::from(word & GAS);
+    }
+    (flags & !GAS == 0).then_some(sum)
 }
 
 /// Why a module cannot be metered.
@@ -115,11 +127,17 @@ pub(crate) fn meter(mut module: Module, options: MeterOptions) -> Result<Metered
         return Err(Unmetered::TooMuch(highest));
     }
     let (uniform, own) = (plans.any(weigh::Kind::Uniform), plans.any(weigh::Kind::Own));
-    let counts = uniform || own;
-    let find_cuts = options.find_cuts && (counts || plans.entry.turns > SAFE_TURNS);
+    let counts = match (own, uniform) {
+        (true, _) => Counts::Invocations,
+        (false, true) => Counts::Workgroups,
+        (false, false) => Counts::Nothing,
+    };
+    let find_cuts = options.find_cuts && (counts != Counts::Nothing || plans.entry.turns > SAFE_TURNS);
     let globals = build::Globals::add(&mut module, uniform, own, find_cuts);
     rewrite::rewrite(&mut module, &plans, &globals);
     let sliced = entry::wrap(&mut module, &globals);
     let most = fixed + u64::from(CAP) * (u64::from(uniform) + u64::from(own));
-    Ok(Metered { module, fixed, counts: counts || find_cuts, most, sliced })
+    // To look for cuts, somebody must write.
+    let counts = if find_cuts && counts == Counts::Nothing { Counts::Workgroups } else { counts };
+    Ok(Metered { module, fixed, counts, most, sliced })
 }
