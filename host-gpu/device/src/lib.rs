@@ -14,7 +14,8 @@
 //! What a device cannot promise here: bits equal to another device's (that is the class `exact`). Waits have a limit
 //! ([`Hardware::with_wait_limit`]), after which the task is a host fault; a dispatch whose later parts take thousands of times
 //! what its first parts took can still meet it.
-#![forbid(unsafe_code)]
+// `metered` alone needs it, and says why.
+#![deny(unsafe_code)]
 
 mod adapters;
 mod buffers;
@@ -26,6 +27,7 @@ mod device;
 mod errors;
 mod execute;
 mod flow;
+mod metered;
 mod objects;
 mod pipelines;
 pub mod schedule;

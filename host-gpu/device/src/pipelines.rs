@@ -1,6 +1,7 @@
 //! Shaders, layouts, pipelines and bind groups.
 
 use crate::caps;
+use crate::metered;
 use crate::objects::{BindGroup, Entry, Object, Pipeline, PipelineLayout, Shader, binding_type};
 use crate::schedule;
 use crate::session::Open;
@@ -8,7 +9,6 @@ use fizz_gpu_abi::host::{HostFault, Limit, Stop};
 use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, Record, RecordKind, Severity, WHOLE};
 use fizz_shader::meter::{self, Counts, MeterOptions};
 use fizz_shader::{Reason, ShaderError, ShaderLimits};
-use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 
@@ -225,15 +225,12 @@ impl Open {
             let most = caps::MAX_STORAGE_BUFFERS;
             return Err(Refused::Invalid(format!("{storage} storage buffers are more than {most}")));
         }
-        // Every run-time check is on, whatever the guest would like.
-        let module = self.device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(label),
-            source: wgpu::ShaderSource::Naga(Cow::Owned(metered.module)),
-        });
+        let (fixed, most, counts, sliced) = (metered.fixed, metered.most, metered.counts, metered.sliced);
+        let module = metered::shader_module(&self.device.device, label, metered);
         let pipeline = self.device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(label),
             layout: layout
-                .map(|known| if metered.counts == Counts::Nothing { &known.plain } else { &known.counting }),
+                .map(|known| if counts == Counts::Nothing { &known.plain } else { &known.counting }),
             module: &module,
             entry_point: Some(&facts.name),
             compilation_options: wgpu::PipelineCompilationOptions {
@@ -245,7 +242,7 @@ impl Open {
         if self.settle()? {
             return Ok(None);
         }
-        let words = match metered.counts {
+        let words = match counts {
             Counts::Nothing => None,
             Counts::Workgroups => Some(1),
             Counts::Invocations => Some(specialized.workgroup_size.iter().product()),
@@ -257,10 +254,10 @@ impl Open {
         Ok(Some(Pipeline {
             pipeline,
             invocations: specialized.invocations(),
-            fixed: metered.fixed,
-            most_counted: metered.most - metered.fixed,
+            fixed,
+            most_counted: most - fixed,
             counter,
-            sliced: metered.sliced,
+            sliced,
             seen: AtomicU64::new(0),
         }))
     }
