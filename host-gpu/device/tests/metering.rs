@@ -147,6 +147,8 @@ fn a_loop_that_the_driver_ends_is_the_hosts_fault() {
         "for (var i = 0u; i < 300u; i++) { for (var j = 0u; j < 300u; j++) { data[id.x] ^= i * j; } }",
         "for (var i = 0u; i < 300u * groups.z; i++) { for (var j = 0u; j < 300u; j++) { data[id.x] ^= i * j; } }",
         "loop { data[id.x] += 1u; continuing { break if data[id.x] == 90000u; } }",
+        // The second time, and the outer loop ends by itself.
+        "var k = 0u; loop { for (var i = 0u; i < 50000u + data[255]; i++) { data[id.x] ^= i; } continuing { k += 1u; break if k == 2u; } }",
         "for (var i = 0u; i < 9u; i++) { switch (i) { case 3u: { data[id.x] += spin(90000u + data[1]); break; } default: {} } }",
     ] {
         let mut guest = Guest::on(&hardware, QUOTAS);

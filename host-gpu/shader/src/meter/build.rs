@@ -14,19 +14,32 @@ pub(crate) struct Globals {
     /// What is left for uniform loops, and for others.
     pub(crate) uniform: Option<Handle<GlobalVariable>>,
     pub(crate) own: Option<Handle<GlobalVariable>>,
-    /// Whether a loop was cut.
-    pub(crate) cut: Option<Handle<GlobalVariable>>,
+    /// For finding cut loops.
+    pub(crate) cuts: Option<Cuts>,
     pub(crate) meter: Option<Handle<GlobalVariable>>,
     pub(crate) u32_type: Handle<Type>,
-    pub(crate) bool_type: Handle<Type>,
     pub(crate) vec3_type: Handle<Type>,
+}
+
+/// The variables that find out loops which the driver ends by itself.
+///
+/// Each time a loop is entered it gets a number, which its own breaks note; another number behind the loop means that no break of its own
+/// ended it this time. So that a compiler cannot conclude what is noted there, each turn may also end at a condition that is never true, which
+/// only the host knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cuts {
+    /// 1 if a loop was cut.
+    pub(crate) cut: Handle<GlobalVariable>,
+    /// Loops entered so far.
+    pub(crate) entered: Handle<GlobalVariable>,
+    /// 0, from what the host says.
+    pub(crate) never: Handle<GlobalVariable>,
 }
 
 impl Globals {
     pub(crate) fn add(module: &mut Module, uniform: bool, own: bool, cuts: bool) -> Self {
         let mut plain = |inner| module.types.insert(Type { name: None, inner }, Span::UNDEFINED);
         let u32_type = plain(TypeInner::Scalar(Scalar::U32));
-        let bool_type = plain(TypeInner::Scalar(Scalar::BOOL));
         let vec3_type = plain(TypeInner::Vector { size: VectorSize::Tri, scalar: Scalar::U32 });
         let mut private = |wanted: bool, name: &str, start: u32| {
             wanted.then(|| {
@@ -41,8 +54,14 @@ impl Globals {
         let left_uniform = private(uniform, "fizz_left_uniform", CAP);
         let left_own = private(own, "fizz_left_own", CAP);
         let cut = private(cuts, "fizz_cut", 0);
+        let entered = private(cuts, "fizz_entered", 0);
+        let never = private(cuts, "fizz_never", 0);
         let meter = (uniform || own || cuts).then(|| meter(module, u32_type));
-        Globals { uniform: left_uniform, own: left_own, cut, meter, u32_type, bool_type, vec3_type }
+        let cuts = match (cut, entered, never) {
+            (Some(cut), Some(entered), Some(never)) => Some(Cuts { cut, entered, never }),
+            _ => None,
+        };
+        Globals { uniform: left_uniform, own: left_own, cuts, meter, u32_type, vec3_type }
     }
 }
 

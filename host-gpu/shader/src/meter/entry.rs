@@ -28,6 +28,7 @@ pub(crate) fn wrap(module: &mut Module, globals: &Globals) -> bool {
     let slice = build::slice(module, globals.vec3_type, globals.u32_type);
     let mut outer = Function { arguments, ..Function::default() };
     let mut wrap = Wrap { module, globals, slice, size, build: Build::new(&mut outer) };
+    wrap.never();
     wrap.call(called);
     if let Some(meter) = globals.meter {
         wrap.report(meter);
@@ -69,6 +70,16 @@ struct Wrap<'f> {
 }
 
 impl Wrap<'_> {
+    /// `never = first == 0`, which no slice has.
+    fn never(&mut self) {
+        let Some(cuts) = self.globals.cuts else { return };
+        let (first, one, zero) = (self.slice(1), self.build.word(1), self.build.word(0));
+        let condition = self.build.binary(BinaryOperator::Equal, first, zero);
+        let value = self.build.emit(Expression::Select { condition, accept: one, reject: zero });
+        let pointer = self.build.global(cuts.never);
+        self.build.push(Statement::Store { pointer, value });
+    }
+
     /// Calls the shader's own code with its arguments.
     fn call(&mut self, function: Handle<Function>) {
         let count = self.build.function.arguments.len();
@@ -166,8 +177,8 @@ impl Wrap<'_> {
         if self.globals.own.is_none() {
             writes = Some(self.build.binary(BinaryOperator::Equal, index, zero));
         }
-        if let Some(cut) = self.globals.cut {
-            let pointer = self.build.global(cut);
+        if let Some(cuts) = self.globals.cuts {
+            let pointer = self.build.global(cuts.cut);
             let value = self.build.load(pointer);
             let is_cut = self.build.binary(BinaryOperator::NotEqual, value, zero);
             let flag = self.build.word(CUT);

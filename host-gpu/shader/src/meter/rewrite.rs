@@ -1,11 +1,8 @@
 //! Puts the counting into loops.
 
-use super::build::{Build, Globals};
+use super::build::{Build, Cuts, Globals};
 use super::weigh::{Kind, LoopPlan, Plan, Plans};
-use naga::{
-    BinaryOperator, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Span, Statement,
-    UnaryOperator,
-};
+use naga::{BinaryOperator, Block, Expression, Function, Handle, LocalVariable, Module, Span, Statement};
 
 pub(crate) fn rewrite(module: &mut Module, plans: &Plans, globals: &Globals) {
     for ((_, function), plan) in module.functions.iter_mut().zip(&plans.functions) {
@@ -17,7 +14,7 @@ pub(crate) fn rewrite(module: &mut Module, plans: &Plans, globals: &Globals) {
 }
 
 fn one(function: &mut Function, plan: &Plan, globals: &Globals) {
-    let changes = globals.cut.is_some() || plan.loops.iter().any(|found| found.kind != Kind::Fixed);
+    let changes = globals.cuts.is_some() || plan.loops.iter().any(|found| found.kind != Kind::Fixed);
     if !changes || plan.loops.is_empty() {
         return;
     }
@@ -35,8 +32,8 @@ struct Rewrite<'f> {
     next: usize,
 }
 
-/// The variable that a break must set: that of the loop which it leaves.
-type Noted = Option<Handle<LocalVariable>>;
+/// What a break must note: in the variable of the loop which it leaves, the number with which it was entered.
+type Noted = Option<(Handle<LocalVariable>, Handle<Expression>)>;
 
 impl Rewrite<'_> {
     fn block(&mut self, block: Block, noted: Noted) -> Block {
@@ -63,8 +60,11 @@ impl Rewrite<'_> {
                     self.repeat(&mut to, body, continuing, break_if, span);
                 }
                 Statement::Break => {
-                    if let Some(variable) = noted {
-                        to.append(&mut self.note(variable, true));
+                    if let Some((variable, number)) = noted {
+                        let mut build = Build::new(self.function);
+                        let pointer = build.name(Expression::LocalVariable(variable));
+                        build.push(Statement::Store { pointer, value: number });
+                        to.append(&mut build.block);
                     }
                     to.push(Statement::Break, span);
                 }
@@ -74,13 +74,52 @@ impl Rewrite<'_> {
         to
     }
 
-    /// `variable = value`.
-    fn note(&mut self, variable: Handle<LocalVariable>, value: bool) -> Block {
+    /// Before a loop: counts that it is entered.
+    fn enter(&mut self, cuts: Cuts, to: &mut Block) -> (Handle<LocalVariable>, Handle<Expression>) {
+        let ty = self.globals.u32_type;
+        let variable = LocalVariable { name: Some("fizz_ended".to_owned()), ty, init: None };
+        let variable = self.function.local_variables.append(variable, Span::UNDEFINED);
+        let mut build = Build::new(self.function);
+        let entered = build.global(cuts.entered);
+        let before = build.load(entered);
+        let (one, zero) = (build.word(1), build.word(0));
+        let number = build.binary(BinaryOperator::Add, before, one);
+        build.push(Statement::Store { pointer: entered, value: number });
+        let pointer = build.name(Expression::LocalVariable(variable));
+        build.push(Statement::Store { pointer, value: zero });
+        to.append(&mut build.block);
+        (variable, number)
+    }
+
+    /// At the start of a turn: a way out that is never taken.
+    fn never(&mut self, cuts: Cuts) -> Block {
+        let mut build = Build::new(self.function);
+        let pointer = build.global(cuts.never);
+        let never = build.load(pointer);
+        let zero = build.word(0);
+        let condition = build.binary(BinaryOperator::NotEqual, never, zero);
+        build.when(condition, |build| build.push(Statement::Break));
+        build.block
+    }
+
+    /// Behind a loop: `if ended != number { cut = 1; }`
+    fn leave(
+        &mut self,
+        cuts: Cuts,
+        variable: Handle<LocalVariable>,
+        number: Handle<Expression>,
+        to: &mut Block,
+    ) {
         let mut build = Build::new(self.function);
         let pointer = build.name(Expression::LocalVariable(variable));
-        let value = build.name(Expression::Literal(Literal::Bool(value)));
-        build.push(Statement::Store { pointer, value });
-        build.block
+        let ended = build.load(pointer);
+        let cut_short = build.binary(BinaryOperator::NotEqual, ended, number);
+        build.when(cut_short, |build| {
+            let pointer = build.global(cuts.cut);
+            let value = build.word(1);
+            build.push(Statement::Store { pointer, value });
+        });
+        to.append(&mut build.block);
     }
 
     fn repeat(
@@ -94,35 +133,23 @@ impl Rewrite<'_> {
         let plan = self.plan.loops.get(self.next).copied();
         let plan = plan.unwrap_or(LoopPlan { kind: Kind::Fixed, weight: 0 });
         self.next += 1;
-        let noted = self.globals.cut.map(|_| {
-            let variable =
-                LocalVariable { name: Some("fizz_ended".to_owned()), ty: self.globals.bool_type, init: None };
-            self.function.local_variables.append(variable, Span::UNDEFINED)
-        });
-        if let Some(variable) = noted {
-            to.append(&mut self.note(variable, false));
-        }
-        let mut inside = self.count(plan, noted);
+        let cuts = self.globals.cuts;
+        let noted = cuts.map(|cuts| self.enter(cuts, to));
+        let mut inside = cuts.map_or_else(Block::new, |cuts| self.never(cuts));
+        inside.append(&mut self.count(plan, noted));
         inside.append(&mut self.block(body, noted));
         let mut continuing = self.block(continuing, noted);
-        if let (Some(variable), Some(condition)) = (noted, break_if) {
+        if let (Some((variable, number)), Some(condition)) = (noted, break_if) {
             let mut build = Build::new(self.function);
+            let zero = build.word(0);
+            let value = build.emit(Expression::Select { condition, accept: number, reject: zero });
             let pointer = build.name(Expression::LocalVariable(variable));
-            build.push(Statement::Store { pointer, value: condition });
+            build.push(Statement::Store { pointer, value });
             continuing.append(&mut build.block);
         }
         to.push(Statement::Loop { body: inside, continuing, break_if }, span);
-        if let (Some(variable), Some(cut)) = (noted, self.globals.cut) {
-            let mut build = Build::new(self.function);
-            let pointer = build.name(Expression::LocalVariable(variable));
-            let ended = build.load(pointer);
-            let cut_short = build.emit(Expression::Unary { op: UnaryOperator::LogicalNot, expr: ended });
-            build.when(cut_short, |build| {
-                let pointer = build.global(cut);
-                let value = build.word(1);
-                build.push(Statement::Store { pointer, value });
-            });
-            to.append(&mut build.block);
+        if let (Some(cuts), Some((variable, number))) = (cuts, noted) {
+            self.leave(cuts, variable, number, to);
         }
     }
 
@@ -143,10 +170,9 @@ impl Rewrite<'_> {
         build.when(empty, |build| {
             let value = build.word(0);
             build.push(Statement::Store { pointer, value });
-            if let Some(variable) = noted {
+            if let Some((variable, number)) = noted {
                 let pointer = build.name(Expression::LocalVariable(variable));
-                let value = build.name(Expression::Literal(Literal::Bool(true)));
-                build.push(Statement::Store { pointer, value });
+                build.push(Statement::Store { pointer, value: number });
             }
             build.push(Statement::Break);
         });

@@ -10,19 +10,20 @@ use std::cell::Cell;
 
 /// Turns that are worth counting.
 const MOST: u64 = 1 << 16;
-/// Expressions evaluated for one function.
-const WORK: u64 = 1 << 22;
+/// Expressions evaluated for one module; loops after that are not known.
+pub(crate) const WORK: u64 = 1 << 22;
 
 pub(crate) struct Trips<'m> {
     module: &'m Module,
     function: &'m Function,
     /// Stores to each variable in the whole function, and whether its address goes anywhere else.
     stores: Vec<(usize, bool)>,
-    work: Cell<u64>,
+    /// What is left of [`WORK`].
+    work: &'m Cell<u64>,
 }
 
 impl<'m> Trips<'m> {
-    pub(crate) fn new(module: &'m Module, function: &'m Function) -> Self {
+    pub(crate) fn new(module: &'m Module, function: &'m Function, work: &'m Cell<u64>) -> Self {
         let mut stores = vec![(0, false); function.local_variables.len()];
         visit(&function.body, &mut |statement| match statement {
             Statement::Store { pointer, .. } => {
@@ -37,7 +38,7 @@ impl<'m> Trips<'m> {
             }
             _ => {}
         });
-        Trips { module, function, stores, work: Cell::new(0) }
+        Trips { module, function, stores, work }
     }
 
     /// Turns of a loop, the last of which finds that the condition is false. `before` are the statements before it in its block.
@@ -147,10 +148,7 @@ impl<'m> Trips<'m> {
         variable: Handle<LocalVariable>,
         now: Literal,
     ) -> Option<Literal> {
-        self.work.set(self.work.get() + 1);
-        if self.work.get() > WORK {
-            return None;
-        }
+        self.work.set(self.work.get().checked_sub(1)?);
         match self.function.expressions[handle] {
             Expression::Load { pointer } => match self.function.expressions[pointer] {
                 Expression::LocalVariable(loaded) if loaded == variable => Some(now),

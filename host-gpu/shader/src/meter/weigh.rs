@@ -3,6 +3,7 @@
 use super::trips;
 use crate::uniformity::{Body, Uniformity};
 use naga::{Block, Function, Handle, Module, Statement};
+use std::cell::Cell;
 
 /// How a loop is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +55,15 @@ const MOST_FIXED: u64 = 1 << 20;
 
 pub(crate) fn plan(module: &Module, known: &Uniformity) -> Plans {
     let mut plans = Plans { functions: Vec::with_capacity(module.functions.len()), entry: Plan::default() };
+    let work = Cell::new(trips::WORK);
     // Callees stand before their callers.
     for (handle, function) in module.functions.iter() {
         let body = Body::Function(handle.index());
-        let plan = function_plan(module, function, body, known, &plans.functions);
+        let plan = function_plan(module, function, body, known, &plans.functions, &work);
         plans.functions.push(plan);
     }
     if let Some(entry) = module.entry_points.first() {
-        plans.entry = function_plan(module, &entry.function, Body::Entry(0), known, &plans.functions);
+        plans.entry = function_plan(module, &entry.function, Body::Entry(0), known, &plans.functions, &work);
     }
     plans
 }
@@ -72,9 +74,10 @@ fn function_plan(
     body: Body,
     known: &Uniformity,
     callees: &[Plan],
+    work: &Cell<u64>,
 ) -> Plan {
     let mut weigh =
-        Weigh { trips: trips::Trips::new(module, function), body, known, callees, loops: Vec::new() };
+        Weigh { trips: trips::Trips::new(module, function, work), body, known, callees, loops: Vec::new() };
     let cost = weigh.block(&function.body, false);
     Plan { fixed: cost.gas, turns: cost.turns, loops: weigh.loops }
 }

@@ -445,11 +445,16 @@ impl Walk<'_> {
         }
         let mut contents: Vec<Why> =
             slots.iter().map(|slot| slot.map_or(UNIFORM, |slot| state.contents[slot])).collect();
+        let pointers = slots.iter().flatten().count();
+        to.spend((pointers + 1) * slots.len(), span)?;
         // naga lets two pointers to one variable pass; then a store through one is a store through the other.
         let mut aliased = vec![false; slots.len()];
         for (index, slot) in slots.iter().enumerate() {
+            if slot.is_none() {
+                continue;
+            }
             let twice = slots.iter().enumerate().any(|(other, same)| other != index && slot == same);
-            aliased[index] = slot.is_some() && twice;
+            aliased[index] = twice;
             if aliased[index] {
                 contents[index] = to.origin(arguments[index].index(), span, || {
                     "one of two pointers to one variable".to_owned()

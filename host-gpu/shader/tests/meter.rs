@@ -1,0 +1,181 @@
+//! What the meter makes of a shader is valid in full, can be written for a device, and says what it does.
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
+use fizz_shader::meter::{CAP, Counts, MeterOptions, Metered, slice_bytes, sum_words};
+use fizz_shader::{Reason, ShaderError, ShaderLimits, check};
+use naga::back::spv;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+fn meter(wgsl: &str, options: MeterOptions) -> Result<Metered, ShaderError> {
+    let checked =
+        check(wgsl, "s", &ShaderLimits::default()).unwrap_or_else(|error| panic!("{wgsl}\n{error}"));
+    let entry = checked.entry_points[0].name.clone();
+    checked.meter(&entry, "s", &[], options).map(|(_, metered)| metered)
+}
+
+/// Meters, with and without the search for cuts, and writes both.
+#[track_caller]
+fn metered(wgsl: &str) -> Metered {
+    for find_cuts in [true, false] {
+        let metered = meter(wgsl, MeterOptions { find_cuts }).unwrap();
+        let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::IMMEDIATES;
+        let info = Validator::new(ValidationFlags::all(), capabilities)
+            .validate(&metered.module)
+            .unwrap_or_else(|error| panic!("{wgsl}\n{:?}", error.as_inner()));
+        let name = metered.module.entry_points[0].name.clone();
+        let pipeline = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: name };
+        spv::write_vec(&metered.module, &info, &spv::Options::default(), Some(&pipeline)).unwrap();
+    }
+    meter(wgsl, MeterOptions::default()).unwrap()
+}
+
+const DATA: &str = "@group(0) @binding(0) var<storage, read_write> data: array<u32>;\n";
+
+fn main(body: &str) -> String {
+    format!(
+        "{DATA} @compute @workgroup_size(4, 2, 2) fn main(@builtin(global_invocation_id) id: vec3u, \
+        @builtin(num_workgroups) groups: vec3u) {{ {body} }}"
+    )
+}
+
+fn counts(body: &str) -> Counts {
+    metered(&main(body)).counts
+}
+
+#[test]
+fn loops_count_as_little_as_they_can() {
+    // By constants.
+    for body in [
+        "",
+        "data[0] = 1u;",
+        "for (var i = 0u; i < 16u; i++) { data[i] = i; }",
+        "for (var i = 10; i >= -3; i -= 2) { data[1] += 1u; }",
+        "for (var h = 128u; h > 0u; h >>= 1u) { if (id.x < h) { data[h] = 1u; } }",
+        "for (var h = 1u; h != 256u; h *= 2u) { for (var i = 0u; i < 4u; i++) { if (i == 2u) { continue; } data[h] = i; } }",
+    ] {
+        assert_eq!(counts(body), Counts::Nothing, "{body}");
+    }
+    for body in [
+        "for (var i = 0u; i < groups.x; i++) { data[i] = i; }",
+        "for (var i = 0u; i < 16u; i++) { if (groups.x == i) { break; } data[i] = i; }",
+        "for (var i = 0u; i < 16u; i++) { for (var j = 0u; j < groups.y; j++) { data[i] = j; } }",
+        "var n = 4u; if (groups.x == 2u) { n = 5u; } for (var i = 0u; i < n; i++) { data[i] = i; }",
+        "for (var i = 0u; i < 16u; i++) { if (groups.y == 3u) { i += 1u; } data[i] = i; }",
+        // Steps inside its body, which is not the known form.
+        "var i = 3u; while (i < 9u) { data[i] = i; i++; }",
+        // Known, but too many turns to pay for in advance.
+        "for (var i = 0u; i < 1000000u; i++) { data[1] = i; }",
+        "for (var i = 0u; i != 1u; i += 2u) { data[1] = i; }",
+        "for (var i = 0u; ; ) { data[1] = i; }",
+        "for (var i = 0u; i < 64u; i++) { for (var j = i; j < 64u; j++) { data[1] = j; } }",
+    ] {
+        assert_eq!(counts(body), Counts::Workgroups, "{body}");
+    }
+    for body in [
+        "for (var i = 0u; i < id.x; i++) { data[i] = i; }",
+        "for (var i = 0u; i < 16u; i++) { if (data[i] == 3u) { break; } }",
+        "for (var i = 0u; i < 16u; i++) { if (data[i] == 3u) { return; } }",
+        "for (var i = 0u; i < groups.x; i++) { data[i] = i; } loop { if (data[0] == id.x) { break; } }",
+        "if (id.x == 1u) { for (var i = 0u; i < groups.x; i++) { data[i] = i; } }",
+        "loop { data[1] += 1u; continuing { break if data[1] > 5u; } }",
+    ] {
+        assert_eq!(counts(body), Counts::Invocations, "{body}");
+    }
+}
+
+#[test]
+fn known_turns_are_paid_for_in_advance() {
+    let fixed =
+        |turns: u32| metered(&main(&format!("for (var i = 0u; i < {turns}u; i++) {{ data[i] = i; }}"))).fixed;
+    let each = fixed(1) - fixed(0);
+    assert_eq!(fixed(100) - fixed(0), 100 * each);
+    let outer = |turns: u32| {
+        let body = format!(
+            "for (var i = 0u; i < {turns}u; i++) {{ for (var j = 0u; j < 10u; j++) {{ data[j] = i; }} }}"
+        );
+        metered(&main(&body)).fixed
+    };
+    assert!(outer(2) - outer(1) > 10 * each);
+    // Whatever is called is paid for by the caller.
+    let called = |calls: usize| {
+        let text = format!(
+            "fn f() {{ for (var i = 0u; i < 7u; i++) {{ data[i] = i; }} }} {}",
+            main(&"f(); ".repeat(calls))
+        );
+        metered(&text).fixed
+    };
+    assert_eq!(called(5) - called(1), 4 * (called(2) - called(1)));
+    assert!(called(2) - called(1) > 7 * each);
+}
+
+#[test]
+fn entry_points_of_every_shape_are_wrapped() {
+    let spin = "for (var i = 0u; i < data[1]; i++) { data[2] += i; }";
+    for (inputs, body) in [
+        ("", spin.to_owned()),
+        ("@builtin(workgroup_id) g: vec3u", format!("data[0] = g.y; {spin}")),
+        ("@builtin(num_workgroups) n: vec3u", "data[0] = n.z;".to_owned()),
+        (
+            "@builtin(local_invocation_index) l: u32, @builtin(local_invocation_id) i: vec3u",
+            format!("data[l] = i.x; {spin}"),
+        ),
+        ("a: A", format!("data[a.index] = a.group.x + a.id.y; {spin}")),
+        ("a: A, @builtin(num_workgroups) n: vec3u", format!("data[a.index] = a.group.x + n.y; {spin}")),
+        ("b: B", format!("data[b.local.x] = b.local.y; {spin}")),
+    ] {
+        metered(&format!(
+            "{DATA} struct A {{ @builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32 }}
+            struct B {{ @builtin(local_invocation_id) local: vec3u }}
+            @compute @workgroup_size(3, 5) fn main({inputs}) {{ {body} }}"
+        ));
+    }
+    // Nothing to add at all.
+    let plain = metered(&format!("{DATA} @compute @workgroup_size(1) fn main() {{ data[0] = 1u; }}"));
+    assert!(!plain.sliced && plain.counts == Counts::Nothing && plain.most == plain.fixed);
+    assert!(metered(&main("data[id.x] = 1u;")).sliced);
+}
+
+#[test]
+fn ways_out_of_loops_stay_what_they_are() {
+    for body in [
+        "loop { switch data[0] { case 0u: { break; } case 1u, 2u: { continue; } case 3u: { return; } default: { loop { break; } } } if (data[1] == 1u) { break; } }",
+        "loop { if (data[0] == 1u) { break; } else { continue; } }",
+        "loop { loop { loop { if (data[0] == 1u) { break; } } if (data[1] == 1u) { break; } } if (data[2] == 1u) { break; } }",
+        "loop { return; }",
+        "loop { var a = data[0]; continuing { a += 1u; data[0] = a; break if a > 3u || data[5] == 1u; } }",
+        "while (data[0] < 5u && data[1] > 2u) { data[0] += 1u; }",
+        "switch data[3] { case 1u: { for (var i = 0u; i < 4u; i++) { if (i == data[0]) { break; } } } default: {} }",
+    ] {
+        metered(&main(body));
+    }
+}
+
+#[test]
+fn too_much_before_any_check_is_refused() {
+    let nested = "for (var a = 0u; a < 400u; a++) { for (var b = 0u; b < 100u; b++) { data[a] = b; } }";
+    let error = meter(&main(&nested.repeat(60)), MeterOptions::default()).unwrap_err();
+    assert_eq!(error.reason, Reason::Limit);
+    assert!(error.message.contains("without a check of gas"), "{error}");
+    let error = meter(
+        &main(&format!("loop {{ if (data[0] == 1u) {{ break; }} {} }}", nested.repeat(60))),
+        MeterOptions::default(),
+    )
+    .unwrap_err();
+    assert_eq!(error.reason, Reason::Limit);
+    let error = meter(
+        "@group(7) @binding(0) var<storage, read_write> d: u32; @compute @workgroup_size(1) fn main() { d = 1u; }",
+        MeterOptions::default(),
+    );
+    assert!(error.unwrap_err().message.contains("bind group index 7"));
+}
+
+#[test]
+fn words_are_summed_and_marks_are_seen() {
+    let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    assert_eq!(sum_words(&[]), Some(0));
+    assert_eq!(sum_words(&bytes(&[CAP - 1; 300])), Some(300 * u64::from(CAP - 1)));
+    assert_eq!(sum_words(&bytes(&[1, 1 << 30, 2])), None);
+    assert_eq!(sum_words(&bytes(&[1, 1 << 31, 2])), None);
+    let slice = slice_bytes([1, 2, 3], 4, [5, 6, 7]);
+    assert_eq!(slice.as_slice(), bytes(&[1, 2, 3, 4, 5, 6, 7, 0]));
+}
