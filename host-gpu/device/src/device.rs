@@ -2,7 +2,6 @@
 
 use crate::adapters::AdapterSummary;
 use crate::caps;
-use crate::schedule;
 use crate::session::HardwareSession;
 use fizz_gpu_abi::host::{HostFault, Identity, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{Class, ErrorClass, VERSION};
@@ -92,7 +91,7 @@ impl Sessions for Hardware {
         Identity {
             class: "fast".to_owned(),
             stream: VERSION,
-            shader: format!("{}, prices {}", fizz_shader::FRONT_END, schedule::VERSION),
+            shader: crate::SHADER_FRONT_END.to_owned(),
             adapter: self.summary.name.clone(),
             driver: self.summary.driver.clone(),
             backend: self.summary.backend.clone(),

@@ -39,5 +39,5 @@ pub use adapters::{AdapterKind, AdapterSummary, Adapters, Choice, ChooseError};
 pub use caps::webgpu_caps;
 pub use device::Hardware;
 pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};
-/// Version of the shader front end, as GPU profiles name it.
-pub use fizz_shader::FRONT_END as SHADER_FRONT_END;
+/// Versions of the shader front end, of its meter and of the [prices](schedule), as GPU profiles name them.
+pub const SHADER_FRONT_END: &str = "naga 30.0, meter 1, prices 2";

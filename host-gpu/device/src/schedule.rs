@@ -79,3 +79,12 @@ impl Meter {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_profile_names_this_version() {
+        let whole = format!("{}, prices {}", fizz_shader::FRONT_END, super::VERSION);
+        assert_eq!(crate::SHADER_FRONT_END, whole);
+    }
+}
