@@ -6,6 +6,7 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::any::Any;
 use core::fmt;
 
 /// One task's GPU. Methods are the imports of the same names.
@@ -40,6 +41,27 @@ pub trait Session: Send {
 
     /// GPU gas used so far; also after a [`Stop`]. Never above the limit.
     fn gas(&self) -> u64;
+
+    /// Whether [`lend`](Session::lend) would spare copies.
+    fn wants_memory(&self) -> bool {
+        false
+    }
+
+    /// Says that the slices of later calls lie in a memory that another process can map. Changes no answer.
+    fn lend(&mut self, memory: Lent<'_>) {
+        let _ = memory;
+    }
+}
+
+/// A guest's memory in a file that other processes can map.
+#[derive(Clone, Copy)]
+pub struct Lent<'a> {
+    /// Where it begins in this process. It stays there as long as the session is called.
+    pub address: usize,
+    /// Bytes of the file, of which the guest has the first ones. They cannot change.
+    pub bytes: u64,
+    /// The open file: on Unix an `OwnedFd`.
+    pub file: &'a dyn Any,
 }
 
 /// Makes sessions: one for each run of a task.

@@ -2,6 +2,7 @@
 
 use crate::caps;
 use crate::device::Hardware;
+use crate::memory;
 use std::fmt;
 
 /// What plays the GPU.
@@ -32,6 +33,21 @@ pub struct AdapterSummary {
     pub kind: AdapterKind,
     /// Why guests cannot be given this adapter, if so.
     pub unusable: Option<String>,
+    /// Bytes of memory that is the device's own, where the driver says so. A software or integrated one shows memory of the machine.
+    pub memory_bytes: Option<u64>,
+    /// The limits that matter to compute.
+    pub limits: Vec<AdapterLimit>,
+}
+
+/// A limit of an adapter, and what every guest is promised of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdapterLimit {
+    /// WebGPU's name of it.
+    pub name: &'static str,
+    /// What guests are promised.
+    pub promised: u64,
+    /// What the adapter offers.
+    pub offered: u64,
 }
 
 impl AdapterSummary {
@@ -56,6 +72,8 @@ impl AdapterSummary {
             backend: info.backend.to_string(),
             kind,
             unusable: unusable(adapter),
+            memory_bytes: memory::device_local(adapter),
+            limits: limits(&adapter.limits()),
         }
     }
 }
@@ -68,6 +86,22 @@ impl fmt::Display for AdapterSummary {
         }
         f.write_str(")")
     }
+}
+
+fn limits(offered: &wgpu::Limits) -> Vec<AdapterLimit> {
+    let promised = caps::device_limits();
+    let pick = |limits: &wgpu::Limits| {
+        [
+            ("maxBufferSize", limits.max_buffer_size),
+            ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size),
+            ("maxStorageBuffersPerShaderStage", limits.max_storage_buffers_per_shader_stage.into()),
+            ("maxComputeWorkgroupStorageSize", limits.max_compute_workgroup_storage_size.into()),
+            ("maxComputeInvocationsPerWorkgroup", limits.max_compute_invocations_per_workgroup.into()),
+            ("maxComputeWorkgroupsPerDimension", limits.max_compute_workgroups_per_dimension.into()),
+        ]
+    };
+    let both = pick(&promised).into_iter().zip(pick(offered));
+    both.map(|((name, promised), (_, offered))| AdapterLimit { name, promised, offered }).collect()
 }
 
 fn unusable(adapter: &wgpu::Adapter) -> Option<String> {
@@ -90,7 +124,9 @@ fn unusable(adapter: &wgpu::Adapter) -> Option<String> {
 pub enum Choice {
     /// The best: discrete before integrated before virtual; software last.
     Auto,
-    /// The first usable one whose name contains this, without regard to case.
+    /// The one at this place of the list.
+    Index(usize),
+    /// The first one whose name contains this, without regard to case.
     Name(String),
 }
 
@@ -100,6 +136,14 @@ pub enum ChooseError {
     /// The machine has no adapter at all.
     #[error("no GPU adapter found; install a Vulkan driver (for tests: mesa-vulkan-drivers)")]
     None,
+    /// There are fewer adapters.
+    #[error("no GPU adapter has the number {index}; found: {found}")]
+    NoSuchIndex {
+        /// The number asked for, from 0.
+        index: usize,
+        /// The names there are.
+        found: String,
+    },
     /// There are adapters, but none with that name.
     #[error("no GPU adapter named like '{name}'; found: {found}")]
     NoSuchName {
@@ -150,6 +194,11 @@ impl Adapters {
         self.found.iter().map(|(summary, _)| summary)
     }
 
+    fn names(&self) -> String {
+        let names = self.summaries().enumerate().map(|(index, summary)| format!("{index} {}", summary.name));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -160,17 +209,24 @@ impl Adapters {
     /// # Errors
     /// [`ChooseError`] when there is no usable one.
     pub fn choose(&self, choice: &Choice) -> Result<Hardware, ChooseError> {
-        let fits = |summary: &AdapterSummary| match choice {
-            Choice::Auto => true,
-            Choice::Name(name) => summary.name.to_lowercase().contains(&name.to_lowercase()),
-        };
-        let (summary, adapter) = match (self.found.iter().find(|(summary, _)| fits(summary)), choice) {
-            (Some(best), _) => best,
-            (None, Choice::Name(name)) if !self.found.is_empty() => {
-                let names: Vec<&str> = self.summaries().map(|summary| &*summary.name).collect();
-                return Err(ChooseError::NoSuchName { name: name.clone(), found: names.join(", ") });
+        let chosen = match choice {
+            Choice::Auto => self.found.first(),
+            Choice::Index(index) => self.found.get(*index),
+            Choice::Name(name) => {
+                let name = name.to_lowercase();
+                self.found.iter().find(|(summary, _)| summary.name.to_lowercase().contains(&name))
             }
-            (None, _) => return Err(ChooseError::None),
+        };
+        let (summary, adapter) = match (chosen, choice) {
+            (Some(chosen), _) => chosen,
+            (None, _) if self.found.is_empty() => return Err(ChooseError::None),
+            (None, Choice::Auto) => return Err(ChooseError::None),
+            (None, Choice::Index(index)) => {
+                return Err(ChooseError::NoSuchIndex { index: *index, found: self.names() });
+            }
+            (None, Choice::Name(name)) => {
+                return Err(ChooseError::NoSuchName { name: name.clone(), found: self.names() });
+            }
         };
         if let Some(reason) = &summary.unusable {
             return Err(ChooseError::Unusable { name: summary.name.clone(), reason: reason.clone() });

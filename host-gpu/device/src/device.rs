@@ -2,6 +2,7 @@
 
 use crate::adapters::AdapterSummary;
 use crate::caps;
+use crate::pace::Pace;
 use crate::session::HardwareSession;
 use fizz_gpu_abi::host::{HostFault, Identity, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{Class, ErrorClass, VERSION};
@@ -16,6 +17,26 @@ pub struct Hardware {
     summary: Arc<AdapterSummary>,
     wait_limit: Duration,
     slice_gas: u64,
+    heartbeat: Heartbeat,
+    pub(crate) pace: Pace,
+}
+
+/// Called whenever a device has got further.
+#[derive(Clone, Default)]
+struct Heartbeat(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl Heartbeat {
+    fn beat(&self) {
+        if let Some(beat) = &self.0 {
+            beat();
+        }
+    }
+}
+
+impl std::fmt::Debug for Heartbeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Heartbeat")
+    }
 }
 
 /// Most gas of one submission, if all its loops run as long as they may, on a GPU and on a processor that plays one. Either takes seconds.
@@ -25,7 +46,14 @@ const SOFTWARE_SLICE: u64 = 1 << 34;
 impl Hardware {
     pub(crate) fn new(summary: AdapterSummary, adapter: wgpu::Adapter) -> Self {
         let slice_gas = if summary.software() { SOFTWARE_SLICE } else { SLICE };
-        Hardware { adapter, summary: Arc::new(summary), wait_limit: Duration::from_secs(30), slice_gas }
+        Hardware {
+            adapter,
+            summary: Arc::new(summary),
+            wait_limit: Duration::from_secs(30),
+            slice_gas,
+            heartbeat: Heartbeat::default(),
+            pace: Pace::default(),
+        }
     }
 
     /// The longest wait for the device, 30 seconds unless set. A task that passes it is a host fault.
@@ -41,6 +69,32 @@ impl Hardware {
     pub fn with_slice_gas(mut self, gas: u64) -> Self {
         self.slice_gas = gas;
         self
+    }
+
+    /// Calls `beat` after every command that reaches the device, and now and then in a pause: a watchdog that hears nothing for longer
+    /// than one step may take knows that the driver hangs.
+    #[must_use]
+    pub fn with_heartbeat(mut self, beat: Arc<dyn Fn() + Send + Sync>) -> Self {
+        self.heartbeat = Heartbeat(Some(beat));
+        self
+    }
+
+    /// Leaves the device idle so that work takes at most `percent` of the time, 1 to 100. All sessions share it. No
+    /// result depends on it; a single submission is never interrupted.
+    #[must_use]
+    pub fn with_share(mut self, percent: u8) -> Self {
+        self.pace = Pace::new(percent);
+        self
+    }
+
+    /// Opens a device and lets it go again, to find out whether that works.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    pub fn try_open(&self) -> Result<(), Stop> {
+        let device = self.open()?;
+        device.device.destroy();
+        device.must("open")
     }
 
     /// The adapter, in words.
@@ -77,6 +131,7 @@ impl Hardware {
             slice_gas: self.slice_gas,
             // Only processors that play a GPU are known to end loops.
             find_cuts: self.summary.software(),
+            heartbeat: self.heartbeat.clone(),
         })
     }
 }
@@ -161,11 +216,18 @@ pub(crate) struct Device {
     pub(crate) slice_gas: u64,
     /// Whether the driver may end loops by itself.
     pub(crate) find_cuts: bool,
+    heartbeat: Heartbeat,
 }
 
 impl Device {
+    /// Says that it goes on.
+    pub(crate) fn beat(&self) {
+        self.heartbeat.beat();
+    }
+
     /// Errors for the guest since the last look; `Err` if the device failed.
     pub(crate) fn errors(&self) -> Result<Vec<(ErrorClass, String)>, Stop> {
+        self.beat();
         if !self.reports.any.swap(false, Ordering::AcqRel) {
             return Ok(Vec::new());
         }

@@ -13,7 +13,8 @@
 //!
 //! What a device cannot promise here: bits equal to another device's (that is the class `exact`). Waits have a limit
 //! ([`Hardware::with_wait_limit`]), after which the task is a host fault; a dispatch whose later parts take thousands of times
-//! what its first parts took can still meet it.
+//! what its first parts took can still meet it. A driver that hangs elsewhere is found out by a process that can be killed
+//! ([`Hardware::with_heartbeat`], `fizz-gpu-process`).
 // `metered` alone needs it, and says why.
 #![deny(unsafe_code)]
 
@@ -27,15 +28,17 @@ mod device;
 mod errors;
 mod execute;
 mod flow;
+mod memory;
 mod metered;
 mod objects;
+mod pace;
 mod pipelines;
 pub mod schedule;
 mod session;
 mod slices;
 mod submit;
 
-pub use adapters::{AdapterKind, AdapterSummary, Adapters, Choice, ChooseError};
+pub use adapters::{AdapterKind, AdapterLimit, AdapterSummary, Adapters, Choice, ChooseError};
 pub use caps::webgpu_caps;
 pub use device::Hardware;
 pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};

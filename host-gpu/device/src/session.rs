@@ -11,6 +11,7 @@ use crate::schedule::{self, Meter};
 use fizz_gpu_abi::host::{HostFault, Limit, Quotas, Session, Stop};
 use fizz_gpu_abi::{Caps, Class, ErrorClass, OpenRequest, PollState, VERSION, status};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 /// A session on hardware.
 pub(crate) struct HardwareSession {
@@ -142,8 +143,15 @@ impl Session for HardwareSession {
     }
 
     fn submit(&mut self, stream: &[u8]) -> Result<i64, Stop> {
+        let pace = self.hardware.pace.clone();
         self.guard(i64::from(status::NOT_OPEN), |open| {
+            pace.rest(|| open.device.beat());
+            let begun = Instant::now();
             open.run(stream)?;
+            if pace.rests() {
+                open.flow.idle(&open.device)?;
+                pace.worked(begun.elapsed());
+            }
             open.meter.serial += 1;
             Ok(i64::try_from(open.meter.serial).expect("gas ends a session long before"))
         })

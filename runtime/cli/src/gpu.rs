@@ -1,14 +1,19 @@
-//! Opening this machine's GPU for guests.
+//! This machine's GPU for guests: a process of its own that has it, and how others reach it.
 
+use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
+use clap::Args;
 use fizz_exec::Executor;
 use fizz_gpu::{Adapters, Choice};
 use fizz_gpu_abi::host::Sessions;
+use fizz_gpu_process::{GpuCommand, GpuProcess, Server, StartError, Transport, Watch};
 
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::job_args::GpuArg;
+use crate::values::Size;
 
 /// What to install where no adapter is found.
 pub(crate) const INSTALL: &str = if cfg!(target_os = "linux") {
@@ -17,26 +22,129 @@ pub(crate) const INSTALL: &str = if cfg!(target_os = "linux") {
     "install your GPU's driver"
 };
 
-/// The GPU that guests will find, with `name` a part of its adapter's name, in small letters or large.
-pub(crate) fn open(gpu: GpuArg, name: Option<&str>) -> Result<Option<Arc<dyn Sessions>>, Failure> {
+/// What the process that has the GPU is held to.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GpuBounds {
+    /// Seconds that the GPU may take for one step of a task, such as a pipeline or a dispatch; then its process is ended
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) gpu_step_seconds: u64,
+    /// Share of the time in which the GPU works, in percent: it rests between submissions
+    #[arg(long, default_value = "100", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) gpu_share: u8,
+    /// Memory of this machine that a GPU's process may take at most
+    #[arg(long, default_value = "16G", value_name = "SIZE")]
+    pub(crate) gpu_process_memory: Size,
+}
+
+impl Default for GpuBounds {
+    fn default() -> Self {
+        GpuBounds { gpu_step_seconds: 30, gpu_share: 100, gpu_process_memory: Size(16 << 30) }
+    }
+}
+
+impl GpuBounds {
+    /// The same as arguments.
+    pub(crate) fn args(&self) -> [String; 6] {
+        [
+            "--gpu-step-seconds".into(),
+            self.gpu_step_seconds.to_string(),
+            "--gpu-share".into(),
+            self.gpu_share.to_string(),
+            "--gpu-process-memory".into(),
+            self.gpu_process_memory.0.to_string(),
+        ]
+    }
+}
+
+/// Has the GPU for the process that started it, over standard input
+#[derive(Args, Debug)]
+pub(crate) struct GpuProcessArgs {
+    /// Uses the GPU adapter of this number, or whose name holds this text
+    #[arg(long)]
+    adapter: Option<String>,
+    #[command(flatten)]
+    bounds: GpuBounds,
+}
+
+impl GpuProcessArgs {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let gone = |error: std::io::Error| Failure::unexpected("the worker is gone").because(&error);
+        let GpuBounds { gpu_step_seconds, gpu_share, gpu_process_memory } = self.bounds;
+        // Before any driver is loaded.
+        let server = Server::start(gpu_process_memory.0).map_err(gone)?;
+        let adapters = Adapters::list();
+        match adapters.choose(&choice(self.adapter.as_deref(), &adapters)) {
+            Ok(hardware) => {
+                let hardware = hardware
+                    .with_heartbeat(server.heartbeat())
+                    .with_share(gpu_share)
+                    .with_wait_limit(Duration::from_secs(gpu_step_seconds));
+                server.serve(&hardware).map_err(gone)?;
+            }
+            Err(error) => server.refuse(&error.to_string()).map_err(gone)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Which adapter is meant: by its number where there are so many, else by a part of its name.
+pub(crate) fn choice(adapter: Option<&str>, adapters: &Adapters) -> Choice {
+    match adapter {
+        None => Choice::Auto,
+        Some(text) => match text.parse() {
+            Ok(index) if index < adapters.summaries().len() => Choice::Index(index),
+            _ => Choice::Name(text.to_owned()),
+        },
+    }
+}
+
+/// The GPU that guests will find, in a process of its own; `adapter` is its number or a part of its name, in small letters or
+/// large.
+pub(crate) fn open(
+    gpu: GpuArg,
+    adapter: Option<&str>,
+    bounds: &GpuBounds,
+) -> Result<Option<Arc<dyn Sessions>>, Failure> {
     if gpu == GpuArg::Off {
         return Ok(None);
     }
-    let choice = name.map_or(Choice::Auto, |name| Choice::Name(name.to_owned()));
-    match Adapters::list().choose(&choice) {
-        Ok(hardware) => Ok(Some(Arc::new(hardware))),
-        Err(error) if gpu == GpuArg::Hardware || name.is_some() => {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
+    let mut args = vec!["gpu-process".to_owned()];
+    if let Some(adapter) = adapter {
+        args.extend(["--adapter".to_owned(), adapter.to_owned()]);
+    }
+    args.extend(bounds.args());
+    let args = args.into_iter().map(Into::into).collect();
+    let command = GpuCommand { program, args, transport: Transport::Best };
+    let watch = Watch { step: Duration::from_secs(bounds.gpu_step_seconds) };
+    match GpuProcess::start(command, watch) {
+        Ok(process) => Ok(Some(Arc::new(process))),
+        Err(error) if gpu == GpuArg::Hardware || adapter.is_some() => {
             Err(Failure::new(Exit::NoCapacity, "this machine has no such GPU").because(&error).hint(INSTALL))
         }
+        Err(StartError::Refused(reason)) => {
+            tracing::debug!(reason, "guests find no GPU");
+            Ok(None)
+        }
         Err(error) => {
-            tracing::debug!(%error, "guests find no GPU");
+            tracing::warn!(target: "fizz", %error, "guests find no GPU");
             Ok(None)
         }
     }
 }
 
 /// An executor whose guests find what [`open`] opens.
-pub(crate) fn executor(gpu: GpuArg, name: Option<&str>) -> Result<Executor, Failure> {
-    let gpu = open(gpu, name)?;
+pub(crate) fn executor(gpu: GpuArg, adapter: Option<&str>) -> Result<Executor, Failure> {
+    bounded_executor(gpu, adapter, &GpuBounds::default())
+}
+
+/// The same, with bounds of the operator's.
+pub(crate) fn bounded_executor(
+    gpu: GpuArg,
+    adapter: Option<&str>,
+    bounds: &GpuBounds,
+) -> Result<Executor, Failure> {
+    let gpu = open(gpu, adapter, bounds)?;
     Executor::new(gpu).map_err(|error| Failure::unexpected("cannot set up the sandbox").because(&error))
 }

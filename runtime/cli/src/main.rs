@@ -72,6 +72,8 @@ enum Command {
     Worker(node::WorkerArgs),
     #[command(hide = true)]
     Compiler(compiling::CompilerArgs),
+    #[command(hide = true)]
+    GpuProcess(gpu::GpuProcessArgs),
 }
 
 fn main() -> ExitCode {
@@ -120,6 +122,7 @@ impl Command {
             }
             Command::Worker(args) => args.run(),
             Command::Compiler(args) => args.run(),
+            Command::GpuProcess(args) => args.run(),
         }
     }
 
@@ -129,6 +132,7 @@ impl Command {
             Command::Check(args) => args.json,
             Command::Submit(args) => args.json,
             Command::Verify(args) => args.json,
+            Command::Node(args) => args.wants_json(),
             Command::Receipt(receipt::ReceiptCommand::Show { json, .. }) => *json,
             _ => false,
         }

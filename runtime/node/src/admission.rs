@@ -11,7 +11,6 @@ const MAX_KEEP_SECONDS: u64 = 30 * 24 * 3600;
 const MAX_FILES: u64 = 1 << 20;
 const MAX_DESCRIPTORS: u64 = 1 << 16;
 const MAX_TABLE_ELEMENTS: u64 = 16 << 20;
-const MAX_GPU_BYTES: u64 = 64 << 30;
 const MAX_GPU_OBJECTS: u64 = 1 << 16;
 const MAX_GPU_SHADERS: u64 = 1 << 14;
 const MAX_GPU_SHADER_BYTES: u64 = 16 << 20;
@@ -35,6 +34,8 @@ pub struct Admission {
     pub max_module_bytes: u64,
     /// Whether there is a GPU.
     pub gpu: bool,
+    /// GPU memory of one task, in bytes.
+    pub max_gpu_bytes: u64,
 }
 
 /// An offer that was taken.
@@ -121,7 +122,7 @@ impl Admission {
             ("table elements", limits.table_elements, MAX_TABLE_ELEMENTS),
         ];
         let gpu = [
-            ("bytes of GPU memory", limits.gpu.bytes, MAX_GPU_BYTES),
+            ("bytes of GPU memory", limits.gpu.bytes, self.max_gpu_bytes),
             ("GPU objects", limits.gpu.objects.into(), MAX_GPU_OBJECTS),
             ("GPU shaders", limits.gpu.shaders.into(), MAX_GPU_SHADERS),
             ("bytes of a GPU shader", limits.gpu.shader_bytes.into(), MAX_GPU_SHADER_BYTES),
@@ -207,6 +208,7 @@ mod tests {
             max_store_bytes: 2 << 20,
             max_module_bytes: 1 << 20,
             gpu: false,
+            max_gpu_bytes: 1 << 30,
         }
     }
 
@@ -310,7 +312,7 @@ mod tests {
 
     #[test]
     fn limits_of_the_gpu_count_where_it_is_used() {
-        let much = |offer: &mut Offer| offer.job.limits.gpu.bytes = MAX_GPU_BYTES + 1;
+        let much = |offer: &mut Offer| offer.job.limits.gpu.bytes = (1 << 30) + 1;
         assert!(decide_with(&admission(), 0, much).is_ok());
         let used = |offer: &mut Offer| {
             much(offer);

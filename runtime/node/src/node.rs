@@ -52,6 +52,8 @@ pub struct NodeConfig {
     pub compile: Option<CompileConfig>,
     /// Bytes of one module at most.
     pub max_module_bytes: u64,
+    /// GPU memory of all tasks that run at once, in bytes; each slot has its part.
+    pub max_gpu_bytes: u64,
     /// A deliberate fault, to try out verifiers.
     pub drill: Option<Drill>,
 }
@@ -154,6 +156,7 @@ impl Node {
             max_store_bytes: config.max_store_bytes,
             max_module_bytes: config.max_module_bytes,
             gpu: pool.description().gpu_profile.is_some(),
+            max_gpu_bytes: config.max_gpu_bytes / u64::from(config.slots.max(1)),
         };
         let shared = Shared {
             key,

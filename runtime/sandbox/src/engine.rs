@@ -13,7 +13,7 @@ use crate::instrument::{COSTS, INSTRUMENTATION_VERSION};
 use crate::once::Once;
 use crate::stack::{Stacks, WASM_STACK};
 use crate::task::Fault;
-use crate::{gpu, wasi};
+use crate::{gpu, lend, wasi};
 
 /// Version of wasmtime that is linked in. A test compares it with the lock file.
 pub(crate) const WASMTIME_VERSION: &str = "48.0.8";
@@ -229,7 +229,7 @@ fn config() -> Config {
 
     // Memory never moves and is reserved whole, so that growth is a change of protection and no copy.
     config.memory_may_move(false);
-    config.memory_reservation(4 << 30);
+    config.memory_reservation(lend::RESERVATION);
     config.memory_guard_size(32 << 20);
     config.memory_init_cow(true);
     config.max_wasm_stack(WASM_STACK);

@@ -32,6 +32,16 @@ impl Gpu {
         Ok(Gpu { session })
     }
 
+    /// The session, to be lent the guest's memory, which lies in the same store.
+    pub(crate) fn take_session(&mut self) -> Option<Box<dyn Session>> {
+        self.session.take()
+    }
+
+    /// Gives it back.
+    pub(crate) fn put_session(&mut self, session: Box<dyn Session>) {
+        self.session = Some(session);
+    }
+
     /// GPU gas used so far.
     pub(crate) fn gas(&self) -> u64 {
         self.session.as_ref().map_or(0, |session| session.gas())

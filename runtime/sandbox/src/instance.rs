@@ -14,6 +14,7 @@ use crate::instrument::{
     ENDING_EXPORT, ENDING_STACK, ENDING_UNREACHABLE, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT,
     TOUCHED_EXPORT, Variant, global_export,
 };
+use crate::lend;
 use crate::outcome::{TrapClass, classify};
 use crate::program::Program;
 use crate::stack::METERED_MAX;
@@ -95,6 +96,10 @@ pub(crate) fn begin(
         }
     };
     let guest = Guest::new(&mut store, instance)?;
+    if let Some(mut session) = store.data_mut().gpu.take_session() {
+        lend::lend(&mut *session, guest.handles.memory, &mut store);
+        store.data_mut().gpu.put_session(session);
+    }
     let full_stack = limits.stack_bytes.min(METERED_MAX) as i32;
     let mut live = Live { store, guest, variant, limit, full_stack, started };
     live.set_limits(program, limits, budget)?;

@@ -77,6 +77,7 @@ mod gpu;
 mod host;
 mod instance;
 mod instrument;
+mod lend;
 mod limiter;
 #[doc(hidden)]
 pub mod measure;

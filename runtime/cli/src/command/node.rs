@@ -6,19 +6,24 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use fizz_node::worker::WorkerCommand;
 use fizz_node::{CompileConfig, Drill, Node, NodeConfig, StartError, StoreError};
 
+use crate::command::doctor::DoctorArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::gpu::GpuBounds;
 use crate::job_args::GpuArg;
 use crate::values::{Count, Size};
 use crate::{compiling, gpu, interrupt, keys};
 
 /// Runs strangers' jobs on this machine
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct NodeArgs {
+    #[command(subcommand)]
+    command: Option<NodeCommand>,
     /// UDP address to listen on; port 0 takes a free one
     #[arg(long, env = "FIZZ_LISTEN", default_value = "127.0.0.1:4433", value_name = "ADDR")]
     listen: SocketAddr,
@@ -58,15 +63,26 @@ pub(crate) struct NodeArgs {
     /// Whether guests find this machine's GPU
     #[arg(long, default_value = "auto", value_name = "auto|hardware|off")]
     gpu: GpuArg,
-    /// Uses the GPU adapter whose name holds this text
+    /// Uses the GPU adapter of this number, or whose name holds this text; `fizz node doctor` shows them
     #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
     adapter: Option<String>,
+    /// GPU memory of all tasks that run at once; each of the slots has its part, and jobs that may use more are refused
+    #[arg(long, default_value = "64G", value_name = "SIZE")]
+    gpu_memory: Size,
+    #[command(flatten)]
+    gpu_bounds: GpuBounds,
     /// Stops when standard input ends, for programs that start nodes
     #[arg(long)]
     stop_with_stdin: bool,
     /// Makes a fault on purpose, so that verifiers can practise: every task's largest output has one bit flipped
     #[arg(long, value_name = "FAULT")]
     drill: Option<DrillArg>,
+}
+
+/// What to do instead of working.
+#[derive(Subcommand, Debug)]
+enum NodeCommand {
+    Doctor(DoctorArgs),
 }
 
 /// A fault made on purpose.
@@ -77,7 +93,14 @@ pub(crate) enum DrillArg {
 }
 
 impl NodeArgs {
+    pub(crate) fn wants_json(&self) -> bool {
+        matches!(&self.command, Some(NodeCommand::Doctor(args)) if args.json)
+    }
+
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        if let Some(NodeCommand::Doctor(args)) = self.command {
+            return args.run();
+        }
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failure::unexpected("cannot start the runtime").because(&error))?;
         let served = runtime.block_on(self.serve());
@@ -98,6 +121,12 @@ impl NodeArgs {
         if let Some(adapter) = &self.adapter {
             args.extend(["--adapter".into(), adapter.into()]);
         }
+        // Each slot has a process of its own, which knows nothing of the others.
+        let slots = u8::try_from(self.slots).unwrap_or(u8::MAX).max(1);
+        let gpu_share =
+            if self.gpu_bounds.gpu_share == 100 { 100 } else { (self.gpu_bounds.gpu_share / slots).max(1) };
+        let bounds = GpuBounds { gpu_share, ..self.gpu_bounds.clone() };
+        args.extend(bounds.args().map(Into::into));
         let config = NodeConfig {
             data,
             listen: self.listen,
@@ -114,6 +143,7 @@ impl NodeArgs {
                 max_cache_bytes: self.code_cache.0,
             }),
             max_module_bytes: self.max_module_size.0,
+            max_gpu_bytes: self.gpu_memory.0,
             drill: self.drill.map(|DrillArg::WrongOutput| Drill::WrongOutput),
         };
         let node = Node::start(key, config).await.map_err(|error| start_failure(&error))?;
@@ -188,14 +218,16 @@ pub(crate) struct WorkerArgs {
     /// Whether guests find this machine's GPU
     #[arg(long, default_value = "auto")]
     gpu: GpuArg,
-    /// Uses the GPU adapter whose name holds this text
+    /// Uses the GPU adapter of this number, or whose name holds this text; `fizz node doctor` shows them
     #[arg(long)]
     adapter: Option<String>,
+    #[command(flatten)]
+    bounds: GpuBounds,
 }
 
 impl WorkerArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let executor = gpu::executor(self.gpu, self.adapter.as_deref())?;
+        let executor = gpu::bounded_executor(self.gpu, self.adapter.as_deref(), &self.bounds)?;
         fizz_node::worker::work_asking(executor, std::io::stdin(), std::io::stdout(), compiling::own())
             .map_err(|error| Failure::unexpected("the node is gone").because(&error))?;
         Ok(ExitCode::SUCCESS)

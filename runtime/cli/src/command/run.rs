@@ -29,7 +29,7 @@ pub(crate) struct RunArgs {
     /// Writes what the guest leaves in its output folder to a host folder [GUEST: /out]
     #[arg(long, value_name = "HOST[::GUEST]")]
     out: Option<Mapping>,
-    /// Uses the GPU adapter whose name holds this text
+    /// Uses the GPU adapter of this number, or whose name holds this text; `fizz node doctor` shows them
     #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
     adapter: Option<String>,
     /// Writes a receipt, signed by your own key

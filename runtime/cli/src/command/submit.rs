@@ -34,7 +34,7 @@ pub(crate) struct SubmitArgs {
     /// Your key [default: key.pem in your configuration folder]
     #[arg(long, env = "FIZZ_KEY", value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Uses the GPU adapter whose name holds this text to run samples again
+    /// Uses the GPU adapter of this number, or whose name holds this text, to run samples again
     #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
     adapter: Option<String>,
     /// Seconds that one task may take on a node

@@ -45,6 +45,7 @@ pub fn config(folder: &Path, worker: WorkerCommand) -> NodeConfig {
         max_gas: 1_000_000_000_000,
         max_memory_bytes: 64 << 20,
         max_store_bytes: 256 << 20,
+        max_gpu_bytes: 64 << 30,
         max_task_time: LONG,
         worker,
         compile: None,

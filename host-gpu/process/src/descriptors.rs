@@ -1,0 +1,100 @@
+//! Sends bytes with a file descriptor over a Unix socket, and receives them.
+#![expect(unsafe_code, reason = "the standard library cannot pass descriptors yet")]
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+/// Room for the control message of one descriptor, aligned as the kernel wants it.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+/// Bytes of a control message with one descriptor.
+fn space() -> usize {
+    // SAFETY: CMSG_SPACE only computes.
+    unsafe { libc::CMSG_SPACE(size_of::<RawFd>() as u32) as usize }
+}
+
+/// Sends a short message, and a descriptor with its first byte.
+pub(crate) fn send(socket: &UnixStream, bytes: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all zeros are a valid header: no name, no parts.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = space() as _;
+    // SAFETY: the control buffer is larger than `space`, so the first header lies in it, with room for a descriptor behind it.
+    let sent = unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as _;
+        libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(descriptor.as_raw_fd());
+        libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
+    };
+    match usize::try_from(sent) {
+        Ok(sent) if sent == bytes.len() => Ok(()),
+        Ok(_) => Err(io::ErrorKind::WriteZero.into()),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Receives what there is, at least one byte, or none at the end; and a descriptor, if one comes with it.
+pub(crate) fn receive(socket: &UnixStream, into: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    // SAFETY: as above.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    // For one descriptor: the kernel closes more than fit.
+    message.msg_controllen = space() as _;
+    // SAFETY: the kernel writes at most the lengths given into the two buffers, which live until the end of this function.
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+    let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has set `msg_controllen` to what it wrote; headers are looked at only within it, and a descriptor
+    // that it has made is nobody else's yet.
+    let descriptor = unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        let whole = libc::CMSG_LEN(size_of::<RawFd>() as u32) as usize;
+        let rights = !header.is_null()
+            && (*header).cmsg_level == libc::SOL_SOCKET
+            && (*header).cmsg_type == libc::SCM_RIGHTS
+            && (*header).cmsg_len as usize == whole;
+        rights.then(|| OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned()))
+    };
+    Ok((received, descriptor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Seek, Write};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_descriptor_arrives_with_its_bytes_and_is_the_same_file() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let mut file = std::fs::File::from(memory);
+        send(&here, b"hello", file.as_fd()).unwrap();
+        (&here).write_all(b" there").unwrap();
+        let mut bytes = [0; 5];
+        let (count, descriptor) = receive(&there, &mut bytes).unwrap();
+        assert_eq!(&bytes[..count], b"hello");
+        let mut other = std::fs::File::from(descriptor.unwrap());
+        file.write_all(b"shared").unwrap();
+        other.rewind().unwrap();
+        let mut text = String::new();
+        other.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "shared");
+        let mut bytes = [0; 16];
+        assert!(matches!(receive(&there, &mut bytes), Ok((6, None))));
+        drop(here);
+        assert!(matches!(receive(&there, &mut bytes), Ok((0, None))));
+    }
+}
