@@ -5,6 +5,7 @@ mod bad_input;
 mod c_gpu;
 mod compile;
 mod demo;
+mod gpu;
 mod network;
 mod run;
 mod steps;
