@@ -7,6 +7,7 @@
 mod blob;
 mod files;
 mod frame;
+mod gpu_process;
 mod gpu_stream;
 mod guest;
 mod interpreter;
@@ -34,6 +35,7 @@ mod protocol;
 pub use blob::blob;
 pub use files::files;
 pub use frame::frame;
+pub use gpu_process::gpu_process;
 pub use gpu_stream::gpu_stream;
 pub use guest::guest;
 pub use interpreter::interpreter;
@@ -49,11 +51,12 @@ pub use steps::{SCRIPT, resume, snapshot, stored};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
     ("blob", blob),
+    ("gpu_process", gpu_process),
     ("gpu_stream", gpu_stream),
     ("shader", shader),
     ("module", module),

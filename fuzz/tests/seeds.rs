@@ -42,6 +42,7 @@ fn make() -> Seeds {
     papers(&mut seeds, &file);
     frames(&mut seeds, &file);
     streams(&mut seeds);
+    processes(&mut seeds);
     shaders(&mut seeds);
     modules(&mut seeds);
     // Plans: case, start, edits, pieces; the rest is read as it comes.
@@ -155,6 +156,59 @@ fn frames(seeds: &mut Maker, file: &ReceiptFile) {
 }
 
 /// The hand-written vectors of the command stream.
+/// One of each frame, behind each other.
+fn processes(seeds: &mut Maker) {
+    use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas};
+    use fizz_gpu_process::frame::{Place, Reply, Request, Span, StopKind, encode_identity};
+    let quotas = Quotas {
+        gas: 1 << 40,
+        bytes: 1 << 30,
+        objects: 4096,
+        shaders: 256,
+        shader_bytes: 256 << 10,
+        stream_bytes: 4 << 20,
+        invocations: 1 << 28,
+    };
+    let shared = Span { place: Place::Shared(1 << 20), len: 64 };
+    let requests = [
+        Request::Begin(quotas),
+        Request::Stage(1 << 32),
+        Request::Lend(1 << 32),
+        Request::Open { request: Span::inline(16), caps: 164 },
+        Request::Submit(shared),
+        Request::Write { buffer: 3, offset: 8, data: shared },
+        Request::Read { buffer: 3, offset: 0, into: Span { place: Place::Shared(0), len: 4 } },
+        Request::Wait(-1),
+        Request::Poll,
+        Request::TakeError(8192),
+        Request::Close,
+        Request::End,
+    ];
+    seeds.add("gpu_process", "requests", requests.map(|request| request.encode()).concat());
+    let stopped = |stop| Reply::Stopped { stop, gas: 9, len: 4 };
+    let replies = [
+        Reply::Ready { len: 60 },
+        Reply::Refused { len: 9 },
+        Reply::Working,
+        Reply::Answer { value: -2, gas: 1 << 33, len: 16 },
+        stopped(StopKind::Protocol),
+        stopped(StopKind::OutOfGas),
+        stopped(StopKind::Limit(Limit::Records)),
+        stopped(StopKind::Fault(HostFault::TimedOut)),
+    ];
+    seeds.add("gpu_process", "replies", replies.map(|reply| reply.encode()).concat());
+    let identity = Identity {
+        class: "fast".into(),
+        stream: 1,
+        shader: "naga 30".into(),
+        adapter: "a card".into(),
+        driver: "a driver 1.2".into(),
+        backend: "vulkan".into(),
+        software: false,
+    };
+    seeds.add("gpu_process", "identity", encode_identity(&identity));
+}
+
 fn streams(seeds: &mut Maker) {
     for name in ["double", "every-device-command", "bad-place", "bad-list"] {
         let path = folder(&format!("../host-gpu/abi/tests/vectors/{name}.hex"));

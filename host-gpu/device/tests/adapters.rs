@@ -42,6 +42,11 @@ fn adapters_are_chosen_by_name() {
     assert_eq!(&best, hardware.summary());
     let part = best.name.to_uppercase()[..3].to_owned();
     assert_eq!(adapters.choose(&Choice::Name(part)).unwrap().summary().name, best.name);
+    assert_eq!(adapters.choose(&Choice::Index(0)).unwrap().summary(), &best);
+    let error = adapters.choose(&Choice::Index(99)).unwrap_err();
+    assert!(error.to_string().contains(&format!("0 {}", best.name)), "{error}");
+    assert!(best.limits.iter().all(|limit| limit.offered >= limit.promised), "{best:?}");
+    hardware.try_open().unwrap();
     let error = adapters.choose(&Choice::Name("no such card".to_owned())).unwrap_err();
     assert!(error.to_string().contains(&best.name), "{error}");
     let identity = hardware.identity();

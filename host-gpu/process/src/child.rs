@@ -1,6 +1,8 @@
 //! A GPU's process as the worker has it: started, spoken to, killed, reaped.
 
-use crate::client::{GpuCommand, StartError, Transport, Watch};
+#[cfg(unix)]
+use crate::client::Transport;
+use crate::client::{GpuCommand, StartError, Watch};
 use crate::frame::{REPLY_BYTES, REQUEST_BYTES, Reply, decode_identity};
 use crate::link::{Link, Pump};
 use fizz_gpu_abi::host::Identity;

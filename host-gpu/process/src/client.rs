@@ -101,14 +101,19 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A process without a session.
-    fn process(&self) -> Result<Process, Stop> {
-        let lost = |text: String| Stop::HostFault(HostFault::DeviceLost, text);
+    /// A process that an earlier session has left.
+    fn left(&self) -> Option<Process> {
         while let Some(mut process) = { self.idle().pop() } {
             if process.lives() {
-                return Ok(process);
+                return Some(process);
             }
         }
+        None
+    }
+
+    /// A fresh process.
+    fn fresh(&self) -> Result<Process, Stop> {
+        let lost = |text: String| Stop::HostFault(HostFault::DeviceLost, text);
         let (process, identity) =
             Process::start(&self.command, self.watch).map_err(|error| lost(error.to_string()))?;
         if identity != self.identity {
@@ -119,9 +124,8 @@ impl Shared {
     }
 }
 
-impl Sessions for GpuProcess {
-    fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop> {
-        let process = self.shared.process()?;
+impl GpuProcess {
+    fn begin(&self, process: Process, quotas: &Quotas) -> Result<Box<dyn Session>, Stop> {
         let mut remote = Remote {
             shared: self.shared.clone(),
             process: Some(process),
@@ -133,6 +137,16 @@ impl Sessions for GpuProcess {
         };
         remote.call(Request::Begin(*quotas), &[])?;
         Ok(Box::new(remote))
+    }
+}
+
+impl Sessions for GpuProcess {
+    fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop> {
+        // A session may have left work behind that never ends. The next one is not to pay for it.
+        if let Some(session) = self.shared.left().and_then(|process| self.begin(process, quotas).ok()) {
+            return Ok(session);
+        }
+        self.begin(self.shared.fresh()?, quotas)
     }
 
     fn identity(&self) -> Identity {

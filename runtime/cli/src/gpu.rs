@@ -28,7 +28,7 @@ pub(crate) struct GpuBounds {
     /// Seconds that the GPU may take for one step of a task, such as a pipeline or a dispatch; then its process is ended
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) gpu_step_seconds: u64,
-    /// Share of the time in which the GPU works, in percent: it rests between submissions
+    /// Share of the time in which the GPU works, in percent, of all slots together: it rests between submissions
     #[arg(long, default_value = "100", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) gpu_share: u8,
     /// Memory of this machine that a GPU's process may take at most

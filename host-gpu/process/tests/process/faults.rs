@@ -128,6 +128,25 @@ pub fn a_process_that_dies_is_a_fault_each_time() {
     }
 }
 
+pub fn work_left_behind_is_not_the_next_sessions() {
+    if !adapter() {
+        return;
+    }
+    let gpu = GpuProcess::start(command("hardware", &[], Transport::Best), SHORT).unwrap();
+    let mut session = gpu.session(&QUOTAS).unwrap();
+    prepare(&mut *session, LONG_SHADER, 64).unwrap();
+    dispatch(&mut *session, 60_000).unwrap();
+    drop(session);
+    let begun = Instant::now();
+    let mut next = gpu.session(&QUOTAS).unwrap();
+    prepare(&mut *next, LONG_SHADER, 64).unwrap();
+    dispatch(&mut *next, 1).unwrap();
+    assert_eq!(next.wait(-1, 0), Ok(0));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    drop((next, gpu));
+    assert_eq!(children(), []);
+}
+
 /// Within the limits of shaders, and long to compile.
 fn bomb() -> String {
     let mut body = String::new();

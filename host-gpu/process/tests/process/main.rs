@@ -22,6 +22,7 @@ const TESTS: &[Test] = &[
     ("a_process_that_goes_on_is_not_ended", faults::a_process_that_goes_on_is_not_ended),
     ("a_process_that_dies_is_a_fault_each_time", faults::a_process_that_dies_is_a_fault_each_time),
     ("a_compile_bomb_is_ended", faults::a_compile_bomb_is_ended),
+    ("work_left_behind_is_not_the_next_sessions", faults::work_left_behind_is_not_the_next_sessions),
     ("memory_over_the_ceiling_stays_in_the_process", faults::memory_over_the_ceiling_stays_in_the_process),
     ("lies_are_noticed", faults::lies_are_noticed),
     ("frames_of_a_mad_worker_end_the_process", faults::frames_of_a_mad_worker_end_the_process),
