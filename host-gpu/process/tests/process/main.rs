@@ -2,6 +2,7 @@
 //!
 //! This program starts itself again as the GPU's process, so it has its own `main`. It takes a filter and `--list`.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(unreachable_pub, reason = "a test program has no other user")]
 
 mod faults;
 mod roles;

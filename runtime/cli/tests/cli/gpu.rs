@@ -140,7 +140,9 @@ fn a_node_whose_gpu_process_is_killed_commits_nothing_and_carries_on() {
     let submit = |nodes: &[&str], what: &str| {
         let mut command = home.command(FIZZ);
         command.args(["submit", "compute.wasm", "--sample", "0"]);
-        nodes.iter().for_each(|node| drop(command.args(["--node", node])));
+        for node in nodes {
+            command.args(["--node", node]);
+        }
         command.args(["--", what]).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
