@@ -10,9 +10,9 @@ use fizz_sandbox::{CodeKey, CodeSource, Engine, Fault, MachineCode, ProgramError
 
 use super::bounds::Bounds;
 use super::cache::CodeCache;
-use super::child::Order;
 use super::failures::Failures;
-use super::process::{self, Answer, CompilerCommand, End, LOOK_EVERY};
+use super::pipe::{Answer, Order};
+use super::process::{self, CompilerCommand, End, LOOK_EVERY};
 
 /// Compiles modules in processes of their own.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod cache;
 mod child;
 mod compiler;
 mod failures;
+mod pipe;
 mod private;
 mod process;
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fizz_sandbox::OwnCompiler;
 
-use super::child::{COMPILED, FAILED, Order};
+use super::pipe::{Answer, Order, read_answer};
 
 /// How often somebody who waits looks whether the code is still wanted.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -19,12 +19,8 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 const GRACE: Duration = Duration::from_secs(2);
 /// Bytes of a compiler's last words that are kept.
 const LAST_WORDS: usize = 4 << 10;
-/// Bytes of machine code at most, for one byte of a module; measured at 3 to 12.
-const CODE_FACTOR: u64 = 32;
 /// Threads of a compiler at most: each reserves address space, of which there is a bound.
 const THREADS_MAX: usize = 16;
-/// Bytes of a key before the machine code.
-pub(super) const KEY_BYTES: usize = 32;
 
 /// How a compiler is started: a program that calls [`compile_here`](super::compile_here).
 #[derive(Clone, Debug)]
@@ -49,15 +45,6 @@ pub(super) enum End {
     Died(String),
     /// It did not begin.
     NotStarted(io::Error),
-}
-
-/// What a compiler answers.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The key of what was compiled, and the machine code.
-    Code([u8; KEY_BYTES], Vec<u8>),
-    /// Why there is none.
-    Refused(String),
 }
 
 /// Has a module compiled. Returns at the deadline, or a moment later, whatever the process does and whatever it may
@@ -221,56 +208,4 @@ fn stop(mut child: Child) {
     }
     tracing::warn!(process = child.id(), "a killed compiler does not end");
     let _ = start(move || drop(child.wait()));
-}
-
-fn read_answer(mut stdout: impl Read, wasm_bytes: u64) -> io::Result<Answer> {
-    let mut header = [0; 9];
-    stdout.read_exact(&mut header)?;
-    let mut length = [0; 8];
-    length.copy_from_slice(&header[1..]);
-    let length = u64::from_le_bytes(length);
-    if length > (1 << 20) + wasm_bytes.saturating_mul(CODE_FACTOR) {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut key = [0; KEY_BYTES];
-    let length = match header[0] {
-        COMPILED => {
-            let rest = length.checked_sub(KEY_BYTES as u64).ok_or(io::ErrorKind::InvalidData)?;
-            stdout.read_exact(&mut key)?;
-            rest
-        }
-        FAILED => length,
-        _ => return Err(io::ErrorKind::InvalidData.into()),
-    };
-    let mut bytes = Vec::new();
-    // Grows with what arrives, not with what is promised.
-    stdout.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(match header[0] {
-        COMPILED => Answer::Code(key, bytes),
-        _ => Answer::Refused(String::from_utf8_lossy(&bytes).into_owned()),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_of_a_compiler_that_lies_is_an_error() {
-        let answer = |status: u8, length: u64, bytes: &[u8]| {
-            read_answer(&[&[status][..], &length.to_le_bytes(), bytes].concat()[..], 10)
-        };
-        let (key, code) = ([7; KEY_BYTES], b"code".to_vec());
-        let whole = [&key[..], &code].concat();
-        assert_eq!(answer(COMPILED, 36, &whole).unwrap(), Answer::Code(key, code));
-        assert_eq!(answer(FAILED, 3, b"why").unwrap(), Answer::Refused("why".to_owned()));
-        assert!(answer(COMPILED, 37, &whole).is_err());
-        assert!(answer(COMPILED, 31, &whole).is_err());
-        assert!(answer(COMPILED, u64::MAX, &whole).is_err());
-        assert!(answer(9, 36, &whole).is_err());
-        assert!(read_answer(&b""[..], 10).is_err());
-    }
 }
