@@ -1,7 +1,6 @@
 //! Modules that nobody wrote, from fixed seeds: every operator that may be used, in senseless combinations.
 
-use arbitrary::Unstructured;
-use wasm_smith::{Config, Module};
+use fizz_generated::{Config, Unstructured, noise, settings};
 
 use crate::corpus::Entry;
 
@@ -15,10 +14,9 @@ const PLAIN: &str = r#"(module (memory (export "memory") 1) (func (export "_star
 const IN_STEPS: &str = r#"(module (memory (export "memory") 1) (func (export "_start")) (func (export "fizz_step") (result i32) unreachable))"#;
 
 pub(crate) fn entries() -> Vec<Entry> {
-    let shapes = [PLAIN, IN_STEPS].map(|shape| wat::parse_str(shape).expect("a module"));
     (0..FULL)
         .filter_map(|seed| {
-            let wasm = module(seed, &shapes[usize::from(in_steps(seed))])?;
+            let wasm = module(seed)?;
             let mut entry = Entry::new(format!("generated-{seed:04}"), wasm, &[]);
             entry.small = seed < SMALL;
             // Generated loops seldom end.
@@ -37,16 +35,8 @@ fn in_steps(seed: u64) -> bool {
 }
 
 /// `None` when the seed's bytes do not last.
-fn module(seed: u64, shape: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; 6000];
-    blake3::Hasher::new_derive_key("fizz opinions: a generated module")
-        .update(&seed.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
+fn module(seed: u64) -> Option<Vec<u8>> {
     let config = Config {
-        exports: Some(shape.to_vec()),
-        max_imports: 0,
-        max_memories: 0,
         min_funcs: 3,
         max_funcs: 8,
         max_instructions: 300,
@@ -54,21 +44,11 @@ fn module(seed: u64, shape: &[u8]) -> Option<Vec<u8>> {
         bulk_memory_enabled: !in_steps(seed),
         reference_types_enabled: !in_steps(seed),
         exceptions_enabled: in_steps(seed) || seed.is_multiple_of(4),
-        max_tables: 2,
         max_table_elements: 100,
         max_memory32_bytes: 16 << 16,
-        memory64_enabled: false,
-        threads_enabled: false,
-        shared_everything_threads_enabled: false,
-        relaxed_simd_enabled: false,
-        gc_enabled: false,
-        custom_page_sizes_enabled: false,
-        wide_arithmetic_enabled: false,
-        tail_call_enabled: true,
-        ..Config::default()
+        ..settings(if in_steps(seed) { IN_STEPS } else { PLAIN })
     };
-    let module = Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
-    Some(module.to_bytes())
+    Some(fizz_generated::module(config, &mut Unstructured::new(&noise(seed)))?.to_bytes())
 }
 
 #[cfg(test)]

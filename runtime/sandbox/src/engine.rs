@@ -127,12 +127,10 @@ impl Engine {
     }
 
     /// An engine like ours that makes every NaN canonical itself: the oracle for ours, which must show the same bits.
-    #[cfg(test)]
-    pub(crate) fn canonical() -> Engine {
+    pub(crate) fn canonical() -> Result<Engine, EngineError> {
         let mut config = config();
         config.cranelift_nan_canonicalization(true);
         Engine::of(&config, EngineSettings::default())
-            .expect("only the machine could refuse, and it does not refuse ours")
     }
 
     fn of(config: &Config, settings: EngineSettings) -> Result<Engine, EngineError> {
@@ -206,7 +204,8 @@ pub fn engine_info() -> EngineInfo {
     }
 }
 
-fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
+/// Everything that guests import.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasi::add_to_linker(&mut linker)?;
     gpu::add_to_linker(&mut linker)?;

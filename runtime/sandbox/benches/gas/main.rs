@@ -4,24 +4,29 @@
 //!
 //! ```text
 //! cargo bench -p fizz-sandbox --bench gas                          all guests
-//! cargo bench -p fizz-sandbox --bench gas -- fib "jq.wasm . a"     some of them; a module with its arguments
+//! cargo bench -p fizz-sandbox --bench gas -- fib sql               some of them
+//! cargo bench -p fizz-sandbox --bench gas -- --dir=IN jq.wasm . a  a module of one's own, its arguments and files
 //! ```
+//! The guests that hold C, `sql` and `script`, are left out where they are not built: see `examples/c-guests`.
 //! `--rounds=N` runs of each form, of which the best counts. `--dump=FOLDER` leaves every form's module and machine
 //! code there for a disassembler.
 //!
+//! Every form has the host functions that tasks have.
 //! Times are those of one thread, so that other work on the machine disturbs little.
 
 mod peak;
 mod peer;
+mod workloads;
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use fizz_sandbox::measure::{self, Form};
+use fizz_sandbox::measure::{self, Form, Left};
 use fizz_sandbox::{Engine, ModuleLimits, Program, TaskSpec, run};
 
 use peer::{Flags, Peer, seconds};
+use workloads::Workload;
 
 #[global_allocator]
 static ALLOCATOR: peak::Counting = peak::Counting;
@@ -30,18 +35,10 @@ static ALLOCATOR: peak::Counting = peak::Counting;
 const ROUNDS: usize = 7;
 /// Runs of an empty task.
 const EMPTY_RUNS: usize = 2_000;
-const KERNELS: [&str; 8] = ["nbody", "matmul", "matmul-simd", "sieve", "blake3", "fib", "regex", "deflate"];
 /// Columns after the first, which is the module in the plain engine.
 const FORMS: [&str; 5] = ["fuel", "fuel+NaN", "gas", "gas+stack", "all of it"];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// A module with the arguments of one run.
-struct Workload {
-    name: String,
-    guest: usize,
-    arguments: Vec<String>,
-}
 
 /// One module in every form.
 struct Guest {
@@ -55,56 +52,41 @@ struct Guest {
 
 fn main() -> Result<()> {
     let mut rounds = ROUNDS;
-    let mut dump = None;
+    let (mut dump, mut folder) = (None, None);
     let mut wanted = Vec::new();
-    // Cargo passes flags of its own.
-    for argument in std::env::args().skip(1) {
+    // Cargo adds a flag of its own.
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    for argument in arguments.by_ref() {
         if let Some(count) = argument.strip_prefix("--rounds=") {
             rounds = count.parse()?;
         } else if let Some(folder) = argument.strip_prefix("--dump=") {
-            dump = Some(folder.to_owned());
-        } else if !argument.starts_with("--") {
+            dump = Some(PathBuf::from(folder));
+        } else if let Some(from) = argument.strip_prefix("--dir=") {
+            folder = Some(PathBuf::from(from));
+        } else {
+            let is_module = argument.ends_with(".wasm");
             wanted.push(argument);
+            if is_module {
+                break;
+            }
         }
     }
     let engine = Engine::new()?;
-    let (guests, workloads) = guests(&engine, &wanted)?;
+    let (guests, workloads) = match &wanted[..] {
+        [module] if module.ends_with(".wasm") => {
+            workloads::own(&engine, Path::new(module), &arguments.collect::<Vec<_>>(), folder.as_deref())?
+        }
+        names => workloads::named(&engine, names)?,
+    };
     if let Some(folder) = dump {
-        guests.iter().try_for_each(|guest| guest.dump(Path::new(&folder)))?;
+        guests.iter().try_for_each(|guest| guest.dump(&folder))?;
     }
     compare(&guests, &workloads, rounds)?;
     for guest in &guests {
         guest.print_pass(rounds)?;
     }
     empty(&engine)?;
-    kernels_empty(&guests[0])
-}
-
-/// The guests, the examples' kernels first, and what to run.
-fn guests(engine: &Engine, wanted: &[String]) -> Result<(Vec<Guest>, Vec<Workload>)> {
-    let mut guests = vec![Guest::new(engine, "kernels", fizz_examples::KERNELS)?];
-    let mut workloads = Vec::new();
-    let kernel = |name: &str| Workload {
-        name: name.to_owned(),
-        guest: 0,
-        arguments: vec!["kernels".to_owned(), name.to_owned()],
-    };
-    for wish in wanted {
-        let mut words = wish.split_whitespace().map(str::to_owned);
-        let first = words.next().unwrap_or_default();
-        if first.ends_with(".wasm") {
-            let name = Path::new(&first).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            guests.push(Guest::new(engine, &name, &std::fs::read(&first)?)?);
-            let arguments = [name.clone()].into_iter().chain(words).collect();
-            workloads.push(Workload { name, guest: guests.len() - 1, arguments });
-        } else {
-            workloads.push(kernel(&first));
-        }
-    }
-    if workloads.is_empty() {
-        workloads.extend(KERNELS.map(kernel));
-    }
-    Ok((guests, workloads))
+    kernels_empty(&engine)
 }
 
 /// Prints each form's time against the plain engine's.
@@ -119,11 +101,11 @@ fn compare(guests: &[Guest], workloads: &[Workload], rounds: usize) -> Result<()
         let mut plain = f64::MAX;
         let mut best = [f64::MAX; FORMS.len()];
         for _ in 0..rounds {
-            let (time, expected) = guest.plain.run(&workload.arguments)?;
+            let (time, expected) = guest.plain.run(&workload.task)?;
             plain = plain.min(time);
             for ((form, best), name) in guest.forms.iter().zip(&mut best).zip(FORMS) {
-                let (time, output) = form.run(&workload.arguments)?;
-                assert_eq!(output, expected, "{} differs under {name}", workload.name);
+                let (time, left) = form.run(&workload.task)?;
+                assert_same(&left, &expected, &format!("{} under {name}", workload.name));
                 *best = best.min(time);
             }
         }
@@ -168,13 +150,12 @@ impl Guest {
         })
     }
 
-    /// The gas of a run as the product makes it, which must write what the plain engine writes.
+    /// The gas of a run as the product makes it, which must leave what the plain engine leaves.
     fn check(&self, workload: &Workload) -> Result<u64> {
-        let mut task = TaskSpec::new(workload.arguments[0].as_str());
-        task.args = workload.arguments.clone();
-        let report = run(&self.program, task, None, None)?;
+        let report = run(&self.program, workload.task.clone(), None, None)?;
         assert!(report.outcome.is_success(), "{}: {}", workload.name, report.outcome);
-        assert_eq!(report.stdout, self.plain.run(&workload.arguments)?.1, "{}", workload.name);
+        let left = Left { stdout: report.stdout, files: report.files };
+        assert_same(&left, &self.plain.run(&workload.task)?.1, &workload.name);
         Ok(report.gas)
     }
 
@@ -229,6 +210,12 @@ impl Guest {
     }
 }
 
+/// Panics unless two runs have printed the same and left the same files.
+fn assert_same(ours: &Left, plain: &Left, what: &str) {
+    assert!(ours.stdout == plain.stdout, "{what} prints something else");
+    assert!(ours.files.regular_files("/") == plain.files.regular_files("/"), "{what} leaves other files");
+}
+
 /// Bytes of all function bodies.
 fn code_bytes(wasm: &[u8]) -> Result<usize> {
     let mut bytes = 0;
@@ -246,10 +233,11 @@ fn empty(engine: &Engine) -> Result<()> {
     warm("an empty module", &program, &TaskSpec::new("empty"))
 }
 
-fn kernels_empty(guest: &Guest) -> Result<()> {
+fn kernels_empty(engine: &Engine) -> Result<()> {
+    let program = Program::compile(engine, fizz_examples::KERNELS, &ModuleLimits::default())?;
     let mut task = TaskSpec::new("kernels");
     task.args.push("empty".to_owned());
-    warm("a Rust guest that does nothing", &guest.program, &task)
+    warm("a Rust guest that does nothing", &program, &task)
 }
 
 fn warm(what: &str, program: &Program, task: &TaskSpec) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Properties over generated modules: the rewrite changes nothing but the counters, both variants count the same, and
 //! the sum over segments is the sum over operators.
 
-use arbitrary::Unstructured;
+use fizz_generated::{Config, Unstructured, noise, settings};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     CodeSection, ConstExpr, ExportKind, Function, GlobalType, Instruction as I, Module as Encoder, ValType,
@@ -27,31 +27,18 @@ const SHAPE: &str = r#"(module
     (func (export "d") (result i64) unreachable))"#;
 
 fn generate(seed: u64, simple: bool) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; 6_000];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    let mut data = Unstructured::new(&bytes);
-    let config = wasm_smith::Config {
-        exports: Some(wat::parse_str(SHAPE).unwrap()),
-        max_imports: 0,
-        max_memories: 0,
+    let config = Config {
         max_instructions: 150,
         max_table_elements: 100,
-        max_tables: 2,
-        memory64_enabled: false,
-        threads_enabled: false,
-        relaxed_simd_enabled: false,
-        gc_enabled: false,
-        custom_page_sizes_enabled: false,
-        wide_arithmetic_enabled: false,
         bulk_memory_enabled: !simple,
         reference_types_enabled: !simple,
         exceptions_enabled: !simple,
         // Otherwise most calls end in a wild load.
         disallow_traps: !seed.is_multiple_of(3),
         max_memory32_bytes: PAGES << 16,
-        ..wasm_smith::Config::default()
+        ..settings(SHAPE)
     };
-    let mut module = wasm_smith::Module::new(config, &mut data).ok()?;
+    let mut module = fizz_generated::module(config, &mut Unstructured::new(&noise(seed)))?;
     module.ensure_termination(500).ok()?;
     let wasm = module.to_bytes();
     // Generated modules may keep exceptions where Fizz allows none.
@@ -152,9 +139,9 @@ pub(super) fn call(module: &Module, name: &str, arguments: &[Val], limit: i64) -
 
 #[test]
 fn the_rewrite_changes_nothing_but_the_counters() {
-    let (engine, canonical) = (Engine::new().unwrap(), Engine::canonical());
+    let (engine, canonical) = (Engine::new().unwrap(), Engine::canonical().unwrap());
     let (mut modules, mut trapped, mut completed) = (0, 0, 0);
-    for seed in 0..300 {
+    for seed in 0..400 {
         let Some(wasm) = generate(seed, false) else { continue };
         let facts = facts(&wasm);
         if facts.start.is_some() {
@@ -280,7 +267,7 @@ pub(super) fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
 
 #[test]
 fn segments_sum_to_what_the_operators_cost() {
-    let (engine, canonical) = (Engine::new().unwrap(), Engine::canonical());
+    let (engine, canonical) = (Engine::new().unwrap(), Engine::canonical().unwrap());
     let mut compared = 0;
     for seed in 1_000..1_300 {
         let Some(wasm) = generate(seed, true) else { continue };

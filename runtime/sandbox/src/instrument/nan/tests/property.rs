@@ -1,8 +1,9 @@
 //! Generated modules show the same bits as on an engine that makes NaNs canonical itself.
 
-use arbitrary::Unstructured;
+use fizz_generated::floats::{self, Choices};
+use fizz_generated::{Config, Unstructured, noise, settings};
 
-use super::{Engines, compare, floats};
+use super::{Engines, compare};
 use crate::instrument::{ModuleLimits, examine};
 
 fn float_modules(seeds: std::ops::Range<u64>, vectors: bool) {
@@ -10,7 +11,7 @@ fn float_modules(seeds: std::ops::Range<u64>, vectors: bool) {
     let (mut modules, mut differing) = (0, 0);
     for seed in seeds {
         let exceptions = seed.is_multiple_of(4);
-        let wasm = floats::module(seed, vectors, exceptions);
+        let wasm = floats::module(Choices::from_seed(seed), vectors, exceptions);
         modules += 1;
         differing += usize::from(compare(&engines, &wasm, &format!("seed {seed}")));
     }
@@ -42,28 +43,15 @@ const SHAPE: &str = r#"(module
 
 /// Modules of every kind of operator, with exceptions and tables.
 fn smith(seed: u64) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; 6_000];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    let mut data = Unstructured::new(&bytes);
-    let config = wasm_smith::Config {
-        exports: Some(wat::parse_str(SHAPE).unwrap()),
-        max_imports: 0,
-        max_memories: 0,
+    let config = Config {
         max_instructions: 150,
         max_table_elements: 100,
-        max_tables: 2,
-        memory64_enabled: false,
-        threads_enabled: false,
-        relaxed_simd_enabled: false,
-        gc_enabled: false,
-        custom_page_sizes_enabled: false,
-        wide_arithmetic_enabled: false,
         exceptions_enabled: seed.is_multiple_of(4),
         disallow_traps: true,
         max_memory32_bytes: 2 << 16,
-        ..wasm_smith::Config::default()
+        ..settings(SHAPE)
     };
-    let mut module = wasm_smith::Module::new(config, &mut data).ok()?;
+    let mut module = fizz_generated::module(config, &mut Unstructured::new(&noise(seed)))?;
     module.ensure_termination(500).ok()?;
     let wasm = module.to_bytes();
     // A start function is run by the host, later than the engine would.

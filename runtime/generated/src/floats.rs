@@ -8,13 +8,35 @@ use wasm_encoder::{
 
 use ValType::{F32, F64, I32, I64, V128};
 
-/// A splitmix64 generator.
-struct Random(u64);
+/// Where the choices come from: a byte each while there are some, then a splitmix64 generator.
+#[derive(Clone, Debug)]
+pub struct Choices<'c> {
+    input: &'c [u8],
+    state: u64,
+}
 
-impl Random {
+impl<'c> Choices<'c> {
+    /// Those that the bytes make, and then always the same.
+    pub fn of(input: &'c [u8]) -> Self {
+        Choices { input, state: 0 }
+    }
+
+    /// Those of a seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Choices { input: &[], state: seed }
+    }
+
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        // A byte that changes changes one choice.
+        let chosen = if let Some((byte, rest)) = self.input.split_first() {
+            self.input = rest;
+            STEP.wrapping_mul(u64::from(*byte) + 1)
+        } else {
+            self.state = self.state.wrapping_add(STEP);
+            self.state
+        };
+        let mixed = (chosen ^ chosen >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
     }
@@ -113,16 +135,17 @@ fn at(offset: u64) -> MemArg {
     MemArg { offset, align: 0, memory_index: 0 }
 }
 
-/// A module from a seed.
-pub(super) fn module(seed: u64, vectors: bool, exceptions: bool) -> Vec<u8> {
-    let mut random = Random(seed);
+/// A module with four functions, `f0` to `f3`, four globals, `g0` to `g3`, and a memory, all exported. Every call ends
+/// soon.
+pub fn module(choices: Choices<'_>, vectors: bool, exceptions: bool) -> Vec<u8> {
+    let mut random = choices;
     let scalars: &[ValType] = &[F32, F64, F32, F64, I32, I64];
     let all: &[ValType] = &[F32, F64, V128, V128, F32, F64, I32, I64];
     let kinds = if vectors { all } else { scalars };
     let mut types = Types { section: TypeSection::new(), known: Vec::new() };
     let mut signatures = Vec::new();
     for _ in 0..4 {
-        let list = |random: &mut Random| {
+        let list = |random: &mut Choices<'_>| {
             let count = random.below(4);
             (0..count).map(|_| random.pick(kinds)).collect::<Vec<_>>()
         };
@@ -206,7 +229,7 @@ pub(super) fn module(seed: u64, vectors: bool, exceptions: bool) -> Vec<u8> {
 const GLOBALS: [ValType; 4] = [F32, F64, F64, V128];
 
 /// Bits of a float that is often a NaN, an infinity or zero.
-fn wide(random: &mut Random) -> u64 {
+fn wide(random: &mut Choices<'_>) -> u64 {
     let sign = random.next() & 1 << 63;
     sign | match random.below(8) {
         0 => 0x7ff0_0000_0000_0001 | random.next() >> 12,
@@ -219,7 +242,7 @@ fn wide(random: &mut Random) -> u64 {
     }
 }
 
-fn narrow(random: &mut Random) -> u32 {
+fn narrow(random: &mut Choices<'_>) -> u32 {
     let sign = (random.next() as u32) & 1 << 31;
     sign | match random.below(7) {
         0 => 0x7f80_0001 | (random.next() as u32) >> 9,
@@ -247,9 +270,9 @@ impl Types {
     }
 }
 
-struct Body<'b> {
+struct Body<'b, 'c> {
     out: Function,
-    random: &'b mut Random,
+    random: &'b mut Choices<'c>,
     types: &'b mut Types,
     operators: &'b [Op],
     kinds: &'b [ValType],
@@ -265,7 +288,7 @@ struct Body<'b> {
     size: usize,
 }
 
-impl Body<'_> {
+impl Body<'_, '_> {
     fn emit(&mut self, instruction: I<'_>) {
         self.out.instruction(&instruction);
     }
@@ -309,7 +332,7 @@ impl Body<'_> {
                 });
             }
             2 if GLOBALS.contains(&ty) => {
-                let index = GLOBALS.iter().position(|global| *global == ty).unwrap();
+                let index = GLOBALS.iter().position(|global| *global == ty).unwrap_or_default();
                 self.emit(I::GlobalGet(index as u32));
             }
             _ => match self.local(ty) {
