@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use arbitrary::Unstructured;
+use fizz_generated::{Config as Settings, Unstructured, settings};
 use wasmi::{
     Config, Engine, Extern, Global, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, TrapCode, Val,
 };
@@ -18,8 +18,9 @@ use crate::instrument::{
 const PAGES: u32 = 8;
 /// Elements that a table may have.
 const ELEMENTS: usize = 1000;
-/// What the original may use of the interpreter's own fuel. The instrumented forms get many times as much.
-const FUEL: u64 = 200_000;
+/// What the original may use of the interpreter's own fuel: little, for most generated loops would never end. The
+/// instrumented forms get many times as much.
+const FUEL: u64 = 20_000;
 
 const SHAPE: &str = r#"(module
     (memory (export "memory") 1)
@@ -38,7 +39,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 /// the same results, traps, memory and globals.
 pub fn interpreter(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let Ok(wasm) = generate(&mut input) else { return };
+    let Some(wasm) = generate(&mut input) else { return };
     if changes_float_width(&wasm) {
         return;
     }
@@ -63,9 +64,13 @@ pub fn interpreter(data: &[u8]) {
             ],
         ),
     ];
+    let load = |wasm: &[u8]| {
+        Module::new(&ENGINE, wasm).unwrap_or_else(|error| panic!("the interpreter refuses: {error}"))
+    };
+    let (original, forms) = (load(&wasm), forms.map(|form| load(&form)));
     for (name, arguments) in calls {
         // What needs too much of the interpreter's stack or fuel says nothing.
-        let Some(original) = call(&wasm, name, &arguments, FUEL) else { continue };
+        let Some(original) = call(&original, name, &arguments, FUEL) else { continue };
         for form in &forms {
             let Some(instrumented) = call(form, name, &arguments, 100 * FUEL) else { continue };
             assert_eq!(instrumented, original, "calling {name}");
@@ -73,30 +78,18 @@ pub fn interpreter(data: &[u8]) {
     }
 }
 
-fn generate(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
-    let config = wasm_smith::Config {
-        exports: Some(wat::parse_str(SHAPE).expect("a module")),
-        max_imports: 0,
-        max_memories: 0,
+fn generate(input: &mut Unstructured<'_>) -> Option<Vec<u8>> {
+    let settings = Settings {
         max_instructions: 120,
-        max_tables: 2,
         max_table_elements: ELEMENTS as u64,
         max_memory32_bytes: u64::from(PAGES) << 16,
         // Both sides then show the same NaNs, whatever either engine makes of them.
         canonicalize_nans: true,
         // The interpreter has no exceptions.
         exceptions_enabled: false,
-        memory64_enabled: false,
-        threads_enabled: false,
-        shared_everything_threads_enabled: false,
-        relaxed_simd_enabled: false,
-        gc_enabled: false,
-        custom_page_sizes_enabled: false,
-        wide_arithmetic_enabled: false,
-        tail_call_enabled: true,
-        ..wasm_smith::Config::default()
+        ..settings(SHAPE)
     };
-    Ok(wasm_smith::Module::new(config, input)?.to_bytes())
+    Some(fizz_generated::module(settings, input)?.to_bytes())
 }
 
 /// Whether the module turns floats of one width into the other. Those are the only operators that make NaNs which the
@@ -127,15 +120,13 @@ struct Seen {
 }
 
 /// Makes an instance, runs its start function and calls one of its functions. `None` where the interpreter gave up.
-fn call(wasm: &[u8], name: &str, arguments: &[Val], fuel: u64) -> Option<Seen> {
-    let module =
-        Module::new(&ENGINE, wasm).unwrap_or_else(|error| panic!("the interpreter refuses: {error}"));
+fn call(module: &Module, name: &str, arguments: &[Val], fuel: u64) -> Option<Seen> {
     let limits =
         StoreLimitsBuilder::new().memory_size((PAGES as usize) << 16).table_elements(ELEMENTS).build();
     let mut store: Store<StoreLimits> = Store::new(&ENGINE, limits);
     store.limiter(|limits| limits);
     store.set_fuel(fuel).expect("fuel is counted");
-    let instance = match Linker::new(&ENGINE).instantiate_and_start(&mut store, &module) {
+    let instance = match Linker::new(&ENGINE).instantiate_and_start(&mut store, module) {
         Ok(instance) => instance,
         // A segment that does not fit, or a start function that traps: there is no instance to look at. The
         // instrumented form's start function is called below, so the two cannot be compared.

@@ -4,7 +4,9 @@
 //! broken. The targets in `fuzz_targets` are one line each, and the test `seeds` calls the same functions on any
 //! toolchain. Bytes in, nothing out; every function is deterministic.
 
+mod answer;
 mod blob;
+mod checkpoint;
 mod files;
 mod frame;
 mod gpu_process;
@@ -14,6 +16,7 @@ mod interpreter;
 mod job;
 mod memory;
 mod module;
+mod nan;
 mod program;
 mod receipt;
 mod repeat;
@@ -29,10 +32,15 @@ mod features;
 #[path = "../../runtime/sandbox/src/instrument/mod.rs"]
 mod instrument;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../runtime/exec/src/code/pipe.rs"]
+mod pipe;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../runtime/node/src/worker/protocol.rs"]
 mod protocol;
 
+pub use answer::answer;
 pub use blob::blob;
+pub use checkpoint::{checkpoint, stopped};
 pub use files::files;
 pub use frame::frame;
 pub use gpu_process::gpu_process;
@@ -41,6 +49,7 @@ pub use guest::guest;
 pub use interpreter::interpreter;
 pub use job::job;
 pub use module::module;
+pub use nan::nan;
 pub use program::{opinions, program};
 pub use receipt::receipt;
 pub use session::session;
@@ -51,7 +60,7 @@ pub use steps::{SCRIPT, resume, snapshot, stored};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 19] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -68,4 +77,7 @@ pub const TARGETS: [Target; 16] = [
     ("session", session),
     ("snapshot", snapshot),
     ("resume", resume),
+    ("checkpoint", checkpoint),
+    ("answer", answer),
+    ("nan", nan),
 ];

@@ -1,6 +1,6 @@
 //! Modules on their way to the engine: examined, refused or instrumented, but not compiled.
 
-use arbitrary::Unstructured;
+use fizz_generated::{Config, Unstructured, settings};
 use wasmparser::Validator;
 
 use crate::features::allowed_features;
@@ -25,7 +25,7 @@ pub fn module(data: &[u8]) {
     }
     let mut input = Unstructured::new(data);
     let Ok(changes) = input.arbitrary::<[(u16, u8); 3]>() else { return };
-    let Ok(mut wasm) = generate(&mut input) else { return };
+    let Some(mut wasm) = generate(&mut input) else { return };
     match instrumented(&wasm) {
         // The generator keeps exceptions where Fizz allows none.
         Ok(()) | Err(ModuleError::HeldException(_)) => {}
@@ -40,27 +40,10 @@ pub fn module(data: &[u8]) {
     let _ = instrumented(&wasm);
 }
 
-fn generate(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
-    let config = wasm_smith::Config {
-        exports: Some(wat::parse_str(SHAPE).expect("a module")),
-        max_imports: 0,
-        // Beside the one of the shape.
-        max_memories: 0,
-        max_instructions: 200,
-        max_tables: 3,
-        max_table_elements: 1000,
-        memory64_enabled: false,
-        threads_enabled: false,
-        shared_everything_threads_enabled: false,
-        relaxed_simd_enabled: false,
-        gc_enabled: false,
-        custom_page_sizes_enabled: false,
-        wide_arithmetic_enabled: false,
-        exceptions_enabled: true,
-        tail_call_enabled: true,
-        ..wasm_smith::Config::default()
-    };
-    Ok(wasm_smith::Module::new(config, input)?.to_bytes())
+fn generate(input: &mut Unstructured<'_>) -> Option<Vec<u8>> {
+    let settings =
+        Config { max_instructions: 200, max_tables: 3, max_table_elements: 1000, ..settings(SHAPE) };
+    Some(fizz_generated::module(settings, input)?.to_bytes())
 }
 
 /// Examines a module and makes both forms of it.

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use arbitrary::Unstructured;
 use bytes::Bytes;
+use fizz_generated::{Config, Unstructured, settings};
 use fizz_sandbox::{
     Backend, Engine, EngineSettings, Files, ModuleError, ModuleLimits, Optimization, Program, ProgramError,
     TaskSpec, run,
@@ -11,31 +11,34 @@ use fizz_sandbox::{
 
 use crate::{guest, repeat};
 
+/// Modules are too small to be worth a second thread.
+const NATIVE: EngineSettings = EngineSettings {
+    backend: Backend::Native,
+    optimization: Optimization::Speed,
+    parallel_compilation: false,
+};
+
 /// The engine of nodes, and its other opinions.
 static ENGINES: LazyLock<[Engine; 3]> = LazyLock::new(|| {
     [
-        EngineSettings { backend: Backend::Interpreter, ..EngineSettings::default() },
-        EngineSettings { optimization: Optimization::None, ..EngineSettings::default() },
-        EngineSettings::default(),
+        EngineSettings { backend: Backend::Interpreter, ..NATIVE },
+        EngineSettings { optimization: Optimization::None, ..NATIVE },
+        NATIVE,
     ]
     .map(|settings| Engine::with_settings(settings).expect("an engine"))
 });
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
-
 static IMPORTS: LazyLock<Vec<u8>> =
     LazyLock::new(|| wat::parse_str(format!("(module {})", guest::imports())).expect("a module"));
 
-static EXPORTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"_start\")))").expect("a module")
-});
+const SHAPE: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
 
 /// Generates a module that may call host functions, and runs it as a task: it compiles, and
 /// [`repeat`](mod@repeat) says what else must hold.
 pub fn program(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let Ok(wasm) = generate(&mut input) else { return };
-    let program = match Program::compile(&ENGINE, &wasm, &ModuleLimits::default()) {
+    let Some(wasm) = generate(&mut input) else { return };
+    let program = match Program::compile(&ENGINES[2], &wasm, &ModuleLimits::default()) {
         Ok(program) => program,
         // The generator keeps exceptions where Fizz allows none.
         Err(ProgramError::Module(ModuleError::HeldException(_))) => return,
@@ -48,7 +51,7 @@ pub fn program(data: &[u8]) {
 /// that was not optimised, and in the engine's interpreter: all say the same, to the bit.
 pub fn opinions(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let Ok(wasm) = generate(&mut input) else { return };
+    let Some(wasm) = generate(&mut input) else { return };
     let reports = ENGINES.each_ref().map(|engine| {
         let program = match Program::compile(engine, &wasm, &ModuleLimits::default()) {
             Ok(program) => program,
@@ -82,28 +85,16 @@ fn spec() -> TaskSpec {
     spec
 }
 
-fn generate(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
-    let config = wasm_smith::Config {
-        exports: Some(EXPORTS.clone()),
+fn generate(input: &mut Unstructured<'_>) -> Option<Vec<u8>> {
+    let settings = Config {
         available_imports: Some(IMPORTS.clone()),
         max_imports: 6,
-        max_memories: 0,
         // Small, for compiling takes nearly all the time.
         max_funcs: 3,
         max_instructions: 80,
-        max_tables: 2,
         max_table_elements: 1000,
         max_memory32_bytes: 16 << 16,
-        memory64_enabled: false,
-        threads_enabled: false,
-        shared_everything_threads_enabled: false,
-        relaxed_simd_enabled: false,
-        gc_enabled: false,
-        custom_page_sizes_enabled: false,
-        wide_arithmetic_enabled: false,
-        exceptions_enabled: true,
-        tail_call_enabled: true,
-        ..wasm_smith::Config::default()
+        ..settings(SHAPE)
     };
-    Ok(wasm_smith::Module::new(config, input)?.to_bytes())
+    Some(fizz_generated::module(settings, input)?.to_bytes())
 }

@@ -72,6 +72,12 @@ fn make() -> Seeds {
     let [snapshot, opening] = fizz_fuzz::stored();
     seeds.add("snapshot", "snapshot", snapshot);
     seeds.add("snapshot", "opening", opening);
+    seeds.add("checkpoint", "three-chunks", fizz_fuzz::stopped());
+    seeds.add("answer", "code", [&[3, 0, 0, 36][..], &[0; 7], &[7; 32], b"code"].concat());
+    seeds.add("answer", "reason", [&[3, 0, 1, 3][..], &[0; 7], b"why, and more"].concat());
+    let bytes: Vec<u8> = (0..200u8).map(|n| n.wrapping_mul(167)).collect();
+    seeds.add("nan", "scalar", [&[0][..], &bytes].concat());
+    seeds.add("nan", "vectors-exceptions", [&[3][..], &bytes].concat());
     seeds.add("resume", "script", [&[2], fizz_fuzz::SCRIPT].concat());
     seeds.0
 }
