@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use fizz_generated::{Config, Unstructured, settings};
 use fizz_sandbox::{
-    Backend, Engine, EngineSettings, Files, ModuleError, ModuleLimits, Optimization, Program, ProgramError,
-    TaskSpec, run,
+    Backend, Engine, EngineSettings, Files, ModuleLimits, Optimization, Program, ProgramError, TaskSpec, run,
 };
 
+use crate::module::is_of_the_generator;
 use crate::{guest, repeat};
 
 /// Modules are too small to be worth a second thread.
@@ -40,8 +40,7 @@ pub fn program(data: &[u8]) {
     let Some(wasm) = generate(&mut input) else { return };
     let program = match Program::compile(&ENGINES[2], &wasm, &ModuleLimits::default()) {
         Ok(program) => program,
-        // The generator keeps exceptions where Fizz allows none.
-        Err(ProgramError::Module(ModuleError::HeldException(_))) => return,
+        Err(ProgramError::Module(error)) if is_of_the_generator(&error) => return,
         Err(error) => panic!("a good module is refused: {error}"),
     };
     repeat::repeat(&program, &spec());
@@ -56,7 +55,7 @@ pub fn opinions(data: &[u8]) {
         let program = match Program::compile(engine, &wasm, &ModuleLimits::default()) {
             Ok(program) => program,
             // Refused before any engine has seen it.
-            Err(ProgramError::Module(ModuleError::HeldException(_))) => return None,
+            Err(ProgramError::Module(error)) if is_of_the_generator(&error) => return None,
             Err(error) => panic!("a good module is refused: {error}"),
         };
         match run(&program, spec(), None, None) {
