@@ -9,6 +9,9 @@ use crate::executor::{ExecuteError, Executor, outputs, specify};
 
 mod steps;
 
+/// What differs where a chunk ends with another state, or elsewhere.
+const BETWEEN: &str = "the states between chunks";
+
 /// One way to run a task, and what came of it.
 #[derive(Clone, Debug)]
 pub struct Way {
@@ -42,8 +45,9 @@ impl Executor {
     /// and an engine made anew, which optimises nothing; in the form that keeps the gas exact; and, with `interpreter`,
     /// in the engine's interpreter, many times slower. A module with steps is also stopped in the middle and taken up
     /// again from bytes, and each of its chunks but the first is run alone, from no more of memory than it touches. The
-    /// guest finds no GPU. With `trace`, states are compared too, and where they differ the first gas at which they do
-    /// is looked for.
+    /// guest finds no GPU. One with fewer chunks than four is cut into shorter ones for that, whose ends cost gas: these
+    /// ways are compared with one uninterrupted run in the same chunks. With `trace`, states are compared too, and
+    /// where they differ the first gas at which they do is looked for.
     ///
     /// # Errors
     /// [`ExecuteError`] when the task cannot be run. A difference is no error.
@@ -107,9 +111,9 @@ impl Checked {
         for plan in others {
             let report = plan.subject.run()?;
             let gas = self.add(plan.name, &report, plan.subject.form == Form::WriteThrough);
-            let mut found = self.differences(&first, &report, gas, job);
+            let mut found = differences((&first, self.gas()), (&report, gas), job);
             if first.boundaries != report.boundaries {
-                found.push("the states between chunks".to_owned());
+                found.push(BETWEEN.to_owned());
             }
             if trace
                 && self.divergence.is_none()
@@ -142,30 +146,34 @@ impl Checked {
     fn gas(&self) -> Option<u64> {
         self.ways.iter().find_map(|way| way.gas)
     }
+}
 
-    /// What differs between the first way's report and another, states between chunks apart.
-    fn differences(&self, a: &TaskReport, b: &TaskReport, gas: Option<u64>, job: &Job) -> Vec<String> {
-        let mut found = Vec::new();
-        if a.outcome != b.outcome {
-            found.push(format!("outcome: {} and {}", a.outcome, b.outcome));
-        }
-        if let (Some(a), Some(b)) = (self.gas(), gas)
-            && a != b
-        {
-            found.push(format!("gas: {a} and {b}"));
-        }
-        if a.stdout != b.stdout {
-            found.push("standard output".to_owned());
-        }
-        if a.stderr != b.stderr {
-            found.push("standard error".to_owned());
-        }
-        let (files, others) = (outputs(&a.files, &job.out), outputs(&b.files, &job.out));
-        if let Some((path, _)) = files.iter().find(|file| !others.contains(file)) {
-            found.push(format!("output file `{path}`"));
-        } else if let Some((path, _)) = others.iter().find(|file| !files.contains(file)) {
-            found.push(format!("output file `{path}`"));
-        }
-        found
+/// What differs between two reports, each with its gas where that is exact, states between chunks apart.
+fn differences(
+    (a, a_gas): (&TaskReport, Option<u64>),
+    (b, b_gas): (&TaskReport, Option<u64>),
+    job: &Job,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    if a.outcome != b.outcome {
+        found.push(format!("outcome: {} and {}", a.outcome, b.outcome));
     }
+    if let (Some(a), Some(b)) = (a_gas, b_gas)
+        && a != b
+    {
+        found.push(format!("gas: {a} and {b}"));
+    }
+    if a.stdout != b.stdout {
+        found.push("standard output".to_owned());
+    }
+    if a.stderr != b.stderr {
+        found.push("standard error".to_owned());
+    }
+    let (files, others) = (outputs(&a.files, &job.out), outputs(&b.files, &job.out));
+    if let Some((path, _)) = files.iter().find(|file| !others.contains(file)) {
+        found.push(format!("output file `{path}`"));
+    } else if let Some((path, _)) = others.iter().find(|file| !files.contains(file)) {
+        found.push(format!("output file `{path}`"));
+    }
+    found
 }

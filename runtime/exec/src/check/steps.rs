@@ -1,19 +1,23 @@
 //! The ways that only a task with steps has: stopped and taken up again, and each chunk alone.
 
-use fizz_attest::{HostFault, Job};
+use fizz_attest::{HostFault, Job, Outcome};
+use fizz_sandbox::trace::{Form, Subject};
 use fizz_sandbox::{
     Opened, Opening, OpeningError, Program, Progress, ResumeError, Snapshot, SnapshotError, Steps,
     TaskReport, TaskSpec,
 };
 
-use super::Checked;
+use super::{BETWEEN, Checked, differences};
 use crate::executor::ExecuteError;
 
+pub(super) const CUT: &str = "in shorter chunks, whose ends cost gas";
 pub(super) const RESUMED: &str = "stopped in the middle, stored and taken up again";
 pub(super) const OPENED: &str = "each chunk alone, from the pages that it touches";
 
 /// Chunks that a task is cut into where it has fewer by itself, so that there is a middle.
 const CHUNKS: u64 = 4;
+/// Gas for the ends of these chunks, where the job's is used up almost.
+const ENDS_GAS: u64 = 1 << 32;
 
 /// Adds the ways of a task with steps, unless it ends within its first step. `again` is the program in which states are
 /// taken up, and `first` what the uninterrupted run reported.
@@ -25,13 +29,24 @@ pub(super) fn compare(
     job: &Job,
 ) -> Result<(), ExecuteError> {
     let mut task = task.clone();
-    // Where chunks end changes no result, only the states between them.
-    let as_it_is = first.boundaries.len() as u64 >= CHUNKS - 1;
-    let mut middle = first.boundaries.len() / 2 + 1;
-    if !as_it_is {
+    let cut;
+    let (base, gas) = if first.boundaries.len() as u64 >= CHUNKS - 1 {
+        (first, checked.gas())
+    } else {
+        // The end of a chunk costs gas, so that a task in shorter chunks is another one: it is compared with itself.
         task.chunk_gas = first.gas / CHUNKS + 1;
-        middle = 1;
-    }
+        if first.outcome != Outcome::OutOfGas {
+            task.limits.gas = task.limits.gas.saturating_mul(2).saturating_add(ENDS_GAS);
+        }
+        cut = Subject { program: program.clone(), task: task.clone(), form: Form::WriteThrough }.run()?;
+        if cut.boundaries.is_empty() {
+            return Ok(());
+        }
+        checked.add(CUT, &cut, true);
+        (&cut, Some(cut.gas))
+    };
+    let middle = base.boundaries.len() / 2 + 1;
+    let middle = middle.min(base.boundaries.len());
     let (mut stored, mut before) = (None, None);
     let (mut boundaries, mut alone) = (Vec::new(), Vec::new());
     let mut steps = Steps::start(program, task.clone(), None)?;
@@ -54,16 +69,23 @@ pub(super) fn compare(
         before = Some(snapshot);
     };
     drop(steps);
-    let Some(stored) = stored else { return Ok(()) };
-    let resumed = take_up(again, &task, &stored)?;
-    let gas = checked.add(RESUMED, &resumed, true);
-    let mut found = checked.differences(first, &resumed, gas, job);
-    if as_it_is && first.boundaries != boundaries || resumed.boundaries != boundaries[middle..] {
-        found.push("the states between chunks".to_owned());
+    if let Some(stored) = stored {
+        let resumed = take_up(again, &task, &stored)?;
+        checked.add(RESUMED, &resumed, true);
+        let mut found = differences((base, gas), (&resumed, Some(resumed.gas)), job);
+        if base.boundaries.get(middle..) != Some(&resumed.boundaries) {
+            found.push(BETWEEN.to_owned());
+        }
+        checked.differ(RESUMED, found);
     }
-    checked.differ(RESUMED, found);
+    // Even where a state is taken between all chunks, the task goes on as if none had been.
     checked.add(OPENED, &report, true);
-    checked.differ(OPENED, alone);
+    let mut found = differences((base, gas), (&report, Some(report.gas)), job);
+    if base.boundaries != boundaries {
+        found.push(BETWEEN.to_owned());
+    }
+    found.extend(alone);
+    checked.differ(OPENED, found);
     Ok(())
 }
 
