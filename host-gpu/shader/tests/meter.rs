@@ -68,6 +68,11 @@ fn loops_count_as_little_as_they_can() {
         "for (var i = 0u; i != 1u; i += 2u) { data[1] = i; }",
         "for (var i = 0u; ; ) { data[1] = i; }",
         "for (var i = 0u; i < 64u; i++) { for (var j = i; j < 64u; j++) { data[1] = j; } }",
+        // Computed before the loop, once: these do not end.
+        "var i = 0u; let done = i >= 10u; loop { if (done) { break; } data[0] += 1u; continuing { i = i + 1u; } }",
+        "var i = 0u; let n = i + 1u; for (; i < 10u; i = n) { data[0] += 1u; }",
+        "var i = 0u; let n = i; for (; i < 10u; i = n + 1u) { data[0] += 1u; }",
+        "for (var k = 0u; k < 9u; k++) { var i = 0u; let done = i >= 10u; loop { if (done) { break; } data[0] += 1u; continuing { i = i + 1u; } } }",
     ] {
         assert_eq!(counts(body), Counts::Workgroups, "{body}");
     }

@@ -2,11 +2,13 @@
 //!
 //! The form is that of `for (var i = A; c(i); i = f(i))`, where nothing but the end of the loop stores to `i`, and the
 //! loop has no other way out. `c` and `f` may be made of `i`, integer constants, and operators on them; the turns are counted by running them.
+//! What they are made of must be computed in each turn, before `i` is stored: a load before the loop has the value of then for ever.
 
 use naga::{
     BinaryOperator as Op, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement,
 };
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Turns that are worth counting.
 const MOST: u64 = 1 << 16;
@@ -53,11 +55,11 @@ impl<'m> Trips<'m> {
         if break_if {
             return None;
         }
-        let (condition, goes_on, rest) = head(body)?;
+        let (at, condition, goes_on, rest) = head(body)?;
         if leaves(rest) || leaves(continuing) {
             return None;
         }
-        let (variable, next) = self.step(continuing)?;
+        let (end, variable, next) = self.step(continuing)?;
         let mut stores = 0;
         visit(body, &mut |statement| {
             if let Statement::Store { pointer, .. } = statement
@@ -70,29 +72,35 @@ impl<'m> Trips<'m> {
             return None;
         }
         let mut value = self.start(before, variable, in_loop)?;
+        // The head computes in each turn, and the end behind it.
+        let mut fresh = emitted(&body[..at]);
+        let of_condition = fresh.clone();
+        fresh.extend(emitted(&continuing[..end]));
         for turn in 1..=MOST {
-            match self.value(condition, variable, value)? {
+            let found = Turn { trips: self, fresh: &of_condition, variable, now: value };
+            match found.value(condition, &mut BTreeMap::new())? {
                 Literal::Bool(true) if goes_on => {}
                 Literal::Bool(false) if !goes_on => {}
                 Literal::Bool(_) => return Some(turn),
                 _ => return None,
             }
-            value = self.value(next, variable, value)?;
+            let found = Turn { trips: self, fresh: &fresh, variable, now: value };
+            value = found.value(next, &mut BTreeMap::new())?;
         }
         None
     }
 
-    /// The one store at the end of each turn.
-    fn step(&self, continuing: &Block) -> Option<(Handle<LocalVariable>, Handle<Expression>)> {
+    /// The one store at the end of each turn, with its place.
+    fn step(&self, continuing: &Block) -> Option<(usize, Handle<LocalVariable>, Handle<Expression>)> {
         let mut found = None;
-        for statement in continuing.iter() {
+        for (index, statement) in continuing.iter().enumerate() {
             match statement {
                 Statement::Emit(_) => {}
                 Statement::Store { pointer, value } if found.is_none() => {
                     let Expression::LocalVariable(variable) = self.function.expressions[*pointer] else {
                         return None;
                     };
-                    found = Some((variable, *value));
+                    found = Some((index, variable, *value));
                 }
                 _ => return None,
             }
@@ -140,26 +148,57 @@ impl<'m> Trips<'m> {
             _ => None,
         }
     }
+}
 
-    /// The value of an expression while `variable` has the value `now`.
+/// One turn of a loop.
+struct Turn<'t> {
+    trips: &'t Trips<'t>,
+    /// What this turn computes; everything else is of before it.
+    fresh: &'t BTreeSet<Handle<Expression>>,
+    variable: Handle<LocalVariable>,
+    now: Literal,
+}
+
+impl Turn<'_> {
+    /// The value of an expression while the variable has its value of now. `known` are the values found already.
     fn value(
         &self,
         handle: Handle<Expression>,
-        variable: Handle<LocalVariable>,
-        now: Literal,
+        known: &mut BTreeMap<Handle<Expression>, Literal>,
     ) -> Option<Literal> {
-        self.work.set(self.work.get().checked_sub(1)?);
-        match self.function.expressions[handle] {
-            Expression::Load { pointer } => match self.function.expressions[pointer] {
-                Expression::LocalVariable(loaded) if loaded == variable => Some(now),
-                _ => None,
+        let trips = self.trips;
+        trips.work.set(trips.work.get().checked_sub(1)?);
+        if let Some(value) = trips.constant(handle) {
+            return Some(value);
+        }
+        if let Some(value) = known.get(&handle) {
+            return Some(*value);
+        }
+        if !self.fresh.contains(&handle) {
+            return None;
+        }
+        let value = match trips.function.expressions[handle] {
+            Expression::Load { pointer } => match trips.function.expressions[pointer] {
+                Expression::LocalVariable(loaded) if loaded == self.variable => self.now,
+                _ => return None,
             },
             Expression::Binary { op, left, right } => {
-                binary(op, self.value(left, variable, now)?, self.value(right, variable, now)?)
+                binary(op, self.value(left, known)?, self.value(right, known)?)?
             }
-            _ => self.constant(handle),
-        }
+            _ => return None,
+        };
+        known.insert(handle, value);
+        Some(value)
     }
+}
+
+/// What the statements compute, nested ones apart.
+fn emitted(statements: &[Statement]) -> BTreeSet<Handle<Expression>> {
+    let ranges = statements.iter().filter_map(|statement| match statement {
+        Statement::Emit(range) => Some(range.clone()),
+        _ => None,
+    });
+    ranges.flatten().collect()
 }
 
 /// Integer operators, wrapping as in WGSL. Nothing that WGSL leaves open.
@@ -196,8 +235,8 @@ fn binary(op: Op, left: Literal, right: Literal) -> Option<Literal> {
     }
 }
 
-/// The condition at a body's start, whether the loop goes on when it is true, and the rest of the body.
-fn head(body: &[Statement]) -> Option<(Handle<Expression>, bool, &[Statement])> {
+/// The condition at a body's start with its place, whether the loop goes on when it is true, and the rest of the body.
+fn head(body: &[Statement]) -> Option<(usize, Handle<Expression>, bool, &[Statement])> {
     let (index, statement) =
         body.iter().enumerate().find(|(_, statement)| !matches!(statement, Statement::Emit(_)))?;
     let Statement::If { condition, accept, reject } = statement else { return None };
@@ -206,7 +245,7 @@ fn head(body: &[Statement]) -> Option<(Handle<Expression>, bool, &[Statement])> 
         ([Statement::Break], []) => false,
         _ => return None,
     };
-    Some((*condition, goes_on, &body[index + 1..]))
+    Some((index, *condition, goes_on, &body[index + 1..]))
 }
 
 /// Whether a part of a loop's body may leave the loop.
