@@ -155,6 +155,27 @@ fn ways_out_of_loops_stay_what_they_are() {
     }
 }
 
+/// What a metered loop that only returned goes on to is there: naga wants a `return` behind it.
+#[test]
+fn functions_with_a_result_cannot_end_behind_a_loop() {
+    for body in [
+        "loop { if (data[n] > 5u) { return 1u; } }",
+        "if (n > 3u) { loop { if (data[n] > 5u) { return 1u; } } } else { return 2u; }",
+        "{ loop { return 1u; } }",
+        "switch n { case 1u: { loop { return 1u; } } default: { return 2u; } }",
+    ] {
+        let text = format!("fn find(n: u32) -> u32 {{ {body} }} {}", main("_ = find(id.x);"));
+        assert_eq!(
+            check(&text, "s", &ShaderLimits::default()).map(|_| ()).unwrap_err().reason,
+            Reason::Invalid
+        );
+    }
+    metered(&format!(
+        "fn find(n: u32) -> u32 {{ loop {{ if (data[n] > 5u) {{ return 1u; }} }} return 2u; }} {}",
+        main("_ = find(id.x);")
+    ));
+}
+
 #[test]
 fn too_much_before_any_check_is_refused() {
     let nested = "for (var a = 0u; a < 400u; a++) { for (var b = 0u; b < 100u; b++) { data[a] = b; } }";

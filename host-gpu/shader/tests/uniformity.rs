@@ -234,12 +234,60 @@ fn pointers_bring_values_in_and_out() {
         "if (load(&mine) > 3u) { workgroupBarrier(); }",
         "result of a call",
     );
-    // naga lets one variable be passed twice.
+}
+
+#[test]
+fn pointers_to_one_variable_are_refused_where_one_stores() {
+    let refused = |functions: &str, body: &str| {
+        let error = run(functions, body).expect_err(&format!("accepted:\n{functions}\n{body}"));
+        assert!(error.message.contains("two pointers to one variable"), "{error}");
+    };
+    let both = "fn both(p: ptr<function, u32>, q: ptr<function, u32>, x: u32) { *p = 1u; *q = x; if (*p > 3u) { workgroupBarrier(); } }";
+    refused(both, "var v = 1u; both(&v, &v, index);");
+    refused(both, "var v: array<u32, 4>; both(&v[0], &v[1], index);");
+    uniform_with(both, "var v = 1u; var w = 1u; both(&v, &w, index);");
+    // Handed on.
+    let on = format!("{both} fn on(p: ptr<function, u32>, x: u32) {{ both(p, p, x); }}");
+    refused(&on, "var v = 1u; on(&v, index);");
+    let on =
+        format!("{both} fn on(p: ptr<function, u32>, q: ptr<function, u32>, x: u32) {{ both(p, q, x); }}");
+    refused(&on, "var v = 1u; on(&v, &v, index);");
+    let one = "fn one(p: ptr<function, u32>, q: ptr<function, u32>) { *q = 1u; if (*p > 3u) { workgroupBarrier(); } }";
+    refused(one, "var v = index; one(&v, &v);");
+    // Two that only load.
+    let load = "fn load(p: ptr<function, u32>, q: ptr<function, u32>) -> u32 { return *p + *q; }";
+    uniform_with(load, "var v = 1u; if (load(&v, &v) > 3u) { workgroupBarrier(); }");
     divergent_with(
-        "fn both(p: ptr<function, u32>, q: ptr<function, u32>, x: u32) { *p = x; if (*q > 3u) { workgroupBarrier(); } }",
-        "var x = 1u; both(&x, &x, index);",
-        "two pointers",
+        load,
+        "var v = index; if (load(&v, &v) > 3u) { workgroupBarrier(); }",
+        "local_invocation_index",
     );
+}
+
+#[test]
+fn the_meter_may_end_any_turn() {
+    let what = "local_invocation_index";
+    // Before the first turn's end, or in any turn.
+    divergent(
+        "var x = index; loop { x = 1u; if (groups.x == 1000u) { break; } x = index; } if (x > 3u) { workgroupBarrier(); }",
+        what,
+    );
+    divergent(
+        "var x = index; loop { x = 1u; continuing { break if groups.x == 1000u; } } if (x > 3u) { workgroupBarrier(); }",
+        what,
+    );
+    // What stands behind a loop that only returns.
+    divergent("loop { if (output[global.x] > 5u) { return; } } workgroupBarrier();", "global_invocation_id");
+    uniform("loop { if (group.x > 5u) { return; } } workgroupBarrier();");
+    divergent("loop { if (group.x > 5u) { return; } } if (index > 1u) { workgroupBarrier(); }", what);
+    divergent("if (index > 1u) { loop { output[0] += 1u; } } else { workgroupBarrier(); }", what);
+    let find = "fn find(n: u32) -> u32 { loop { if (output[n] > 5u) { return 1u; } } return 0u; }";
+    divergent_with(find, "if (find(1u) > 0u) { workgroupBarrier(); }", "result of a call");
+    // One call counts for each invocation, so the other does too.
+    let sum = "fn sum(n: u32) -> u32 { var s = 0u; for (var i = 0u; i < n; i++) { s += i; } return s; }";
+    uniform_with(sum, "if (sum(group.x) > 3u) { workgroupBarrier(); }");
+    uniform_with(sum, "output[index] = sum(index); output[1] = sum(group.x); workgroupBarrier();");
+    divergent_with(sum, "output[index] = sum(index); if (sum(group.x) > 3u) { workgroupBarrier(); }", "call");
 }
 
 #[test]

@@ -10,7 +10,9 @@
 //! - A variable of a function takes the reasons of what is stored to it, of the place in it, and of the control flow at the store.
 //! - Control flow that branches on a value that may differ is not uniform in the branches; after them it is again, unless a
 //!   branch left by `break`, `continue` or `return`. A function call ends what its `return`s did.
-//! - A loop's start joins all ways back to it, until nothing changes.
+//! - A loop's start joins all ways back to it, until nothing changes. What stands behind a loop may also follow from the start of any turn,
+//!   where the meter may end it; so some shaders that WGSL allows are refused.
+//! - Two pointers to one variable are refused where one of them is stored through, as in WGSL.
 //! - A function is walked once for each combination of its arguments' and its call's uniformity.
 //!
 //! The walk also finds which loops all invocations run equally often; the meter counts those once for a workgroup.
@@ -21,7 +23,9 @@ mod walk;
 
 use crate::error::{Reason, ShaderError};
 use naga::{Function, Handle, Module, ShaderStage, Span};
-use std::collections::BTreeMap;
+use place::Writes;
+use std::collections::{BTreeMap, BTreeSet};
+use value::What;
 
 pub(crate) use place::LoopIndex;
 
@@ -37,11 +41,19 @@ pub(crate) fn join(a: Why, b: Why) -> Why {
 }
 
 /// Where invocations part, and on what.
-#[derive(Clone, Debug)]
-pub(crate) struct Cause {
+#[derive(Clone, Copy, Debug)]
+struct Found {
     /// The condition on which control flow branches, for control flow.
     branch: Option<Span>,
     /// What differs, and where it comes from.
+    what: What,
+    origin: Span,
+}
+
+/// A reason in words.
+#[derive(Clone, Debug)]
+struct Cause {
+    branch: Option<Span>,
     what: String,
     origin: Span,
 }
@@ -49,17 +61,17 @@ pub(crate) struct Cause {
 /// All reasons found, from 1.
 #[derive(Default)]
 struct Reasons {
-    all: Vec<Cause>,
+    all: Vec<Found>,
     /// Made already: by walk, expression, and whether it is of a branch.
     known: BTreeMap<(usize, usize, bool), Why>,
 }
 
 impl Reasons {
-    fn get(&self, why: Why) -> Option<&Cause> {
+    fn get(&self, why: Why) -> Option<&Found> {
         self.all.get((why as usize).checked_sub(1)?)
     }
 
-    fn make(&mut self, key: (usize, usize, bool), cause: impl FnOnce(&Self) -> Cause) -> Why {
+    fn make(&mut self, key: (usize, usize, bool), cause: impl FnOnce(&Self) -> Found) -> Why {
         if let Some(why) = self.known.get(&key) {
             return *why;
         }
@@ -102,13 +114,22 @@ struct Summary {
 pub(crate) struct Uniformity {
     /// Of each loop, numbered as in [`LoopIndex`], whether all invocations of a workgroup run it equally often in every
     /// context. Loops that no entry point reaches are not in it.
-    loops: BTreeMap<(Body, usize), bool>,
+    loops: BTreeMap<(Body, usize), Runs>,
+}
+
+/// How the calls of a function run one of its loops.
+#[derive(Clone, Copy, Debug, Default)]
+struct Runs {
+    /// In some calls all invocations of a workgroup run it equally often.
+    together: bool,
+    /// In some calls they may not.
+    apart: bool,
 }
 
 impl Uniformity {
     /// Whether all invocations of a workgroup run this loop equally often.
     pub(crate) fn is_uniform(&self, body: Body, index: usize) -> bool {
-        self.loops.get(&(body, index)).copied().unwrap_or(false)
+        self.loops.get(&(body, index)).is_some_and(|runs| runs.together && !runs.apart)
     }
 }
 
@@ -154,7 +175,7 @@ fn at(span: Span, source: &str, before: &str) -> String {
 /// loops nested around many variables that change one after the other need more.
 const WORK: u64 = 1 << 24;
 /// The same for a new reason, which takes memory.
-const REASON: u64 = 16;
+const REASON: u64 = 256;
 
 /// The walk over one module.
 struct Analysis<'m> {
@@ -162,6 +183,10 @@ struct Analysis<'m> {
     reasons: Reasons,
     known: BTreeMap<Context, Summary>,
     found: Uniformity,
+    /// Loops that all invocations share in one call and not in another. The meter counts them for each invocation, so that it may end
+    /// them for each in another turn, whatever the call.
+    apart: BTreeSet<(Body, usize)>,
+    writes: Writes,
     /// Numbers of the loops of each body walked so far.
     indices: BTreeMap<Body, LoopIndex>,
     /// The walk under way, and how many there were.
@@ -185,10 +210,10 @@ impl<'m> Analysis<'m> {
     }
 
     /// The reason that an expression of this walk differs by itself.
-    fn origin(&mut self, expression: usize, span: Span, what: impl FnOnce() -> String) -> Why {
+    fn origin(&mut self, expression: usize, span: Span, what: What) -> Why {
         self.work = self.work.saturating_add(REASON);
         let key = (self.context, expression, false);
-        self.reasons.make(key, |_| Cause { branch: None, what: what(), origin: span })
+        self.reasons.make(key, |_| Found { branch: None, what, origin: span })
     }
 
     /// The reason of flow behind a condition with the reason `why`: its first one in this walk.
@@ -198,10 +223,35 @@ impl<'m> Analysis<'m> {
         }
         self.work = self.work.saturating_add(REASON);
         self.reasons.make((self.context, condition, true), |reasons| {
-            let of = reasons.get(why).cloned();
-            let of = of.unwrap_or(Cause { branch: None, what: "a value".to_owned(), origin: span });
-            Cause { branch: Some(span), ..of }
+            let of = reasons.get(why).copied();
+            let of = of.unwrap_or(Found { branch: None, what: What::Unknown, origin: span });
+            Found { branch: Some(span), ..of }
         })
+    }
+
+    /// A reason in words; none if there is no reason.
+    fn cause(&self, why: Why) -> Option<Cause> {
+        let Found { branch, what, origin } = *self.reasons.get(why)?;
+        Some(Cause { branch, what: what.words(self.module), origin })
+    }
+
+    /// Walks the entry points, until no loop is shared in one call and not in another without being known for it.
+    fn entries(&mut self) -> Result<(), Refused> {
+        loop {
+            for (index, entry) in self.module.entry_points.iter().enumerate() {
+                if entry.stage == ShaderStage::Compute {
+                    self.entry(index)?;
+                }
+            }
+            let mixed = self.found.loops.iter().filter(|(_, runs)| runs.together && runs.apart);
+            let before = self.apart.len();
+            self.apart.extend(mixed.map(|(index, _)| *index));
+            if self.apart.len() == before {
+                return Ok(());
+            }
+            self.known.clear();
+            self.found = Uniformity::default();
+        }
     }
 
     fn spend(&mut self, work: usize, span: Span) -> Result<(), Refused> {
@@ -224,16 +274,14 @@ pub(crate) fn analyse(module: &Module) -> Result<Uniformity, Refused> {
         reasons: Reasons::default(),
         known: BTreeMap::new(),
         found: Uniformity::default(),
+        apart: BTreeSet::new(),
+        writes: Writes::of(module),
         indices: BTreeMap::new(),
         context: 0,
         contexts: 0,
         work: 0,
     };
-    for (index, entry) in module.entry_points.iter().enumerate() {
-        if entry.stage == ShaderStage::Compute {
-            analysis.entry(index)?;
-        }
-    }
+    analysis.entries()?;
     let found = std::mem::take(&mut analysis.found);
     let functions: Vec<Handle<Function>> = module.functions.iter().map(|(handle, _)| handle).collect();
     for handle in functions {

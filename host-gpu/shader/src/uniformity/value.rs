@@ -15,14 +15,42 @@ fn is_uniform(binding: Option<&Binding>) -> bool {
     )
 }
 
-fn name(binding: Option<&Binding>) -> String {
-    let builtin = match binding {
-        Some(Binding::BuiltIn(BuiltIn::LocalInvocationId)) => "local_invocation_id",
-        Some(Binding::BuiltIn(BuiltIn::LocalInvocationIndex)) => "local_invocation_index",
-        Some(Binding::BuiltIn(BuiltIn::GlobalInvocationId)) => "global_invocation_id",
-        _ => return "an input of the entry point".to_owned(),
-    };
-    format!("built-in value {builtin}")
+/// What may differ between invocations. Put into words only for a refusal.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    Input(Option<BuiltIn>),
+    Global(Handle<GlobalVariable>),
+    Pointed,
+    Atomic,
+    Call,
+    Apart,
+    Unknown,
+}
+
+impl What {
+    pub(super) fn words(self, module: &Module) -> String {
+        let builtin = match self {
+            What::Input(Some(BuiltIn::LocalInvocationId)) => "local_invocation_id",
+            What::Input(Some(BuiltIn::LocalInvocationIndex)) => "local_invocation_index",
+            What::Input(Some(BuiltIn::GlobalInvocationId)) => "global_invocation_id",
+            What::Input(_) => return "an input of the entry point".to_owned(),
+            What::Pointed => return "a load from a variable of module scope".to_owned(),
+            What::Atomic => return "the result of an atomic operation".to_owned(),
+            What::Call => return "the result of a call".to_owned(),
+            What::Apart => return "a loop that invocations share in one call and not in another".to_owned(),
+            What::Unknown => return "an operation whose uniformity is not known".to_owned(),
+            What::Global(variable) => {
+                let known = &module.global_variables[variable];
+                let kind = match known.space {
+                    AddressSpace::WorkGroup => "workgroup",
+                    AddressSpace::Private => "private",
+                    _ => "writable storage",
+                };
+                return format!("a load from the {kind} variable '{}'", short(known.name.as_deref()));
+            }
+        };
+        format!("built-in value {builtin}")
+    }
 }
 
 /// What a name in an error is cut to.
@@ -49,7 +77,13 @@ impl Analysis<'_> {
                 _ => Some(argument.binding.as_ref()).filter(|binding| !is_uniform(*binding)),
             };
             let why = match binding {
-                Some(binding) => self.origin(index, span, || name(binding)),
+                Some(binding) => {
+                    let builtin = match binding {
+                        Some(Binding::BuiltIn(builtin)) => Some(*builtin),
+                        _ => None,
+                    };
+                    self.origin(index, span, What::Input(builtin))
+                }
                 None => UNIFORM,
             };
             found.push(why);
@@ -83,9 +117,7 @@ impl Analysis<'_> {
                         match space {
                             Some(AddressSpace::Function) => contents[function.local_variables.len() + index],
                             Some(space) if !may_differ(space) => UNIFORM,
-                            _ => self.origin(handle.index(), span, || {
-                                "a load from a variable of module scope".to_owned()
-                            }),
+                            _ => self.origin(handle.index(), span, What::Pointed),
                         }
                     }
                     Root::Global(variable) => self.global(variable, handle.index(), span),
@@ -130,9 +162,7 @@ impl Analysis<'_> {
                 [arg1, arg2, arg3].into_iter().flatten().fold(of(arg), |why, arg| join(why, of(arg)))
             }
             // Images, subgroups, rays: not offered.
-            _ => {
-                self.origin(handle.index(), span, || "an operation whose uniformity is not known".to_owned())
-            }
+            _ => self.origin(handle.index(), span, What::Unknown),
         }
     }
 
@@ -141,13 +171,7 @@ impl Analysis<'_> {
         if !may_differ(known.space) {
             return UNIFORM;
         }
-        let kind = match known.space {
-            AddressSpace::WorkGroup => "workgroup",
-            AddressSpace::Private => "private",
-            _ => "writable storage",
-        };
-        let name = known.name.as_deref();
-        self.origin(expression, span, || format!("a load from the {kind} variable '{}'", short(name)))
+        self.origin(expression, span, What::Global(variable))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The walk over statements.
 
 use super::place::{LoopIndex, Places, Root, pointed};
-use super::{Analysis, Body, Context, Refused, Summary, UNIFORM, Why, join};
+use super::{Analysis, Body, Context, Refused, Summary, UNIFORM, What, Why, join};
 use crate::error::Reason;
 use naga::{AddressSpace, Barrier, Block, Expression, Function, Handle, Span, Statement, SwitchCase};
 use std::collections::BTreeMap;
@@ -136,6 +136,10 @@ impl<'m> Analysis<'m> {
             end: None,
         };
         let ways = walk.block(self, &function.body, State { flow, contents })?;
+        for (index, head) in &walk.heads {
+            let seen = self.found.loops.entry((body, *index)).or_default();
+            if head.flow == UNIFORM { seen.together = true } else { seen.apart = true }
+        }
         if let Some(state) = ways.next {
             merge(&mut walk.end, state);
         }
@@ -174,11 +178,7 @@ impl<'m> Analysis<'m> {
             if !differs {
                 return UNIFORM;
             }
-            if known == UNIFORM {
-                self.origin(usize::MAX, span, || "the result of a call".to_owned())
-            } else {
-                known
-            }
+            if known == UNIFORM { self.origin(usize::MAX, span, What::Call) } else { known }
         };
         let passed = arguments.iter().chain(pointed_at).fold(flow, |why, next| join(why, *next));
         let result = reason(summary.result, passed);
@@ -270,9 +270,10 @@ impl Walk<'_> {
             Statement::ControlBarrier(kind) => barrier(to, &state, barrier_name(*kind), span)?,
             Statement::WorkGroupUniformLoad { pointer, result } => {
                 barrier(to, &state, "workgroupUniformLoad", span)?;
-                if let Some(cause) = to.reasons.get(self.of(*pointer)).cloned() {
+                let cause = to.cause(self.of(*pointer));
+                if cause.is_some() {
                     let message = "workgroupUniformLoad needs the same place in all invocations".to_owned();
-                    return Err(Refused { span, message, cause: Some(cause), reason: Reason::Invalid });
+                    return Err(Refused { span, message, cause, reason: Reason::Invalid });
                 }
                 self.set(*result, UNIFORM);
             }
@@ -281,8 +282,7 @@ impl Walk<'_> {
                 self.store(*pointer, why, &mut state);
             }
             Statement::Atomic { result: Some(result), .. } => {
-                let what = || "the result of an atomic operation".to_owned();
-                let why = to.origin(result.index(), span, what);
+                let why = to.origin(result.index(), span, What::Atomic);
                 self.set(*result, why);
             }
             Statement::Call { function, arguments, result } => {
@@ -358,24 +358,25 @@ impl Walk<'_> {
             }
             None => state,
         };
+        if to.apart.contains(&(self.body, index)) && head.flow == UNIFORM {
+            head.flow = to.origin(usize::MAX - 1 - index, span, What::Apart);
+        }
         let ways = loop {
-            to.spend(2 * head.contents.len() + 1, span)?;
+            to.spend(3 * head.contents.len() + 1, span)?;
             let (ways, back) = self.turn(to, body, continuing, break_if, span, head.clone())?;
             if !back.is_some_and(|back| head.merge(&back)) {
                 break ways;
             }
         };
-        let uniform = head.flow == UNIFORM;
-        let known = to.found.loops.entry((self.body, index)).or_insert(true);
-        *known &= uniform;
-        let at_head = head.flow;
-        self.heads.insert(index, head);
-        let mut next = ways.breaks;
-        if let Some(next) = &mut next {
-            // Only what returned is not back.
-            next.flow = if ways.returns { join(at_head, next.flow) } else { before };
+        // The meter may end any loop at the start of a turn.
+        let mut next = head.clone();
+        if let Some(breaks) = &ways.breaks {
+            next.merge(breaks);
         }
-        Ok(Ways { next, returns: ways.returns, ..Ways::default() })
+        // Only what returned is not back.
+        next.flow = if ways.returns { join(head.flow, next.flow) } else { before };
+        self.heads.insert(index, head);
+        Ok(Ways { next: Some(next), returns: ways.returns, ..Ways::default() })
     }
 
     /// One turn of a loop: the ways out, and the way back to its start.
@@ -443,34 +444,25 @@ impl Walk<'_> {
             };
             slots.push(slot);
         }
-        let mut contents: Vec<Why> =
-            slots.iter().map(|slot| slot.map_or(UNIFORM, |slot| state.contents[slot])).collect();
-        let pointers = slots.iter().flatten().count();
-        to.spend((pointers + 1) * slots.len(), span)?;
-        // naga lets two pointers to one variable pass; then a store through one is a store through the other.
-        let mut aliased = vec![false; slots.len()];
-        for (index, slot) in slots.iter().enumerate() {
-            if slot.is_none() {
-                continue;
-            }
-            let twice = slots.iter().enumerate().any(|(other, same)| other != index && slot == same);
-            aliased[index] = twice;
-            if aliased[index] {
-                contents[index] = to.origin(arguments[index].index(), span, || {
-                    "one of two pointers to one variable".to_owned()
-                });
-            }
+        to.spend(slots.len() + 1, span)?;
+        if to.writes.aliased(callee, &slots) {
+            let message =
+                "two pointers to one variable are given to a function that stores through one of them";
+            let message = message.to_owned();
+            return Err(Refused { span, message, cause: None, reason: Reason::Invalid });
         }
+        let contents: Vec<Why> =
+            slots.iter().map(|slot| slot.map_or(UNIFORM, |slot| state.contents[slot])).collect();
         let (returned, after) = to.call(callee, state.flow, &values, &contents, span)?;
         for (index, slot) in slots.iter().enumerate() {
-            let Some(slot) = *slot else { continue };
+            // Another pointer to a variable that only loads would bring back what it was given.
+            let Some(slot) = slot.filter(|_| to.writes.stores(callee, index)) else { continue };
             let whole = matches!(
                 self.function.expressions[arguments[index]],
                 Expression::LocalVariable(_) | Expression::FunctionArgument(_)
             );
-            let why = join(after[index], if aliased[index] { contents[index] } else { UNIFORM });
-            state.contents[slot] =
-                if whole && !aliased[index] { why } else { join(state.contents[slot], why) };
+            let why = after[index];
+            state.contents[slot] = if whole { why } else { join(state.contents[slot], why) };
         }
         if let Some(result) = result {
             self.set(result, returned);
@@ -490,11 +482,10 @@ fn barrier_name(kind: Barrier) -> &'static str {
 
 /// Refuses a barrier that not all invocations reach.
 fn barrier(to: &Analysis<'_>, state: &State, name: &str, span: Span) -> Result<(), Refused> {
-    match to.reasons.get(state.flow) {
-        None => Ok(()),
-        Some(cause) => {
-            let message = format!("{name} is not in uniform control flow");
-            Err(Refused { span, message, cause: Some(cause.clone()), reason: Reason::Invalid })
-        }
+    let cause = to.cause(state.flow);
+    if cause.is_none() {
+        return Ok(());
     }
+    let message = format!("{name} is not in uniform control flow");
+    Err(Refused { span, message, cause, reason: Reason::Invalid })
 }
