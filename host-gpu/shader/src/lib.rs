@@ -42,7 +42,7 @@ pub struct ShaderLimits {
     pub nesting: usize,
     /// Length of one chain of operators, member accesses or `else if`s, nested chains added up.
     pub chain: usize,
-    /// Bytes of `private` and function variables per invocation, along the deepest chain of calls.
+    /// Bytes of `private` and function variables per invocation, along the deepest chain of calls; also of any one value.
     pub invocation_bytes: u64,
     /// Bytes of `workgroup` variables of one entry point.
     pub workgroup_bytes: u64,
@@ -119,6 +119,7 @@ fn compile(wgsl: &str, label: &str, limits: &ShaderLimits) -> Result<CheckedShad
         .map_err(|error| ShaderError::invalid(label, wgsl, &error))?;
     let entry_points =
         measure::entry_points(&module, &info, limits).map_err(|refused| refused.into_error(label, wgsl))?;
+    measure::values(&module, &info, limits).map_err(|refused| refused.into_error(label, wgsl))?;
     uniformity::analyse(&module).map_err(|refused| refused.into_error(label, wgsl))?;
     Ok(CheckedShader { module, info, entry_points, limits: limits.clone() })
 }

@@ -5,7 +5,7 @@ use crate::meter::{self, MeterOptions, Metered, Unmetered};
 use crate::specialize::Specialized;
 use crate::{CheckedShader, ShaderLimits};
 use naga::valid::ModuleInfo;
-use naga::{AddressSpace, Block, Function, Handle, Module, Span, Statement};
+use naga::{AddressSpace, Block, Expression, Function, Handle, Module, Span, Statement, TypeInner};
 
 /// A compute entry point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +149,9 @@ fn sizes(module: &Module, limits: &ShaderLimits) -> Result<Vec<Size>, TooMuch> {
     Ok(entries)
 }
 
+/// Parameters of a function, WGSL's own limit.
+const MOST_PARAMETERS: usize = 255;
+
 fn function_size(
     module: &Module,
     function: &Function,
@@ -158,6 +161,9 @@ fn function_size(
 ) -> Result<Size, TooMuch> {
     let mut walk = Walk { callees, limits, nodes: 0, deepest_call: 0 };
     walk.block(&function.body, 0)?;
+    if function.arguments.len() > MOST_PARAMETERS {
+        return Err(TooMuch::new(span, format!("function has more than {MOST_PARAMETERS} parameters")));
+    }
     let mut bytes = 0_u64;
     for (handle, variable) in function.local_variables.iter() {
         bytes = bytes.saturating_add(type_bytes(module, variable.ty));
@@ -230,9 +236,14 @@ impl Walk<'_> {
     }
 }
 
+/// Bytes of a type; too large ones everything.
+pub(crate) fn bytes(module: &Module, ty: &TypeInner) -> u64 {
+    ty.try_size(module.to_ctx()).map_or(u64::MAX, u64::from)
+}
+
 /// Bytes of a type; arrays sized by an `override` that has no value yet count nothing, too large ones everything.
 fn type_bytes(module: &Module, ty: Handle<naga::Type>) -> u64 {
-    module.types[ty].inner.try_size(module.to_ctx()).map_or(u64::MAX, u64::from)
+    bytes(module, &module.types[ty].inner)
 }
 
 /// Bytes of the variables in `space` that entry point `index` uses.
@@ -246,6 +257,27 @@ pub(crate) fn used_bytes(module: &Module, info: &ModuleInfo, index: usize, space
         // Each variable begins at a multiple of 16, as in WebGPU's limit.
         sum.saturating_add(type_bytes(module, variable.ty).saturating_add(15) / 16 * 16)
     })
+}
+
+/// Refuses values that are too large to be one invocation's: loads of whole arrays, and what is made of them.
+pub(crate) fn values(module: &Module, info: &ModuleInfo, limits: &ShaderLimits) -> Result<(), TooMuch> {
+    let functions = module.functions.iter().map(|(handle, function)| (function, &info[handle]));
+    let entries = module.entry_points.iter().enumerate();
+    let entries = entries.map(|(index, entry)| (&entry.function, info.get_entry_point(index)));
+    for (function, info) in functions.chain(entries) {
+        for (handle, expression) in function.expressions.iter() {
+            // A constant is there once.
+            if matches!(expression, Expression::Constant(_)) {
+                continue;
+            }
+            let ty = info[handle].ty.inner_with(&module.types);
+            if ty.pointer_space().is_none() && bytes(module, ty) > limits.invocation_bytes {
+                let message = format!("a value of more than {} bytes", limits.invocation_bytes);
+                return Err(TooMuch::new(function.expressions.get_span(handle), message));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Facts of the compute entry points of a valid module.

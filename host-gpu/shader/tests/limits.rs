@@ -223,3 +223,37 @@ fn comments_do_not_hide_or_count() {
         assert!(limit(&text).contains("nested deeper"), "{end:?}");
     }
 }
+
+#[test]
+fn values_are_no_larger_than_an_invocation() {
+    let run = |n: u32, body: &str| {
+        let text = format!(
+            "@group(0) @binding(0) var<storage, read_write> x: array<u32, {n}>;
+            @group(0) @binding(1) var<storage, read_write> y: array<u32, {n}>;
+            fn take(v: array<u32, {n}>) {{ x[0] = v[1]; }}
+            @compute @workgroup_size(1) fn main() {{ {body} }}"
+        );
+        check(&text, "s", &ShaderLimits::default()).map(|_| ())
+    };
+    run(4096, "y = x; take(x);").unwrap();
+    for (n, body) in [(4097, ""), (16_777_216, "y = x;"), (16_777_216, "take(x);")] {
+        let error = run(n, body).unwrap_err();
+        assert_eq!(error.reason, Reason::Limit, "{error}");
+        assert!(error.message.contains("a value of more than 16384 bytes"), "{error}");
+        assert!(error.location.is_some());
+    }
+}
+
+#[test]
+fn functions_have_few_parameters() {
+    let run = |n: usize| {
+        let parameters: String = (0..n).map(|n| format!("p{n}: u32, ")).collect();
+        let text = format!(
+            "fn f({parameters}) {{ }} @compute @workgroup_size(1) fn main() {{ f({}); }}",
+            "1u, ".repeat(n)
+        );
+        check(&text, "s", &ShaderLimits::default()).map(|_| ())
+    };
+    run(255).unwrap();
+    assert!(run(256).unwrap_err().message.contains("more than 255 parameters"));
+}

@@ -114,6 +114,52 @@ fn known_turns_are_paid_for_in_advance() {
 }
 
 #[test]
+fn values_weigh_what_they_move() {
+    let fixed = |module: &str, body: &str| metered(&format!("{module} {}", main(body))).fixed;
+    let globals = |n: u32| {
+        format!(
+            "@group(1) @binding(0) var<storage, read_write> x: array<u32, {n}>;
+            @group(1) @binding(1) var<storage, read_write> y: array<u32, {n}>;
+            struct S {{ a: array<u32, {n}> }}
+            fn take(s: S) -> u32 {{ return s.a[1]; }}
+            fn give() -> S {{ var s: S; return s; }}
+            fn keep() {{ var s: array<u32, {n}>; s[1] = 2u; data[0] = s[data[1]]; }}
+            fn at(i: u32) -> u32 {{ return x[i]; }}
+            var<private> mine: array<u32, {n}>;
+            var<workgroup> ours: array<u32, {n}>;"
+        )
+    };
+    // 400 bytes more in each case, at least once.
+    for body in [
+        "y = x;",
+        "let v = x; data[0] = v[data[1]];",
+        "var v: array<u32, 100>;",
+        "var v = x; data[0] = v[data[1]];",
+        "y = array<u32, 100>();",
+        "data[0] = take(S(x));",
+        "data[0] = give().a[0];",
+        "keep();",
+        "data[0] = mine[data[1]];",
+        "for (var i = 0u; i < 3u; i++) { y = x; }",
+    ] {
+        let body = |n: u32| body.replace("100", &n.to_string());
+        let grown = fixed(&globals(200), &body(200)) - fixed(&globals(100), &body(100));
+        assert!(grown >= 25, "{} grows by {grown}", body(200));
+    }
+    // One invocation's part of the workgroup's.
+    let shared = |n: u32| fixed(&globals(n), "ours[id.x] = 1u;");
+    assert_eq!(shared(2240) - shared(1600), 640 * 4 / 16 / 16);
+    // What loops move, they count.
+    let copies = |n: usize| {
+        let body = format!("loop {{ if (data[0] == 1u) {{ break; }} {} }}", "y = x; ".repeat(n));
+        meter(&format!("{} {}", globals(4096), main(&body)), MeterOptions::default()).map(|_| ())
+    };
+    copies(8000).unwrap();
+    assert!(copies(9000).unwrap_err().message.contains("without a check of gas"));
+    assert!(fixed(&globals(4), "data[0] = at(1u);") < 20);
+}
+
+#[test]
 fn entry_points_of_every_shape_are_wrapped() {
     let spin = "for (var i = 0u; i < data[1]; i++) { data[2] += i; }";
     for (inputs, body) in [

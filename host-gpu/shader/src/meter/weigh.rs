@@ -1,8 +1,11 @@
 //! Plans the meter: what is charged by the host, and which loops count.
 
 use super::trips;
+use crate::measure;
 use crate::uniformity::{Body, Uniformity};
-use naga::{Block, Function, Handle, Module, Statement};
+use naga::front::Typifier;
+use naga::proc::ResolveContext;
+use naga::{AddressSpace, Block, Expression, Function, Handle, Module, Statement, TypeInner};
 use std::cell::Cell;
 
 /// How a loop is charged.
@@ -64,8 +67,34 @@ pub(crate) fn plan(module: &Module, known: &Uniformity) -> Plans {
     }
     if let Some(entry) = module.entry_points.first() {
         plans.entry = function_plan(module, &entry.function, Body::Entry(0), known, &plans.functions, &work);
+        plans.entry.fixed = plans.entry.fixed.saturating_add(zeroed(module, entry.workgroup_size));
     }
     plans
+}
+
+/// Gas of an invocation for what is zeroed before it runs, its part of the workgroup's memory included.
+fn zeroed(module: &Module, size: [u32; 3]) -> u64 {
+    let all = |space| {
+        let variables = module.global_variables.iter().filter(|(_, variable)| variable.space == space);
+        variables.fold(0_u64, |sum, (_, variable)| {
+            sum.saturating_add(more(module, &module.types[variable.ty].inner))
+        })
+    };
+    let invocations = size.iter().fold(1_u64, |product, size| product.saturating_mul(u64::from(*size)));
+    all(AddressSpace::Private).saturating_add(all(AddressSpace::WorkGroup) / invocations.max(1))
+}
+
+/// Bytes of a value that one unit of gas moves.
+const MOVED: u64 = 16;
+
+/// Gas of computing or moving a value: 1 up to the size of a `vec4`.
+fn units(module: &Module, ty: &TypeInner) -> u64 {
+    if ty.pointer_space().is_some() { 1 } else { measure::bytes(module, ty).div_ceil(MOVED).max(1) }
+}
+
+/// Gas of a value that is there beside what is charged already: nothing below the size of a `vec4`.
+fn more(module: &Module, ty: &TypeInner) -> u64 {
+    if ty.pointer_space().is_some() { 0 } else { measure::bytes(module, ty) / MOVED }
 }
 
 fn function_plan(
@@ -76,10 +105,32 @@ fn function_plan(
     callees: &[Plan],
     work: &Cell<u64>,
 ) -> Plan {
-    let mut weigh =
-        Weigh { trips: trips::Trips::new(module, function, work), body, known, callees, loops: Vec::new() };
+    let trips = trips::Trips::new(module, function, work);
+    let values = values(module, function);
+    let mut weigh = Weigh { trips, values, body, known, callees, loops: Vec::new() };
     let cost = weigh.block(&function.body, false);
-    Plan { fixed: cost.gas, turns: cost.turns, loops: weigh.loops }
+    // Its variables are zeroed, and its result is copied.
+    let variables = function.local_variables.iter().map(|(_, variable)| variable.ty);
+    let moved = variables.chain(function.result.iter().map(|result| result.ty));
+    let moved = moved.fold(0_u64, |sum, ty| sum.saturating_add(more(module, &module.types[ty].inner)));
+    Plan { fixed: cost.gas.saturating_add(moved), turns: cost.turns, loops: weigh.loops }
+}
+
+/// Gas of each expression's value.
+fn values(module: &Module, function: &Function) -> Vec<u64> {
+    let context = ResolveContext::with_locals(module, &function.local_variables, &function.arguments);
+    let mut types = Typifier::new();
+    let mut values = Vec::with_capacity(function.expressions.len());
+    for (handle, expression) in function.expressions.iter() {
+        let known = types.grow(handle, &function.expressions, &context).is_ok();
+        let mut gas = if known { units(module, types[handle].inner_with(&module.types)) } else { 1 };
+        if let Expression::Access { base, .. } = expression {
+            // An index into a value, not into a place: the value is put into memory first.
+            gas = gas.max(values.get(base.index()).copied().unwrap_or(1));
+        }
+        values.push(gas);
+    }
+    values
 }
 
 /// Gas and turns of known loops.
@@ -98,6 +149,8 @@ impl Cost {
 
 struct Weigh<'m> {
     trips: trips::Trips<'m>,
+    /// Gas of each expression's value.
+    values: Vec<u64>,
     body: Body,
     known: &'m Uniformity,
     callees: &'m [Plan],
@@ -110,7 +163,12 @@ impl Weigh<'_> {
         for (index, statement) in block.iter().enumerate() {
             let one = Cost { gas: 1, turns: 0 };
             match statement {
-                Statement::Emit(range) => sum.add(Cost { gas: range.clone().count() as u64, turns: 0 }),
+                Statement::Emit(range) => {
+                    for handle in range.clone() {
+                        sum.add(self.value(handle));
+                    }
+                }
+                Statement::Store { value, .. } => sum.add(self.value(*value)),
                 Statement::Block(inner) => sum.add(self.block(inner, in_loop)),
                 Statement::If { accept, reject, .. } => {
                     sum.add(one);
@@ -130,14 +188,27 @@ impl Weigh<'_> {
                         self.trips.count(&block[..index], body, continuing, break_if.is_some(), in_loop);
                     sum.add(self.repeat(body, continuing, trips));
                 }
-                Statement::Call { function, .. } => {
+                Statement::Call { function, arguments, .. } => {
                     sum.add(one);
+                    for argument in arguments {
+                        sum.add(self.argument(*argument));
+                    }
                     sum.add(self.callee(*function));
                 }
                 _ => sum.add(one),
             }
         }
         sum
+    }
+
+    fn value(&self, handle: Handle<Expression>) -> Cost {
+        Cost { gas: self.values[handle.index()], turns: 0 }
+    }
+
+    /// Copying an argument.
+    fn argument(&self, handle: Handle<Expression>) -> Cost {
+        let gas = self.values[handle.index()];
+        Cost { gas: if gas > 1 { gas } else { 0 }, turns: 0 }
     }
 
     fn callee(&self, function: Handle<Function>) -> Cost {
