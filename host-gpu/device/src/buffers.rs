@@ -221,6 +221,8 @@ impl Open {
         offset: u64,
         into: &mut [u8],
     ) -> Result<(), Stop> {
+        // One submission after the other, so that each has the whole of the limit on waiting.
+        self.flow.idle(&self.device)?;
         let start = offset / 8 * 8;
         let skip = usize::try_from(offset - start).expect("under 8");
         let slice = buffer.slice(start..offset + into.len() as u64);

@@ -10,7 +10,8 @@ use fizz_gpu_abi::{Command, Commands, List, WHOLE, usage};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Unsubmitted command buffers may hold the bytes of this many streams.
+/// Unsubmitted command buffers may hold the bytes of this many streams, and a KiB for each dispatch that is encoded later or for each GiB or
+/// 2^30 gas that goes to the device.
 const STREAMS: u64 = 4;
 
 impl Open {
@@ -19,6 +20,7 @@ impl Open {
         self.table.free(id)?;
         let counted = self.new_object()?;
         let start = commands.offset();
+        let most = u64::from(self.meter.quotas.stream_bytes).saturating_mul(STREAMS);
         let mut recorder = Recorder::new(self, label);
         for command in commands.by_ref() {
             let command = command.map_err(|error| Stop::Protocol(error.to_string().into()))?;
@@ -28,13 +30,16 @@ impl Open {
             if recorder.refused.is_none() {
                 recorder.command(command)?;
             }
+            if recorder.held > most {
+                return Err(Stop::LimitExceeded(Limit::StreamBytes));
+            }
         }
         let recorded = recorder.finish()?;
-        let bytes = (commands.offset() - start) as u64;
-        let most = u64::from(self.meter.quotas.stream_bytes).saturating_mul(STREAMS);
+        let held = recorded.as_ref().map_or(0, |recorded| recorded.held);
+        let bytes = ((commands.offset() - start) as u64).saturating_add(held);
         let bytes = self.recorded.add(bytes, most).ok_or(Stop::LimitExceeded(Limit::StreamBytes))?;
         let valid = match recorded {
-            Ok(Recorded { steps, buffers, gas }) => {
+            Ok(Recorded { steps, buffers, gas, .. }) => {
                 Some(CommandBuffer { steps, buffers, gas, _bytes: bytes })
             }
             Err(reason) => {
@@ -51,6 +56,15 @@ struct Recorded {
     steps: Vec<Step>,
     buffers: Vec<Arc<Object<Buffer>>>,
     gas: u64,
+    held: u64,
+}
+
+/// Bytes that a part of a command buffer counts for, in which one encoder may be held.
+const HELD: u64 = 1 << 10;
+
+/// The same for work of so much gas. It is equal on every device, whatever it takes in one submission.
+fn held(gas: u64) -> u64 {
+    (gas >> 20).min(HELD)
 }
 
 struct Recorder<'o> {
@@ -67,6 +81,10 @@ struct Recorder<'o> {
     gas: u64,
     /// Gas that the encoder's work may take.
     pending: u64,
+    /// Whether the encoder has more than what is only checked.
+    works: bool,
+    /// What its parts count against the memory for unsubmitted commands.
+    held: u64,
     /// Open debug groups outside passes and in the pass.
     debug_groups: usize,
     pass_debug_groups: usize,
@@ -94,6 +112,8 @@ impl<'o> Recorder<'o> {
             seen: BTreeSet::new(),
             gas: 0,
             pending: 0,
+            works: false,
+            held: 0,
             debug_groups: 0,
             pass_debug_groups: 0,
             refused: None,
@@ -202,10 +222,21 @@ impl<'o> Recorder<'o> {
                 from.1, to.1
             )));
         }
-        self.gas = self.gas.saturating_add(size.saturating_mul(schedule::BYTE));
-        self.pending = self.pending.saturating_add(size);
+        self.moves(size);
         self.encoder().copy_buffer_to_buffer(&source.buffer, from.1, &target.buffer, to.1, size);
         Ok(Ok(()))
+    }
+
+    /// Makes room for a copy of `size` bytes.
+    fn moves(&mut self, size: u64) {
+        let gas = size.saturating_mul(schedule::BYTE);
+        self.gas = self.gas.saturating_add(gas);
+        self.held = self.held.saturating_add(held(gas));
+        if self.pending.saturating_add(gas) > self.open.device.slice_gas {
+            self.cut();
+        }
+        self.pending = self.pending.saturating_add(gas);
+        self.works = true;
     }
 
     fn clear(&mut self, id: u32, offset: u64, size: u64) -> Found {
@@ -218,8 +249,7 @@ impl<'o> Recorder<'o> {
         if !buffer.holds(offset, size) {
             return Ok(Err(format!("clear of {size} bytes from {offset} does not fit the buffer")));
         }
-        self.gas = self.gas.saturating_add(size.saturating_mul(schedule::BYTE));
-        self.pending = self.pending.saturating_add(size);
+        self.moves(size);
         self.encoder().clear_buffer(&buffer.buffer, offset, Some(size));
         Ok(Ok(()))
     }
@@ -274,6 +304,7 @@ impl<'o> Recorder<'o> {
         let gas = self.open.dispatch_gas(&self.state, counts)?;
         self.gas = self.gas.saturating_add(gas);
         let slice = self.open.device.slice_gas;
+        self.held = self.held.saturating_add(held(gas));
         let pipeline = self.state.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref());
         let (counted, sliced) =
             pipeline.map_or((false, false), |pipeline| (pipeline.counter.is_some(), pipeline.sliced));
@@ -283,14 +314,12 @@ impl<'o> Recorder<'o> {
                 self.resume();
             }
             self.pending = self.pending.saturating_add(gas);
+            self.works = true;
             if let Some(pass) = &mut self.pass {
                 slices::dispatch(pass, sliced, ([0; 3], counts), 1, counts);
             }
         } else {
-            self.check_dispatch(sliced);
-            self.cut();
-            self.steps.push(Step::Dispatch { counts, state: self.state.clone() });
-            self.resume();
+            self.later(sliced, Step::Dispatch { counts, state: self.state.clone() });
         }
         Ok(Ok(()))
     }
@@ -299,6 +328,19 @@ impl<'o> Recorder<'o> {
     fn check_dispatch(&mut self, sliced: bool) {
         if let Some(pass) = &mut self.pass {
             slices::dispatch(pass, sliced, ([0; 3], [0; 3]), 1, [0; 3]);
+        }
+    }
+
+    /// Notes a dispatch that is encoded later. What was encoded so far goes before it; an encoder with nothing but checks is left open.
+    fn later(&mut self, sliced: bool, step: Step) {
+        self.held = self.held.saturating_add(HELD);
+        self.check_dispatch(sliced);
+        if self.works {
+            self.cut();
+            self.steps.push(step);
+            self.resume();
+        } else {
+            self.steps.push(step);
         }
     }
 
@@ -323,10 +365,7 @@ impl<'o> Recorder<'o> {
         self.gas = self.gas.saturating_add(schedule::INDIRECT);
         let pipeline = self.state.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref());
         let sliced = pipeline.is_some_and(|pipeline| pipeline.sliced);
-        self.check_dispatch(sliced);
-        self.cut();
-        self.steps.push(Step::Indirect { counts, offset, state: self.state.clone() });
-        self.resume();
+        self.later(sliced, Step::Indirect { counts, offset, state: self.state.clone() });
         Ok(Ok(()))
     }
 
@@ -335,6 +374,7 @@ impl<'o> Recorder<'o> {
         self.pass = None;
         if let Some(encoder) = self.encoder.take() {
             self.steps.push(Step::Work(encoder.finish(), std::mem::take(&mut self.pending)));
+            self.works = false;
         }
     }
 
@@ -350,7 +390,7 @@ impl<'o> Recorder<'o> {
         let invalid = self.open.device.errors()?.into_iter().next().map(|(_, text)| text);
         Ok(match self.refused.or(invalid) {
             Some(reason) => Err(reason),
-            None => Ok(Recorded { steps: self.steps, buffers: self.buffers, gas: self.gas }),
+            None => Ok(Recorded { steps: self.steps, buffers: self.buffers, gas: self.gas, held: self.held }),
         })
     }
 }

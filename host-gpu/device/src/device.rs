@@ -39,9 +39,12 @@ impl std::fmt::Debug for Heartbeat {
     }
 }
 
-/// Most gas of one submission, if all its loops run as long as they may, on a GPU and on a processor that plays one. Either takes seconds.
-const SLICE: u64 = 1 << 40;
-const SOFTWARE_SLICE: u64 = 1 << 34;
+/// Gas of one submission as far as is known before it runs, on a GPU and on a processor that plays one: seconds, also of work that a
+/// device does slowly, such as atomics of one place.
+const SLICE: u64 = 1 << 34;
+const SOFTWARE_SLICE: u64 = 1 << 30;
+/// How many times more than that a submission may take, if all its loops run as long as they may. A submission of one workgroup may take more.
+pub(crate) const WORST: u64 = 1 << 6;
 
 impl Hardware {
     pub(crate) fn new(summary: AdapterSummary, adapter: wgpu::Adapter) -> Self {
@@ -64,7 +67,7 @@ impl Hardware {
     }
 
     /// The gas that one submission may take as far as is known before it runs; a dispatch that may take more is
-    /// split. No guest can tell: not by its results, and not by its gas.
+    /// split. Loops may take 64 times more than those of the parts before did. No guest can tell: not by its results, and not by its gas.
     #[must_use]
     pub fn with_slice_gas(mut self, gas: u64) -> Self {
         self.slice_gas = gas;
@@ -212,7 +215,7 @@ pub(crate) struct Device {
     pub(crate) queue: wgpu::Queue,
     reports: Arc<Reports>,
     wait_limit: Duration,
-    /// Most gas of one submission.
+    /// Gas of one submission, as far as is known.
     pub(crate) slice_gas: u64,
     /// Whether the driver may end loops by itself.
     pub(crate) find_cuts: bool,

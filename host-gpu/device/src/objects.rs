@@ -95,6 +95,11 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
+    /// Most gas of `invocations`, whatever their loops do.
+    pub(crate) fn worst(&self, invocations: u64) -> u64 {
+        self.fixed.saturating_add(self.most_counted).saturating_mul(invocations)
+    }
+
     /// Gas of `invocations`, at most as far as can be guessed: as long as nothing ran, the loops may take all they may; then some
     /// times what they took before.
     pub(crate) fn guess(&self, invocations: u64) -> u64 {

@@ -8,6 +8,7 @@ use crate::errors::Errors;
 use crate::flow::Flow;
 use crate::objects::Table;
 use crate::schedule::{self, Meter};
+use crate::slices::Pace;
 use fizz_gpu_abi::host::{HostFault, Limit, Quotas, Session, Stop};
 use fizz_gpu_abi::{Caps, Class, ErrorClass, OpenRequest, PollState, VERSION, status};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +33,7 @@ pub(crate) struct Open {
     pub(crate) table: Table,
     pub(crate) errors: Errors,
     pub(crate) flow: Flow,
+    pub(crate) pace: Pace,
     /// Live objects, bytes of live buffers, bytes of unsubmitted command buffers.
     pub(crate) objects: Total,
     pub(crate) memory: Total,
@@ -57,6 +59,7 @@ impl Open {
             table: Table::default(),
             errors: Errors::default(),
             flow: Flow::default(),
+            pace: Pace::new(device.slice_gas),
             objects: Total::default(),
             memory: Total::default(),
             recorded: Total::default(),

@@ -1,7 +1,9 @@
 //! Parts of dispatches: a dispatch that may take long is split, so that no submission does.
 
+use crate::device::WORST;
 use crate::objects::{PassState, Pipeline};
 use fizz_shader::meter;
+use std::time::Duration;
 
 /// The parts of a dispatch, one after the other: boxes of workgroups.
 #[derive(Debug)]
@@ -70,6 +72,37 @@ pub(crate) fn dispatch(
     pass.dispatch_workgroups(size[0], size[1], size[2]);
 }
 
+/// Gas of the next part of a dispatch: less after parts that took long. No guest can tell.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    most: u64,
+    gas: u64,
+}
+
+impl Pace {
+    pub(crate) fn new(most: u64) -> Self {
+        Pace { most, gas: most }
+    }
+
+    /// Workgroups of the next part, of which each takes `guess` as far as is known, and `worst` whatever it does.
+    pub(crate) fn workgroups(&self, guess: u64, worst: u64) -> u64 {
+        (self.gas / guess.max(1)).min(self.gas.saturating_mul(WORST) / worst.max(1))
+    }
+
+    /// Notes how long a part took, and what waited before it.
+    pub(crate) fn note(&mut self, took: Duration) {
+        if took > LONG {
+            self.gas = (self.gas / 4).max(1);
+        } else if took < SHORT {
+            self.gas = self.gas.saturating_mul(2).min(self.most);
+        }
+    }
+}
+
+/// Times of a part after which the next one is smaller, and below which it may be larger.
+const LONG: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_millis(250);
+
 impl Pipeline {
     pub(crate) fn set(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.pipeline);
@@ -99,6 +132,35 @@ impl PassState {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn parts_that_take_long_make_the_next_smaller() {
+        let mut pace = Pace::new(1000);
+        assert_eq!(pace.gas, 1000);
+        pace.note(LONG * 2);
+        pace.note(LONG * 2);
+        assert_eq!(pace.gas, 62);
+        pace.note(SHORT * 2);
+        assert_eq!(pace.gas, 62);
+        for _ in 0..9 {
+            pace.note(Duration::ZERO);
+        }
+        assert_eq!(pace.gas, 1000);
+        for _ in 0..9 {
+            pace.note(LONG * 2);
+        }
+        assert_eq!(pace.gas, 1);
+    }
+
+    #[test]
+    fn what_ran_before_does_not_let_a_part_take_any_time() {
+        let pace = Pace::new(1 << 34);
+        assert_eq!(pace.workgroups(1 << 20, 1 << 20), 1 << 14);
+        // Cheap so far, but its loops may take 2^33 in each workgroup.
+        assert_eq!(pace.workgroups(1, 1 << 33), 2 * WORST);
+        assert_eq!(pace.workgroups(0, 0), 1 << 34);
+        assert_eq!(Pace::new(u64::MAX).workgroups(1, 1), u64::MAX);
+    }
 
     #[test]
     fn parts_make_the_whole() {

@@ -8,6 +8,7 @@ use crate::slices::{self, Slices};
 use fizz_gpu_abi::List;
 use fizz_gpu_abi::host::{Limit, Stop};
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Open {
     pub(crate) fn submit_buffers(&mut self, ids: List<'_, u32>) -> Result<(), Stop> {
@@ -66,7 +67,8 @@ impl Open {
 
     /// Adds work to what is submitted next; what is there already goes first, if both are too much for one submission.
     fn add(&mut self, batch: &mut Batch, work: wgpu::CommandBuffer, gas: u64) -> Result<(), Stop> {
-        if !batch.ready.is_empty() && batch.gas.saturating_add(gas) > self.device.slice_gas {
+        let full = batch.ready.len() >= MOST_READY || batch.gas.saturating_add(gas) > self.device.slice_gas;
+        if full && !batch.ready.is_empty() {
             self.flow.submit(&self.device, batch.take())?;
         }
         batch.ready.push(work);
@@ -80,7 +82,9 @@ impl Open {
         let Some(pipeline) = &object.valid else { return Ok(()) };
         let mut slices = Slices::new(counts);
         while !slices.is_done() {
-            let mut most = self.device.slice_gas / pipeline.guess(pipeline.invocations).max(1);
+            // What ran before decides how large a part is, but the guest decides what ran before: so the worst is bounded too.
+            let each = pipeline.invocations;
+            let mut most = self.pace.workgroups(pipeline.guess(each), pipeline.worst(each));
             if let Some((_, words)) = &pipeline.counter {
                 if self.counter().free() < *words {
                     self.settle_counts(&mut batch.ready)?;
@@ -106,10 +110,13 @@ impl Open {
                 slices::dispatch(&mut pass, pipeline.sliced, (base, size), first_word, counts);
             }
             self.add(batch, encoder.finish(), pipeline.guess(invocations))?;
-            if pipeline.counter.is_some() && !slices.is_done() {
+            if !slices.is_done() {
                 // The size of the next part follows from what this one took.
+                let start = Instant::now();
                 self.settle_counts(&mut batch.ready)?;
-                batch.gas = 0;
+                self.flow.submit(&self.device, batch.take())?;
+                self.flow.idle(&self.device)?;
+                self.pace.note(start.elapsed());
             }
         }
         Ok(())
@@ -129,6 +136,9 @@ impl Open {
         Ok(invocations.saturating_mul(pipeline.fixed).saturating_add(schedule::DISPATCH))
     }
 }
+
+/// Command buffers of one submission.
+const MOST_READY: usize = 256;
 
 /// Work that goes to the device together, and the gas that it may take.
 #[derive(Default)]

@@ -315,3 +315,58 @@ fn random_streams_never_panic() {
         }
     }
 }
+
+#[test]
+fn copies_are_the_same_in_any_parts() {
+    let Some(hardware) = hardware() else { return };
+    let mut seen = None;
+    for slice in [u64::MAX, 16, 1] {
+        let mut guest = Guest::on(&hardware.clone().with_slice_gas(slice), QUOTAS);
+        let data = guest.data(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        let to = guest.data(&[0; 8]);
+        guest.submit(|stream| {
+            stream.push_debug_group("copies");
+            stream.copy_buffer(data, 0, to, 16, 16);
+            stream.clear_buffer(data, 0, 8);
+            stream.copy_buffer(data, 0, to, 0, 16);
+            stream.copy_buffer(to, 0, data, 0, 32);
+            stream.pop_debug_group();
+            stream.clear_buffer(to, 24, 8);
+        });
+        guest.clean();
+        let found = (guest.read(data, 0, 8), guest.read(to, 0, 8), guest.session.gas());
+        assert_eq!(found.0, [0, 0, 3, 4, 1, 2, 3, 4]);
+        assert_eq!(found.1, [0, 0, 3, 4, 1, 2, 0, 0]);
+        assert_eq!(seen.get_or_insert_with(|| found.clone()), &found, "slices of {slice}");
+    }
+}
+
+#[test]
+fn parts_of_command_buffers_take_memory() {
+    let run = |count: u32| {
+        let mut guest = Guest::with(Quotas { stream_bytes: 64 << 10, ..QUOTAS })?;
+        let data = guest.data(&[1; 4]);
+        let shader = guest.shader(
+            "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+            @compute @workgroup_size(1) fn main() { for (var i = 0u; i < data[0]; i++) { } }",
+        );
+        let pipeline = guest.pipeline(0, shader);
+        let layout = guest.auto_layout(pipeline);
+        let group = guest.group(layout, &[data]);
+        guest.clean();
+        guest.submit(|to| {
+            for _ in 0..count {
+                to.clear_buffer(data, 4, 4);
+                to.begin_pass("");
+                to.set_pipeline(pipeline);
+                to.set_bind_group(0, group, &[]);
+                to.dispatch(1, 1, 1);
+                to.end_pass();
+            }
+        });
+        Some(guest.flush())
+    };
+    let Some(ended) = run(200) else { return };
+    ended.unwrap();
+    assert_eq!(run(300).unwrap(), Err(Stop::LimitExceeded(Limit::StreamBytes)));
+}
