@@ -210,6 +210,8 @@ impl Open {
                 Refused::Invalid(format!("shader '{}' has not exactly one compute entry point", shader.label))
             }
         })?;
+        self.meter.charge(1, schedule::PIPELINE)?;
+        self.meter.charge(known.checked.work, schedule::PIPELINE_STEP)?;
         self.meter.charge(facts.cost, schedule::PIPELINE_NODE)?;
         let options = MeterOptions { find_cuts: self.device.find_cuts };
         let (specialized, metered) =

@@ -9,7 +9,8 @@
 //! where `invocations` are workgroups × invocations of a workgroup, and a unit of the last two is an expression or statement of
 //! the shader, calls inlined ([`fizz_shader::meter`] says which loops count, and what one invocation may take). The sums are integers, so that gas is
 //! equal on every machine, with any number of threads, however a dispatch is split, for every shader whose
-//! control flow does not hang on a float that devices compute differently, or on a race. One unit is about a nanosecond of a slow device.
+//! control flow does not hang on a float that devices compute differently, on a race, on a read outside a buffer (one device gives 0, another one
+//! of the buffer's words), or on a shift by 32 bits and more. One unit is about a nanosecond of a slow device.
 //!
 //! Work of a command buffer is charged when it is submitted, indirect dispatches when their counts have been read (and checked). What loops
 //! counted is charged at the end of each `SUBMIT` and before an indirect dispatch in it; a `SUBMIT` with such loops waits for
@@ -18,12 +19,12 @@
 //! **Out of gas.** When the gas of the task does not suffice, or one invocation has used up what its loops may take, the call that submitted
 //! ends the task with [`Stop::OutOfGas`]: the outcome is the limit `GPU gas`, and the task's GPU gas is its limit exactly, wherever in the
 //! dispatch it happened. An invocation that has used up its share leaves its loops and goes on behind them, so buffers then hold what no one can predict; no one sees it,
-//! because the guest does not run again.
+//! because the guest does not run again. That one invocation's share was used up, and not the task's gas, is not told apart.
 
 use fizz_gpu_abi::host::{Quotas, Stop};
 
 /// Version of this table.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Every command of a stream.
 pub const COMMAND: u64 = 100;
 /// Creating any object, on top of what its kind costs.
@@ -32,6 +33,10 @@ pub const OBJECT: u64 = 1_000;
 pub const BYTE: u64 = 1;
 /// One byte of WGSL, for checking.
 pub const SHADER_BYTE: u64 = 1_000;
+/// One pipeline: its loops' turns are counted, and a driver compiles.
+pub const PIPELINE: u64 = 10_000_000;
+/// One step of [`fizz_shader::CheckedShader::work`], for each pipeline.
+pub const PIPELINE_STEP: u64 = 20;
 /// One expression or statement of a pipeline's entry point after inlining, for compiling.
 pub const PIPELINE_NODE: u64 = 10_000;
 /// One `SUBMIT`, and one call of `submit`, `write`, `read` or `wait`.

@@ -342,6 +342,32 @@ fn copies_are_the_same_in_any_parts() {
 }
 
 #[test]
+fn pipelines_pay_for_their_checks() {
+    let Some(mut guest) = Guest::new() else { return };
+    let mut price = |body: &str| {
+        let text = format!(
+            "@compute @workgroup_size(1) fn main(@builtin(local_invocation_index) id: u32) {{ {body} }}"
+        );
+        let checked = fizz_shader::check(&text, "", &fizz_shader::ShaderLimits::default()).unwrap();
+        let shader = guest.shader(&text);
+        guest.clean();
+        let before = guest.session.gas();
+        guest.pipeline(0, shader);
+        guest.clean();
+        let paid = guest.session.gas() - before;
+        assert!(paid >= schedule::PIPELINE + checked.work * schedule::PIPELINE_STEP);
+        (paid, checked.work)
+    };
+    let moves: String = (1..40).map(|n| format!("v{} = v{n};\n", n - 1)).collect();
+    let variables: String = (0..40).map(|n| format!("var v{n} = 0u;\n")).collect();
+    // The same shader, but that a loop's walk takes many turns.
+    let all = |last: &str| format!("{variables} v39 = {last}; for (var i = 0u; i < v0; i++) {{ {moves} }}");
+    let ((one, few), (other, many)) = (price(&all("1u")), price(&all("id")));
+    assert!(many > 5 * few, "{few}, {many}");
+    assert_eq!(other - one, (many - few) * schedule::PIPELINE_STEP);
+}
+
+#[test]
 fn parts_of_command_buffers_take_memory() {
     let run = |count: u32| {
         let mut guest = Guest::with(Quotas { stream_bytes: 64 << 10, ..QUOTAS })?;

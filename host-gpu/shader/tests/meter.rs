@@ -160,6 +160,26 @@ fn values_weigh_what_they_move() {
 }
 
 #[test]
+fn what_waits_for_others_weighs_more() {
+    let fixed = |body: &str| {
+        metered(&format!("var<workgroup> ours: atomic<u32>; var<workgroup> word: u32; {}", main(body))).fixed
+    };
+    let plain = fixed("data[0] = 1u; _ = &ours; _ = &word;");
+    for body in [
+        "atomicStore(&ours, 1u);",
+        "workgroupBarrier();",
+        "storageBarrier();",
+        "_ = workgroupUniformLoad(&word);",
+    ] {
+        let waits = fixed(&format!("data[0] = 1u; _ = &ours; _ = &word; {body}"));
+        // naga stores atomically with a plain statement.
+        let least = if body.starts_with("atomicStore") { 1 } else { 16 };
+        assert!(waits >= plain + least, "{body}: {plain}, {waits}");
+    }
+    assert!(fixed("atomicAdd(&ours, 1u); _ = &word;") >= 16);
+}
+
+#[test]
 fn entry_points_of_every_shape_are_wrapped() {
     let spin = "for (var i = 0u; i < data[1]; i++) { data[2] += i; }";
     for (inputs, body) in [

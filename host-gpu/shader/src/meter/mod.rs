@@ -2,7 +2,7 @@
 //!
 //! In: a module with one entry point and no overrides. Out: the same module, metered, and what the host must know to charge it.
 //! One expression or statement is one unit of gas; what computes, stores or passes a value of more than 16 bytes, or indexes into one, is a unit for
-//! each 16 bytes. So is zeroing variables.
+//! each 16 bytes. So is zeroing variables. An atomic or a barrier is 16 units.
 //!
 //! - **Straight-line code** costs the host's arithmetic alone: [`Metered::fixed`] units for each invocation. Both sides of a branch
 //!   count, as a device runs both where invocations part; so does what stands behind an early `return`.
@@ -14,6 +14,9 @@
 //!   itself, so barriers in them stay where all invocations are.
 //! - The sums are integer additions, which commute: any order of workgroups, any number of threads, any split of the dispatch gives
 //!   the same gas.
+//!
+//! Not weighed: that divisions and square roots take longer than sums, atomic loads and stores longer than others, and places far apart longer than
+//! places in a row.
 //!
 //! A dispatch may be split: a slice's first workgroup stands in the immediates ([`slice_bytes`]) and is added to `workgroup_id` and
 //! `global_invocation_id`; `num_workgroups` is that of the whole dispatch. A driver that ends loops by itself (lavapipe does, after 65,535 turns) is

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Turns that are worth counting.
 const MOST: u64 = 1 << 16;
 /// Expressions evaluated for one module; loops after that are not known.
-pub(crate) const WORK: u64 = 1 << 22;
+pub(crate) const WORK: u64 = 1 << 18;
 
 pub(crate) struct Trips<'m> {
     module: &'m Module,

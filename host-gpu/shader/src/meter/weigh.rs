@@ -84,6 +84,9 @@ fn zeroed(module: &Module, size: [u32; 3]) -> u64 {
     all(AddressSpace::Private).saturating_add(all(AddressSpace::WorkGroup) / invocations.max(1))
 }
 
+/// Gas of what waits for other invocations: atomics, barriers.
+const SHARED: u64 = 16;
+
 /// Bytes of a value that one unit of gas moves.
 const MOVED: u64 = 16;
 
@@ -168,6 +171,9 @@ impl Weigh<'_> {
                         sum.add(self.value(handle));
                     }
                 }
+                Statement::Atomic { .. }
+                | Statement::ControlBarrier(_)
+                | Statement::WorkGroupUniformLoad { .. } => sum.add(Cost { gas: SHARED, turns: 0 }),
                 Statement::Store { value, .. } => sum.add(self.value(*value)),
                 Statement::Block(inner) => sum.add(self.block(inner, in_loop)),
                 Statement::If { accept, reject, .. } => {

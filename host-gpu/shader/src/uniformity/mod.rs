@@ -115,6 +115,8 @@ pub(crate) struct Uniformity {
     /// Of each loop, numbered as in [`LoopIndex`], whether all invocations of a workgroup run it equally often in every
     /// context. Loops that no entry point reaches are not in it.
     loops: BTreeMap<(Body, usize), Runs>,
+    /// What the walk visited: statements, expressions, copied variables.
+    pub(crate) work: u64,
 }
 
 /// How the calls of a function run one of its loops.
@@ -282,12 +284,13 @@ pub(crate) fn analyse(module: &Module) -> Result<Uniformity, Refused> {
         work: 0,
     };
     analysis.entries()?;
-    let found = std::mem::take(&mut analysis.found);
+    let mut found = std::mem::take(&mut analysis.found);
     let functions: Vec<Handle<Function>> = module.functions.iter().map(|(handle, _)| handle).collect();
     for handle in functions {
         if !analysis.indices.contains_key(&Body::Function(handle.index())) {
             analysis.alone(handle)?;
         }
     }
+    found.work = analysis.work;
     Ok(found)
 }
