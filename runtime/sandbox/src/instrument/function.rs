@@ -8,8 +8,9 @@
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
-use wasmparser::{Catch, FuncType, FunctionBody, Operator};
+use wasmparser::{FuncType, FunctionBody, Operator};
 
+use super::act::{Act, SizeUnit, Stop};
 use super::counted::Counted;
 use super::counter::{Counter, Kind, Labels};
 use super::examine::{FunctionFacts, ModuleFacts};
@@ -105,7 +106,8 @@ pub(super) fn instrument<'f>(
     let temporaries = fixes.add_temporaries(&mut groups, locals + 3);
     let mut emitter = Emitter {
         out: Function::new(groups),
-        source: &[],
+        source: body.as_bytes(),
+        copied: 0,
         globals: Globals::after(facts.globals),
         facts,
         own,
@@ -128,7 +130,8 @@ pub(super) fn instrument<'f>(
         _ => BlockType::FunctionType(body_type(facts, type_index)),
     };
     emitter.prologue(result);
-    emitter.body(body, &plan)?;
+    let begin = body.get_operators_reader()?.original_position() - body.range().start;
+    emitter.body(begin, &plan);
     Ok((emitter.out, emitter.hints))
 }
 
@@ -146,8 +149,9 @@ fn body_type(facts: &ModuleFacts, type_index: u32) -> u32 {
 
 struct Emitter<'f> {
     out: Function,
-    /// The bytes of the operator at hand.
+    /// The bytes of the body, and where what is not copied yet begins.
     source: &'f [u8],
+    copied: usize,
     globals: Globals,
     facts: &'f ModuleFacts,
     own: FunctionFacts,
@@ -404,34 +408,47 @@ impl<'f> Emitter<'f> {
         }
     }
 
-    fn body(&mut self, body: &FunctionBody<'f>, plan: &Plan) -> Result<(), Error> {
+    /// Writes the operators, of which the first stands at `begin` in the body.
+    fn body(&mut self, begin: usize, plan: &Plan) {
+        self.copied = begin;
         let mut segments = plan.segments.iter().peekable();
         let mut counted = plan.counted.iter().peekable();
-        let mut reader = body.get_operators_reader()?;
-        let begin = body.range().start;
-        for index in 0..plan.operators {
-            while let Some(segment) = segments.next_if(|segment| segment.start == index) {
+        let mut next = 0;
+        for (number, stop) in (1..).zip(&plan.stops) {
+            // A segment begins after a stop, or at the start.
+            while let Some(segment) = segments.next_if(|segment| segment.start == next) {
                 self.segment(segment);
             }
+            self.copy_to(stop.start);
+            let index = stop.index as usize;
             if let Some(counted) = counted.next_if(|counted| counted.start == index) {
                 self.enter_counted(counted);
             }
-            let start = reader.original_position();
-            let operator = reader.read()?;
-            let end = reader.original_position();
-            self.source = &body.as_bytes()[start - begin..end - begin];
-            if index + 1 == plan.operators {
-                self.epilogue(plan);
-            } else {
-                self.operator(&operator);
-                let (out, hints) = (&mut self.out, &mut self.hints);
-                self.fixes.write(index, &mut self.fixed, &self.temporaries, out, hints);
-                if plan.landings.contains(&index) {
-                    self.land();
-                }
+            if number == plan.stops.len() {
+                return self.epilogue(plan);
             }
+            self.stop(stop, plan);
+            self.fix_at(stop.end);
+            if plan.landings.contains(&index) {
+                self.land();
+            }
+            next = index + 1;
         }
-        Ok(())
+    }
+
+    /// Copies the operators before `end`, with what makes their results canonical.
+    fn copy_to(&mut self, end: u32) {
+        while let Some(at) = self.fixes.next(self.fixed, end) {
+            self.copy(at);
+            self.fix_at(at);
+        }
+        self.copy(end);
+    }
+
+    /// Writes what makes the result of the operator canonical that ends here.
+    fn fix_at(&mut self, end: u32) {
+        let (out, hints) = (&mut self.out, &mut self.hints);
+        self.fixes.write(end, &mut self.fixed, &self.temporaries, out, hints);
     }
 
     /// The final `end`.
@@ -452,14 +469,14 @@ impl<'f> Emitter<'f> {
     }
 
     /// A branch, conditional or not, for which the local must be current.
-    fn branch(&mut self, depths: impl IntoIterator<Item = u32>) {
+    fn branch(&mut self, depths: &[u32]) {
         self.reload();
-        for depth in depths {
+        for &depth in depths {
             self.labels.arrive(depth, self.counter);
         }
     }
 
-    fn open(&mut self, kind: Kind) {
+    fn open(&mut self, kind: Kind, end: u32) {
         // A way past the body of an `if`, and back to the head of a loop, joins others.
         if kind != Kind::Block {
             self.reload();
@@ -468,128 +485,98 @@ impl<'f> Emitter<'f> {
         if kind == Kind::Loop && !self.write_through && !self.straight {
             self.counter = self.counter.becomes(Counter::Local);
         }
-        self.copy();
+        self.copy(end);
     }
 
-    fn operator(&mut self, operator: &Operator<'_>) {
-        match operator {
-            Operator::Block { .. } => self.open(Kind::Block),
-            Operator::Loop { .. } => self.open(Kind::Loop),
-            Operator::If { .. } => self.open(Kind::If),
-            Operator::TryTable { try_table } => {
-                for catch in &try_table.catches {
-                    self.labels.arrive(catch_label(catch), Counter::Both);
+    fn stop(&mut self, stop: &Stop, plan: &Plan) {
+        let end = stop.end;
+        match stop.act {
+            Act::Block => self.open(Kind::Block, end),
+            Act::Loop => self.open(Kind::Loop, end),
+            Act::If => self.open(Kind::If, end),
+            Act::Try(labels) => {
+                for &label in plan.labels(labels) {
+                    self.labels.arrive(label, Counter::Both);
                 }
-                self.open(Kind::Block)
+                self.open(Kind::Block, end)
             }
-            Operator::Else => {
+            Act::Else => {
                 self.reload();
                 self.counter = self.labels.otherwise(self.counter);
-                self.copy();
+                self.copy(end);
             }
-            Operator::End => {
+            Act::End => {
                 let label = self.labels.close();
                 if label.is_target() {
                     self.reload();
                 }
                 self.counter = label.join(self.counter);
-                self.copy();
+                self.copy(end);
             }
-            Operator::Br { relative_depth } => {
-                self.branch([*relative_depth]);
-                self.copy();
-                self.counter = Counter::Dead;
+            Act::Br(depth) => {
+                self.branch(&[depth]);
+                self.copy_last(end);
             }
-            Operator::BrIf { relative_depth } => {
-                self.branch([*relative_depth]);
-                self.copy();
+            Act::BrIf(depth) => {
+                self.branch(&[depth]);
+                self.copy(end);
             }
-            Operator::BrTable { targets } => {
-                self.branch(targets.targets().flatten().chain([targets.default()]));
-                self.copy();
-                self.counter = Counter::Dead;
+            Act::BrTable(labels) => {
+                self.branch(plan.labels(labels));
+                self.copy_last(end);
             }
             // The wrapping block has taken the place of the function's own label.
-            Operator::Return if self.wrapped && self.counter == Counter::Local => {
+            Act::Return if self.wrapped && self.counter == Counter::Local => {
                 let depth = self.labels.depth();
-                self.branch([depth]);
+                self.branch(&[depth]);
                 self.emit(&[I::Br(depth)]);
+                self.copied = end as usize;
                 self.counter = Counter::Dead;
             }
-            Operator::Return => {
-                self.copy();
-                self.counter = Counter::Dead;
-            }
-            Operator::Unreachable => {
+            Act::Return => self.copy_last(end),
+            Act::Unreachable => {
                 self.flush();
                 self.emit(&[I::I32Const(ENDING_UNREACHABLE), I::GlobalSet(self.globals.ending)]);
-                self.copy();
-                self.counter = Counter::Dead;
+                self.copy_last(end);
             }
-            Operator::Throw { .. } | Operator::ThrowRef => {
+            Act::Throw => {
                 self.throw();
-                self.copy();
-                self.counter = Counter::Dead;
+                self.copy_last(end);
             }
-            Operator::Call { function_index } => self.call(Some(*function_index)),
-            Operator::CallIndirect { .. } => self.call(None),
-            Operator::ReturnCall { function_index } => self.tail_call(Some(*function_index)),
-            Operator::ReturnCallIndirect { .. } => self.tail_call(None),
-            Operator::MemoryGrow { .. } => {
+            Act::Call(callee) => {
+                self.flush();
+                self.hand_over_stack(callee);
+                self.copy(end);
+                self.counter = self.counter.becomes(Counter::Global);
+            }
+            Act::TailCall(callee) => {
+                self.flush();
+                self.give_back_stack(callee);
+                self.copy_last(end);
+            }
+            Act::MemoryGrow => {
                 self.memory_grow();
+                self.copied = end as usize;
             }
-            Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => {
-                self.bulk(SizeUnit::Bytes)
+            // The size is on top of the operand stack.
+            Act::Bulk(unit) => {
+                self.emit(&[I::LocalTee(self.temporary)]);
+                self.charge_size(unit);
+                self.copy(end);
             }
-            Operator::TableCopy { .. } | Operator::TableFill { .. } | Operator::TableInit { .. } => {
-                self.bulk(SizeUnit::Elements)
-            }
-            Operator::TableGrow { .. } => self.bulk(SizeUnit::GrownElements),
-            _ => self.copy(),
         }
     }
 
-    /// The operator as it stands in the original, for no index in it changes.
-    fn copy(&mut self) {
-        self.out.raw(self.source.iter().copied());
+    /// The operators as they stand in the original, for no index in them changes.
+    fn copy(&mut self, end: u32) {
+        let end = end as usize;
+        self.out.raw(self.source[self.copied..end].iter().copied());
+        self.copied = end;
     }
 
-    fn call(&mut self, callee: Option<u32>) {
-        self.flush();
-        self.hand_over_stack(callee);
-        self.copy();
-        self.counter = self.counter.becomes(Counter::Global);
-    }
-
-    fn tail_call(&mut self, callee: Option<u32>) {
-        self.flush();
-        self.give_back_stack(callee);
-        self.copy();
+    /// An operator behind which control does not go on.
+    fn copy_last(&mut self, end: u32) {
+        self.copy(end);
         self.counter = Counter::Dead;
     }
-
-    /// The size is on top of the operand stack.
-    fn bulk(&mut self, unit: SizeUnit) {
-        self.emit(&[I::LocalTee(self.temporary)]);
-        self.charge_size(unit);
-        self.copy();
-    }
-}
-
-fn catch_label(catch: &Catch) -> u32 {
-    match *catch {
-        Catch::One { label, .. }
-        | Catch::OneRef { label, .. }
-        | Catch::All { label }
-        | Catch::AllRef { label } => label,
-    }
-}
-
-/// What the size of a bulk operation counts.
-#[derive(Clone, Copy)]
-enum SizeUnit {
-    Bytes,
-    Elements,
-    GrownElements,
-    Pages,
 }

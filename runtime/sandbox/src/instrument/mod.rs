@@ -4,6 +4,7 @@
 //! [`examine`] validates the original module and collects what must be known before it is rewritten;
 //! [`rewrite`] makes the instrumented module from it.
 
+mod act;
 mod calls;
 mod carry;
 mod cost;

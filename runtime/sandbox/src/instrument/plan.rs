@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{BinaryReaderError, Catch, FunctionBody, Operator};
+use wasmparser::{BinaryReaderError, FunctionBody, Operator};
 
 use super::COSTS;
+use super::act::{Act, LabelRange, Stop};
 use super::carry::Prices;
 use super::counted::{Candidate, Counted};
 use super::examine::ModuleFacts;
@@ -28,8 +29,10 @@ pub(super) struct Plan {
     pub(super) segments: Vec<Segment>,
     /// Loops that are charged when they are entered, in their order.
     pub(super) counted: Vec<Counted>,
-    /// Operators, the final `end` included.
-    pub(super) operators: usize,
+    /// Operators that are not merely copied, the final `end` included.
+    pub(super) stops: Vec<Stop>,
+    /// Labels of branch tables and of catches.
+    labels: Vec<u32>,
     /// A call, a throw or a tail call, before which the gas must be written to the global.
     pub(super) leaves: bool,
     /// Something other than calls uses the gas counter in the middle: bulk operations and growth.
@@ -136,85 +139,75 @@ impl Planner<'_> {
         }
     }
 
-    fn operator(&mut self, index: usize, operator: &Operator<'_>) {
+    /// Takes the next operator, whose bytes are `start..end` of the body.
+    fn operator(&mut self, index: usize, operator: &Operator<'_>, (start, end): (u32, u32)) {
         let cost = self.prices.operator(operator);
         if let Some(segment) = self.plan.segments.last_mut() {
             segment.cost = segment.cost.saturating_add(cost);
         }
         self.watch(index, operator);
-        match operator {
-            Operator::Block { .. } => self.open(FrameKind::Block, index),
-            Operator::TryTable { try_table } => {
+        if let Some(act) = Act::of(operator, &mut self.plan.labels) {
+            // A function has fewer operators than bytes.
+            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            self.plan.stops.push(Stop { index: number, start, end, act });
+            self.act(index, act);
+        }
+    }
+
+    fn act(&mut self, index: usize, act: Act) {
+        match act {
+            Act::Block => self.open(FrameKind::Block, index),
+            Act::Try(LabelRange { first, past }) => {
                 self.plan.catches = true;
-                // The labels of the catches are counted from outside.
-                for catch in &try_table.catches {
-                    match *catch {
-                        Catch::One { label, .. }
-                        | Catch::OneRef { label, .. }
-                        | Catch::All { label }
-                        | Catch::AllRef { label } => self.catch(label),
-                    }
+                for label in first..past {
+                    self.catch(self.plan.labels[label as usize]);
                 }
                 self.open(FrameKind::Block, index);
             }
-            Operator::Loop { .. } => {
+            Act::Loop => {
                 self.open(FrameKind::Loop, index);
                 self.begin(index + 1, true);
                 self.candidate = Some(Candidate::new(index));
             }
-            Operator::If { .. } => {
+            Act::If => {
                 self.open(FrameKind::If, index);
                 self.begin(index + 1, false);
             }
-            Operator::Else => self.begin(index + 1, false),
-            Operator::End => {
-                if let Some(frame) = self.frames.pop() {
-                    if frame.landing && frame.kind != FrameKind::Loop {
-                        self.plan.landings.insert(index);
-                    }
-                    // Control meets here unless nothing jumps to this place: a loop's label is its head.
-                    let joins = match frame.kind {
-                        FrameKind::Function | FrameKind::Loop => false,
-                        FrameKind::If => true,
-                        FrameKind::Block => frame.targeted,
-                    };
-                    if joins {
-                        self.begin(index + 1, false);
-                    }
-                }
-            }
-            Operator::Br { relative_depth } => {
-                self.branch(*relative_depth);
+            Act::Else => self.begin(index + 1, false),
+            Act::End => self.end(index),
+            Act::Br(depth) | Act::BrIf(depth) => {
+                self.branch(depth);
                 self.begin(index + 1, false);
             }
-            Operator::BrIf { relative_depth } => {
-                self.branch(*relative_depth);
-                self.begin(index + 1, false);
-            }
-            Operator::BrTable { targets } => {
-                for target in targets.targets().flatten().chain([targets.default()]) {
-                    self.branch(target);
+            Act::BrTable(LabelRange { first, past }) => {
+                for label in first..past {
+                    self.branch(self.plan.labels[label as usize]);
                 }
                 self.begin(index + 1, false);
             }
-            Operator::Return | Operator::Unreachable => self.begin(index + 1, false),
-            Operator::Throw { .. }
-            | Operator::ThrowRef
-            | Operator::ReturnCall { .. }
-            | Operator::ReturnCallIndirect { .. } => {
+            Act::Return | Act::Unreachable => self.begin(index + 1, false),
+            Act::Throw | Act::TailCall(_) => {
                 self.plan.leaves = true;
                 self.begin(index + 1, false);
             }
-            Operator::Call { .. } | Operator::CallIndirect { .. } => self.plan.leaves = true,
-            Operator::MemoryCopy { .. }
-            | Operator::MemoryFill { .. }
-            | Operator::MemoryInit { .. }
-            | Operator::MemoryGrow { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableInit { .. }
-            | Operator::TableGrow { .. } => self.plan.bulk = true,
-            _ => {}
+            Act::Call(_) => self.plan.leaves = true,
+            Act::MemoryGrow | Act::Bulk(_) => self.plan.bulk = true,
+        }
+    }
+
+    fn end(&mut self, index: usize) {
+        let Some(frame) = self.frames.pop() else { return };
+        if frame.landing && frame.kind != FrameKind::Loop {
+            self.plan.landings.insert(index);
+        }
+        // Control meets here unless nothing jumps to this place: a loop's label is its head.
+        let joins = match frame.kind {
+            FrameKind::Function | FrameKind::Loop => false,
+            FrameKind::If => true,
+            FrameKind::Block => frame.targeted,
+        };
+        if joins {
+            self.begin(index + 1, false);
         }
     }
 }
@@ -230,7 +223,8 @@ impl Plan {
             plan: Plan {
                 segments: Vec::new(),
                 counted: Vec::new(),
-                operators: 0,
+                stops: Vec::new(),
+                labels: Vec::new(),
                 leaves: false,
                 bulk: false,
                 catches: false,
@@ -245,13 +239,17 @@ impl Plan {
         planner.begin(0, true);
         planner.plan.segments[0].cost = COSTS.entry(facts.functions[function].frame);
         let mut reader = body.get_operators_reader()?;
+        let begin = body.range().start;
+        let mut start = offset(reader.original_position() - begin);
         let mut index = 0;
         while !reader.eof() {
-            planner.operator(index, &reader.read()?);
+            let operator = reader.read()?;
+            let end = offset(reader.original_position() - begin);
+            planner.operator(index, &operator, (start, end));
+            start = end;
             index += 1;
         }
         let mut plan = planner.plan;
-        plan.operators = index;
         plan.segments.retain(|segment| segment.checked || segment.cost > 0);
         Ok(plan)
     }
@@ -260,4 +258,14 @@ impl Plan {
     pub(super) fn is_straight_leaf(&self) -> bool {
         self.segments.len() == 1 && !self.leaves && !self.bulk && !self.catches
     }
+
+    /// The labels of a branch table or of catches.
+    pub(super) fn labels(&self, range: LabelRange) -> &[u32] {
+        &self.labels[range.first as usize..range.past as usize]
+    }
+}
+
+/// An offset in a body, which is shorter than 4 GiB.
+pub(super) fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

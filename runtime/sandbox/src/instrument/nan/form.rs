@@ -21,7 +21,7 @@ pub(super) const VECTOR_BYTES: u64 = 80;
 /// What is made canonical in one function, after which operators.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::instrument) struct Fixes {
-    /// By the operator's index, each index once.
+    /// By where the operator ends in the body, each once.
     sorted: Vec<(u32, Form)>,
 }
 
@@ -85,17 +85,22 @@ impl Fixes {
         }
     }
 
-    /// Writes what stands after the operator `index`. Calls must come in the order of the operators; `next` is the
-    /// place reached and starts at 0. `hints` gets which way the branches go.
+    /// Where the operator ends after which the fix number `next` stands, if that is not behind `end`.
+    pub(in crate::instrument) fn next(&self, next: usize, end: u32) -> Option<u32> {
+        self.sorted.get(next).map(|(at, _)| *at).filter(|at| *at <= end)
+    }
+
+    /// Writes what stands after the operator that ends at `end`. Calls must come in the order of the operators; `next`
+    /// is the place reached and starts at 0. `hints` gets which way the branches go.
     pub(in crate::instrument) fn write(
         &self,
-        index: usize,
+        end: u32,
         next: &mut usize,
         temporaries: &Temporaries,
         out: &mut Function,
         hints: &mut Vec<Hint>,
     ) {
-        let Some((_, form)) = self.sorted.get(*next).filter(|(at, _)| *at as usize == index) else { return };
+        let Some((_, form)) = self.sorted.get(*next).filter(|(at, _)| *at == end) else { return };
         *next += 1;
         hints.push(form.write(temporaries, out));
     }

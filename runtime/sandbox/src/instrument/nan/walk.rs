@@ -8,6 +8,7 @@ use super::effect::{Effect, effect};
 use super::form::Fixes;
 use super::graph::{DEFINED, Graph, NEUTRAL, NOWHERE, Node};
 use crate::instrument::examine::ModuleFacts;
+use crate::instrument::plan::offset;
 
 type Error = reencode::Error<std::convert::Infallible>;
 
@@ -97,10 +98,11 @@ pub(in crate::instrument) fn fixes(
     let survey = Survey::of(facts, body, &types)?;
     let mut walk = Walk::new(facts, type_index, &types, parameters, &survey);
     let mut reader = body.get_operators_reader()?;
-    let mut index = 0;
+    let begin = body.range().start;
     while !reader.eof() {
-        walk.operator(index, &reader.read()?)?;
-        index += 1;
+        let operator = reader.read()?;
+        // An operator's name is where it ends.
+        walk.operator(offset(reader.original_position() - begin), &operator)?;
     }
     Ok(walk.graph.solve())
 }
