@@ -55,6 +55,10 @@ pub(super) enum SizeUnit {
 impl Act {
     /// What is done at an operator; `None` if it is copied. Its several labels are put behind `labels`.
     pub(super) fn of(operator: &Operator<'_>, labels: &mut Vec<u32>) -> Option<Act> {
+        // Most are, and this test takes no jump.
+        if !is_stop(operator) {
+            return None;
+        }
         Some(match operator {
             Operator::Block { .. } => Act::Block,
             Operator::Loop { .. } => Act::Loop,
@@ -87,6 +91,38 @@ impl Act {
             _ => return None,
         })
     }
+}
+
+/// Whether something is done at an operator: whether it moves control, or calls, or works in bulk.
+pub(super) fn is_stop(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::TryTable { .. }
+            | Operator::Else
+            | Operator::End
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::Unreachable
+            | Operator::Throw { .. }
+            | Operator::ThrowRef
+            | Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableInit { .. }
+            | Operator::TableGrow { .. }
+    )
 }
 
 fn append(labels: &mut Vec<u32>, more: impl Iterator<Item = u32>) -> LabelRange {

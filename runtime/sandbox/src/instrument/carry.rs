@@ -7,6 +7,7 @@
 use wasmparser::{BlockType, Operator, ValType};
 
 use super::COSTS;
+use super::act::is_stop;
 use super::examine::ModuleFacts;
 use super::hoist::Hoisted;
 
@@ -45,9 +46,16 @@ impl<'f> Prices<'f> {
     }
 
     /// The cost of the next operator.
+    #[inline]
     pub(super) fn operator(&mut self, operator: &Operator<'_>) -> u64 {
+        let own = u64::from(COSTS.operator(operator));
+        if is_stop(operator) { own + self.beside(operator) } else { own }
+    }
+
+    /// What is charged beside the own cost of an operator that moves control.
+    fn beside(&mut self, operator: &Operator<'_>) -> u64 {
         let hoisted = if matches!(operator, Operator::Loop { .. }) { self.hoisted() } else { 0 };
-        u64::from(COSTS.operator(operator)) + carried(self.values(operator)) + hoisted
+        carried(self.values(operator)) + hoisted
     }
 
     /// What is done before the next loop.

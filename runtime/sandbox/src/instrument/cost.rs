@@ -204,13 +204,16 @@ impl CostTable {
     }
 
     /// The static cost of an operator.
+    #[inline]
     pub(crate) fn operator(&self, operator: &Operator<'_>) -> u32 {
         use Operator::*;
+        if let TryTable { try_table } = operator {
+            let clauses = u32::try_from(try_table.catches.len()).unwrap_or(u32::MAX);
+            return clauses.saturating_mul(self.catch_clause);
+        }
+        // Nothing but constants, of which the compiler makes a table.
         match operator {
             Nop | Block { .. } | Loop { .. } | End | Else | Drop | Unreachable => self.free,
-            TryTable { try_table } => {
-                u32::try_from(try_table.catches.len()).unwrap_or(u32::MAX).saturating_mul(self.catch_clause)
-            }
             RefFunc { .. } => self.function_reference,
             Call { .. } | ReturnCall { .. } => self.call,
             CallIndirect { .. } | ReturnCallIndirect { .. } => self.call_indirect,

@@ -7,6 +7,8 @@
 use wasm_encoder::Instruction as I;
 use wasmparser::Operator;
 
+use super::act::is_stop;
+
 /// Rounds that cost more are charged one by one: so a charge stays far from the end of an `i64`.
 const ROUND_MAX: u64 = 1 << 30;
 /// Loops that set locals more often are left alone.
@@ -188,7 +190,8 @@ impl Candidate {
                 Word::Other
             }
             ref other => {
-                if leaves(other) {
+                // Control may leave the straight way, or gas be charged on it, other than by a trap.
+                if is_stop(other) {
                     return false;
                 }
                 Word::Other
@@ -226,7 +229,7 @@ impl Candidate {
     }
 
     /// At the loop's `end`: the loop, if it is counted, but for its costs; and where its test is.
-    pub(super) fn close(self, end: usize) -> Option<(Counted, usize)> {
+    pub(super) fn close(&self, end: usize) -> Option<(Counted, usize)> {
         let test = self.test.filter(|test| !test.back_if_equal)?;
         if self.back + 1 != end || test.is_back != (self.back == test.at) {
             return None;
@@ -280,36 +283,6 @@ fn side(words: &[Word], end: usize) -> Option<(Side, usize)> {
         [.., Word::Constant(value)] => Some((Side::Constant(value), 1)),
         _ => None,
     }
-}
-
-/// Whether control may leave the straight way at an operator, or gas be charged on it, other than by a trap.
-fn leaves(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::If { .. }
-            | Operator::Else
-            | Operator::TryTable { .. }
-            | Operator::Br { .. }
-            | Operator::BrTable { .. }
-            | Operator::Return
-            | Operator::Unreachable
-            | Operator::Throw { .. }
-            | Operator::ThrowRef
-            | Operator::Call { .. }
-            | Operator::CallIndirect { .. }
-            | Operator::ReturnCall { .. }
-            | Operator::ReturnCallIndirect { .. }
-            | Operator::MemoryCopy { .. }
-            | Operator::MemoryFill { .. }
-            | Operator::MemoryInit { .. }
-            | Operator::MemoryGrow { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableInit { .. }
-            | Operator::TableGrow { .. }
-    )
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use wasmparser::{
     Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
 };
 
+use super::act::is_stop;
 use super::calls::Calls;
 use super::cost::is_simd;
+use super::current::Current;
 use super::error::ModuleError;
 use super::hoist::{Hoisted, Hoisting};
 use super::limits::Tally;
@@ -369,65 +371,74 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let steps = self.exports.step.is_some();
         self.hoisting.begin(validator.len_locals());
         let mut operator_reader = body.get_operators_reader()?;
+        let mut current = Current::new();
         while !operator_reader.eof() {
-            let (operator, offset) = operator_reader.read_with_offset()?;
+            let offset = operator_reader.original_position();
+            let operator = current.read(&mut operator_reader)?;
             let before = validator.operand_stack_height() as usize;
-            validator.op(offset, &operator)?;
+            validator.op(offset, operator)?;
             let after = validator.operand_stack_height() as usize;
-            let values = self.values(&operator);
-            self.hoisting.operator(&operator, (before, after), values);
+            let values = self.values(operator);
+            self.hoisting.operator(operator, (before, after), values);
             height = height.max(validator.operand_stack_height());
             nesting = nesting.max(validator.control_stack_height());
-            places += branches(&operator);
-            carried += self.carried(&operator);
-            match &operator {
-                Operator::Loop { .. } => {
-                    open.push(Opened::Loop);
-                    loops += 1;
-                    self.tally.loops(loops)?;
-                }
-                Operator::TryTable { .. } => {
-                    open.push(Opened::Try);
-                    tries += 1;
-                }
-                Operator::Block { .. } | Operator::If { .. } => open.push(Opened::Other),
-                Operator::End => match open.pop() {
-                    Some(Opened::Loop) => loops -= 1,
-                    Some(Opened::Try) => tries -= 1,
-                    Some(Opened::Other) | None => {}
-                },
-                // Control may go from here to the handler, too.
-                Operator::Call { .. } | Operator::CallIndirect { .. } => places += tries.min(1),
-                Operator::BrTable { targets } => self.tally.branch_targets(targets.len().into())?,
-                _ => {}
-            }
             operators += 1;
-            match operator {
-                Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                    if let Some(callee) = function_index.checked_sub(self.facts.imported_functions) {
-                        self.calls.add(callee);
+            if is_stop(operator) {
+                instrumented += function::growth(operator);
+                places += branches(operator);
+                carried += self.carried(operator);
+                match operator {
+                    Operator::Loop { .. } => {
+                        open.push(Opened::Loop);
+                        loops += 1;
+                        self.tally.loops(loops)?;
                     }
+                    Operator::TryTable { .. } => {
+                        open.push(Opened::Try);
+                        tries += 1;
+                    }
+                    Operator::Block { .. } | Operator::If { .. } => open.push(Opened::Other),
+                    Operator::End => match open.pop() {
+                        Some(Opened::Loop) => loops -= 1,
+                        Some(Opened::Try) => tries -= 1,
+                        Some(Opened::Other) | None => {}
+                    },
+                    // Control may go from here to the handler, too.
+                    Operator::Call { .. } | Operator::CallIndirect { .. } => places += tries.min(1),
+                    Operator::BrTable { targets } => self.tally.branch_targets(targets.len().into())?,
+                    _ => {}
                 }
-                // What is thrown is charged by the stack that it unwinds, so the thrower must know its own.
-                Operator::CallIndirect { .. }
-                | Operator::ReturnCallIndirect { .. }
-                | Operator::Throw { .. }
-                | Operator::ThrowRef => unbounded = true,
-                _ => {}
+                match *operator {
+                    Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
+                        if let Some(callee) = function_index.checked_sub(self.facts.imported_functions) {
+                            self.calls.add(callee);
+                        }
+                    }
+                    // What is thrown is charged by the stack that it unwinds, so the thrower must know its own.
+                    Operator::CallIndirect { .. }
+                    | Operator::ReturnCallIndirect { .. }
+                    | Operator::Throw { .. }
+                    | Operator::ThrowRef => unbounded = true,
+                    _ => {}
+                }
             }
-            if let Some(name) = unsaved(&operator) {
+            if let Some(name) = unsaved(operator) {
                 let index = self.facts.imported_functions + self.facts.functions.len() as u32;
                 self.unsaved.get_or_insert((name, index));
             }
-            instrumented += function::growth(&operator);
             if steps {
-                instrumented += track::growth(&operator);
+                instrumented += track::growth(operator);
             }
-            makes_nans |= nan::makes_nans(&operator);
-            let grows = nan::growth(&operator, validator.get_operand_type(0).flatten());
-            canonical += grows;
-            checks += u64::from(grows > 0);
-            vectors += u64::from(is_simd(&operator));
+            // What makes a NaN leaves it on top.
+            if let Some(ty @ (ValType::F32 | ValType::F64 | ValType::V128)) =
+                validator.get_operand_type(0).flatten()
+            {
+                makes_nans |= nan::makes_nans(operator);
+                let grows = nan::growth(operator, ty);
+                canonical += grows;
+                checks += u64::from(grows > 0);
+            }
+            vectors += u64::from(is_simd(operator));
         }
         operator_reader.finish()?;
         instrumented += if makes_nans { canonical } else { 0 };

@@ -14,7 +14,7 @@ use super::act::{Act, SizeUnit, Stop};
 use super::counted::Counted;
 use super::counter::{Counter, Kind, Labels};
 use super::examine::{FunctionFacts, ModuleFacts};
-use super::nan::{self, Fixes, Hint, Temporaries};
+use super::nan::{self, Fixes, Hint, Survey, Temporaries};
 use super::plan::{Plan, Segment};
 use super::{COSTS, ENDING_STACK, ENDING_UNREACHABLE, Variant};
 
@@ -87,8 +87,10 @@ pub(super) fn instrument<'f>(
     body: &FunctionBody<'f>,
     variant: Variant,
 ) -> Result<(Function, Vec<Hint>), Error> {
-    let plan = Plan::of(facts, index, body)?;
     let type_index = facts.function_types[index];
+    let own = facts.functions[index];
+    let mut survey = own.makes_nans.then(|| Survey::new(facts, type_index, body)).transpose()?;
+    let plan = Plan::of(facts, index, body, survey.as_mut())?;
     let ty = &facts.types[type_index as usize];
     let mut groups = Vec::new();
     let mut locals = u32::try_from(ty.params().len()).unwrap_or(u32::MAX);
@@ -97,12 +99,14 @@ pub(super) fn instrument<'f>(
         locals += count;
         groups.push((count, RoundtripReencoder.val_type(ty)?));
     }
-    let own = facts.functions[index];
     let straight = plan.is_straight_leaf() && plan.segments[0].cost < UNCHECKED_LEAF;
     // A function that catches re-reads the global at its landings, so the global must always be current there.
     let write_through = variant != Variant::Fast || plan.catches;
     groups.extend([(1, ValType::I64), (2, ValType::I32)]);
-    let fixes = if own.makes_nans { nan::fixes(facts, type_index, body)? } else { Fixes::default() };
+    let fixes = match &survey {
+        Some(survey) => nan::fixes(facts, type_index, body, survey)?,
+        None => Fixes::default(),
+    };
     let temporaries = fixes.add_temporaries(&mut groups, locals + 3);
     let mut emitter = Emitter {
         out: Function::new(groups),

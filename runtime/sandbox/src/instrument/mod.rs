@@ -10,6 +10,7 @@ mod carry;
 mod cost;
 mod counted;
 mod counter;
+mod current;
 mod error;
 mod examine;
 mod exceptions;

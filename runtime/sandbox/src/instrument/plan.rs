@@ -8,7 +8,9 @@ use super::COSTS;
 use super::act::{Act, LabelRange, Stop};
 use super::carry::Prices;
 use super::counted::{Candidate, Counted};
+use super::current::Current;
 use super::examine::ModuleFacts;
+use super::nan::Survey;
 
 /// A run of operators that has one entry, and is left only at its end, by a trap or by an exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,12 +123,16 @@ impl Planner<'_> {
 
     /// Follows the innermost loop.
     fn watch(&mut self, index: usize, operator: &Operator<'_>) {
-        let Some(mut candidate) = self.candidate.take() else { return };
+        let Some(candidate) = &mut self.candidate else { return };
         if !matches!(operator, Operator::End) {
-            self.candidate = candidate.take(index, operator).then_some(candidate);
+            if !candidate.take(index, operator) {
+                self.candidate = None;
+            }
             return;
         }
-        let Some((counted, test)) = candidate.close(index) else { return };
+        let closed = candidate.close(index);
+        self.candidate = None;
+        let Some((counted, test)) = closed else { return };
         // A loop that is tested at its end has nothing between the test and the way back.
         let rest = if test + 1 == index { 0 } else { test + 1 };
         let after = if rest == 0 { 0 } else { self.cost_of(rest) };
@@ -213,11 +219,12 @@ impl Planner<'_> {
 }
 
 impl Plan {
-    /// Plans the validated body of the defined function number `function`.
+    /// Plans the validated body of the defined function number `function`. On the way, `survey` sees its operators.
     pub(super) fn of(
         facts: &ModuleFacts,
         function: usize,
         body: &FunctionBody<'_>,
+        mut survey: Option<&mut Survey<'_>>,
     ) -> Result<Plan, BinaryReaderError> {
         let mut planner = Planner {
             plan: Plan {
@@ -241,11 +248,14 @@ impl Plan {
         let mut reader = body.get_operators_reader()?;
         let begin = body.range().start;
         let mut start = offset(reader.original_position() - begin);
-        let mut index = 0;
+        let (mut current, mut index) = (Current::new(), 0);
         while !reader.eof() {
-            let operator = reader.read()?;
+            let operator = current.read(&mut reader)?;
             let end = offset(reader.original_position() - begin);
-            planner.operator(index, &operator, (start, end));
+            planner.operator(index, operator, (start, end));
+            if let Some(survey) = &mut survey {
+                survey.operator(operator);
+            }
             start = end;
             index += 1;
         }

@@ -172,11 +172,11 @@ pub(in crate::instrument) fn makes_nans(operator: &Operator<'_>) -> bool {
 pub(in crate::instrument) const FIXED_GROWTH: u64 = 32;
 
 /// The most bytes that the code after an operator takes that makes its result canonical. `top` is the type of the
-/// value on top of the operand stack after it, if there is one.
-pub(in crate::instrument) fn growth(operator: &Operator<'_>, top: Option<ValType>) -> u64 {
+/// value on top of the operand stack after it.
+pub(in crate::instrument) fn growth(operator: &Operator<'_>, top: ValType) -> u64 {
     let bytes = match top {
-        Some(ValType::F32 | ValType::F64) => super::form::SCALAR_BYTES,
-        Some(ValType::V128) => super::form::VECTOR_BYTES,
+        ValType::F32 | ValType::F64 => super::form::SCALAR_BYTES,
+        ValType::V128 => super::form::VECTOR_BYTES,
         _ => return 0,
     };
     match effect(operator) {

@@ -24,4 +24,4 @@ mod walk;
 
 pub(super) use effect::{FIXED_GROWTH, growth, makes_nans};
 pub(super) use form::{Fixes, Hint, Temporaries};
-pub(super) use walk::fixes;
+pub(super) use walk::{Survey, fixes};

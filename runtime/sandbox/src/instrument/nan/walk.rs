@@ -7,6 +7,7 @@ use super::class::{Class, Lanes, Passage};
 use super::effect::{Effect, effect};
 use super::form::Fixes;
 use super::graph::{DEFINED, Graph, NEUTRAL, NOWHERE, Node};
+use crate::instrument::current::Current;
 use crate::instrument::examine::ModuleFacts;
 use crate::instrument::plan::offset;
 
@@ -83,26 +84,21 @@ enum Local {
     Followed(u32),
 }
 
-/// What is made canonical in the function `body`.
+/// What is made canonical in the function `body`, whose operators `survey` has seen.
 pub(in crate::instrument) fn fixes(
     facts: &ModuleFacts,
     type_index: u32,
     body: &FunctionBody<'_>,
+    survey: &Survey<'_>,
 ) -> Result<Fixes, Error> {
-    let mut types = facts.types[type_index as usize].params().to_vec();
-    let parameters = types.len();
-    for group in body.get_locals_reader()? {
-        let (count, ty) = group?;
-        types.extend(std::iter::repeat_n(ty, count as usize));
-    }
-    let survey = Survey::of(facts, body, &types)?;
-    let mut walk = Walk::new(facts, type_index, &types, parameters, &survey);
+    let mut walk = Walk::new(facts, type_index, survey);
+    let mut current = Current::new();
     let mut reader = body.get_operators_reader()?;
     let begin = body.range().start;
     while !reader.eof() {
-        let operator = reader.read()?;
+        let operator = current.read(&mut reader)?;
         // An operator's name is where it ends.
-        walk.operator(offset(reader.original_position() - begin), &operator)?;
+        walk.operator(offset(reader.original_position() - begin), operator)?;
     }
     Ok(walk.graph.solve())
 }
@@ -112,43 +108,67 @@ fn is_float(ty: ValType) -> bool {
 }
 
 /// What must be known of a function before the walk.
-struct Survey {
+#[derive(Debug)]
+pub(in crate::instrument) struct Survey<'f> {
+    facts: &'f ModuleFacts,
+    /// The types of all locals, parameters first, of which there are so many.
+    types: Vec<ValType>,
+    parameters: usize,
     /// The locals that are written somewhere, of those that can hold floats.
     written: Vec<bool>,
-    /// Whether it pays to follow them.
-    follow: bool,
+    operators: u64,
+    /// Ways to labels.
+    labels: u64,
+    /// Most values of a block.
+    widest: usize,
+    catches: bool,
 }
 
-impl Survey {
-    fn of(facts: &ModuleFacts, body: &FunctionBody<'_>, types: &[ValType]) -> Result<Survey, Error> {
-        let mut survey = Survey { written: vec![false; types.len()], follow: true };
-        let (mut operators, mut labels, mut widest, mut catches) = (0u64, 0u64, 1, false);
-        let mut reader = body.get_operators_reader()?;
-        while !reader.eof() {
-            operators += 1;
-            match reader.read()? {
-                Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                    let local = local_index as usize;
-                    survey.written[local] = is_float(types[local]);
-                }
-                Operator::BrTable { targets } => labels += 2 + u64::from(targets.len()),
-                Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
-                    labels += 1;
-                    if let BlockType::FuncType(index) = blockty {
-                        let ty = &facts.types[index as usize];
-                        widest = widest.max(ty.params().len() + ty.results().len());
-                    }
-                }
-                Operator::Else | Operator::End | Operator::Br { .. } | Operator::BrIf { .. } => labels += 1,
-                Operator::TryTable { .. } => catches = true,
-                _ => {}
-            }
+impl<'f> Survey<'f> {
+    /// Of a function of which no operator has been seen.
+    pub(in crate::instrument) fn new(
+        facts: &'f ModuleFacts,
+        type_index: u32,
+        body: &FunctionBody<'_>,
+    ) -> Result<Survey<'f>, Error> {
+        let mut types = facts.types[type_index as usize].params().to_vec();
+        let parameters = types.len();
+        for group in body.get_locals_reader()? {
+            let (count, ty) = group?;
+            types.extend(std::iter::repeat_n(ty, count as usize));
         }
-        let followed = survey.written.iter().filter(|written| **written).count() + widest;
-        let limit = (WORK_FIXED + operators * WORK_PER_OPERATOR).min(WORK_MAX);
+        let written = vec![false; types.len()];
+        Ok(Survey { facts, types, parameters, written, operators: 0, labels: 0, widest: 1, catches: false })
+    }
+
+    /// Takes the next operator.
+    pub(in crate::instrument) fn operator(&mut self, operator: &Operator<'_>) {
+        self.operators += 1;
+        match operator {
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                let local = *local_index as usize;
+                self.written[local] = is_float(self.types[local]);
+            }
+            Operator::BrTable { targets } => self.labels += 2 + u64::from(targets.len()),
+            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+                self.labels += 1;
+                if let BlockType::FuncType(index) = blockty {
+                    let ty = &self.facts.types[*index as usize];
+                    self.widest = self.widest.max(ty.params().len() + ty.results().len());
+                }
+            }
+            Operator::Else | Operator::End | Operator::Br { .. } | Operator::BrIf { .. } => self.labels += 1,
+            Operator::TryTable { .. } => self.catches = true,
+            _ => {}
+        }
+    }
+
+    /// Whether it pays to follow the locals that are written.
+    fn follow(&self) -> bool {
+        let followed = self.written.iter().filter(|written| **written).count() + self.widest;
+        let limit = (WORK_FIXED + self.operators * WORK_PER_OPERATOR).min(WORK_MAX);
         // A catch takes over from any call within, so that the locals there may be what they were at any.
-        survey.follow = !catches && labels.saturating_mul(followed as u64) <= limit;
-        Ok(survey)
+        !self.catches && self.labels.saturating_mul(followed as u64) <= limit
     }
 }
 
@@ -173,13 +193,8 @@ struct Walk<'f> {
 }
 
 impl<'f> Walk<'f> {
-    fn new(
-        facts: &'f ModuleFacts,
-        type_index: u32,
-        types: &[ValType],
-        parameters: usize,
-        survey: &Survey,
-    ) -> Walk<'f> {
+    fn new(facts: &'f ModuleFacts, type_index: u32, survey: &Survey<'_>) -> Walk<'f> {
+        let (types, parameters, follow) = (&survey.types, survey.parameters, survey.follow());
         let mut walk = Walk {
             facts,
             type_index,
@@ -189,7 +204,7 @@ impl<'f> Walk<'f> {
             locals: Vec::with_capacity(types.len()),
             current: Vec::new(),
             vectors: Vec::new(),
-            follow: survey.follow,
+            follow,
             loops: 0,
             dead: 0,
         };
@@ -199,7 +214,7 @@ impl<'f> Walk<'f> {
             let vector = ty == ValType::V128;
             let state = if !survey.written[local] {
                 Local::Fixed(first)
-            } else if survey.follow {
+            } else if follow {
                 walk.current.push(first);
                 walk.vectors.push(vector);
                 Local::Followed(u32::try_from(walk.current.len() - 1).unwrap_or(u32::MAX))
