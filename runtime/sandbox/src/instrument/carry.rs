@@ -31,18 +31,21 @@ pub(super) struct Prices<'f> {
 }
 
 impl<'f> Prices<'f> {
+    pub(super) fn new(facts: &'f ModuleFacts) -> Self {
+        Prices { facts, labels: Vec::new(), loops: 0, hoisted: &[] }
+    }
+
     /// At the start of the defined function of this number.
-    pub(super) fn new(facts: &'f ModuleFacts, function: usize) -> Self {
-        let ty = facts.function_types[function];
-        let results = words(facts.types[ty as usize].results());
-        let first = facts.hoisted.partition_point(|hoisted| (hoisted.function as usize) < function);
-        let past = facts.hoisted.partition_point(|hoisted| hoisted.function as usize <= function);
-        Prices {
-            facts,
-            labels: vec![Label { branch: results, end: results }],
-            loops: 0,
-            hoisted: &facts.hoisted[first..past],
-        }
+    pub(super) fn begin(&mut self, function: usize) {
+        let ty = self.facts.function_types[function];
+        let results = words(self.facts.types[ty as usize].results());
+        self.labels.clear();
+        self.labels.push(Label { branch: results, end: results });
+        self.loops = 0;
+        let hoisted = &self.facts.hoisted;
+        let first = hoisted.partition_point(|hoisted| (hoisted.function as usize) < function);
+        let past = hoisted.partition_point(|hoisted| hoisted.function as usize <= function);
+        self.hoisted = &hoisted[first..past];
     }
 
     /// The cost of the next operator.

@@ -7,7 +7,7 @@
 //! of every other kind.
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
+use wasm_encoder::{BlockType, Encode, Instruction as I, InstructionSink, ValType};
 use wasmparser::{FuncType, FunctionBody, Operator};
 
 use super::act::{Act, SizeUnit, Stop};
@@ -15,7 +15,7 @@ use super::counted::Counted;
 use super::counter::{Counter, Kind, Labels};
 use super::examine::{FunctionFacts, ModuleFacts};
 use super::nan::{self, Fixes, Hint, Survey, Temporaries};
-use super::plan::{Plan, Segment};
+use super::plan::{Plan, Planner, Segment};
 use super::{COSTS, ENDING_STACK, ENDING_UNREACHABLE, Variant};
 
 type Error = reencode::Error<std::convert::Infallible>;
@@ -80,17 +80,20 @@ pub(super) fn growth(operator: &Operator<'_>) -> u64 {
     }
 }
 
-/// Rewrites the defined function number `index`. Also returns which way some of its branches go nearly always.
+/// Rewrites the defined function number `index` into `out`, in the place of what is there: the body without its length.
+/// Returns which way some of its branches go nearly always.
 pub(super) fn instrument<'f>(
-    facts: &'f ModuleFacts,
+    planner: &mut Planner<'f>,
     index: usize,
     body: &FunctionBody<'f>,
     variant: Variant,
-) -> Result<(Function, Vec<Hint>), Error> {
+    out: &mut Vec<u8>,
+) -> Result<Vec<Hint>, Error> {
+    let facts = planner.facts();
     let type_index = facts.function_types[index];
     let own = facts.functions[index];
     let mut survey = own.makes_nans.then(|| Survey::new(facts, type_index, body)).transpose()?;
-    let plan = Plan::of(facts, index, body, survey.as_mut())?;
+    let plan = planner.plan(index, body, survey.as_mut())?;
     let ty = &facts.types[type_index as usize];
     let mut groups = Vec::new();
     let mut locals = u32::try_from(ty.params().len()).unwrap_or(u32::MAX);
@@ -108,8 +111,14 @@ pub(super) fn instrument<'f>(
         None => Fixes::default(),
     };
     let temporaries = fixes.add_temporaries(&mut groups, locals + 3);
+    out.clear();
+    groups.len().encode(out);
+    for (count, ty) in groups {
+        count.encode(out);
+        ty.encode(out);
+    }
     let mut emitter = Emitter {
-        out: Function::new(groups),
+        out,
         source: body.as_bytes(),
         copied: 0,
         globals: Globals::after(facts.globals),
@@ -135,8 +144,8 @@ pub(super) fn instrument<'f>(
     };
     emitter.prologue(result);
     let begin = body.get_operators_reader()?.original_position() - body.range().start;
-    emitter.body(begin, &plan);
-    Ok((emitter.out, emitter.hints))
+    emitter.body(begin, plan);
+    Ok(emitter.hints)
 }
 
 /// The types of bodies, without parameters, that the pass appends to the module's types: one for every type with
@@ -151,8 +160,8 @@ fn body_type(facts: &ModuleFacts, type_index: u32) -> u32 {
     u32::try_from(all).unwrap_or(u32::MAX).saturating_add(*before)
 }
 
-struct Emitter<'f> {
-    out: Function,
+struct Emitter<'f, 'o> {
+    out: &'o mut Vec<u8>,
     /// The bytes of the body, and where what is not copied yet begins.
     source: &'f [u8],
     copied: usize,
@@ -175,17 +184,22 @@ struct Emitter<'f> {
     /// Where it stands on the ways to the labels of the original body.
     labels: Labels,
     /// What is made canonical, how many of them are done, and the locals for it.
-    fixes: &'f Fixes,
+    fixes: &'o Fixes,
     fixed: usize,
     temporaries: Temporaries,
     hints: Vec<Hint>,
 }
 
-impl<'f> Emitter<'f> {
+impl Emitter<'_, '_> {
     fn emit(&mut self, instructions: &[I<'_>]) {
         for instruction in instructions {
-            self.out.instruction(instruction);
+            instruction.encode(self.out);
         }
+    }
+
+    /// For what is written at every segment: it makes no list first.
+    fn sink(&mut self) -> InstructionSink<'_> {
+        InstructionSink::new(self.out)
     }
 
     fn prologue(&mut self, result: BlockType) {
@@ -216,15 +230,20 @@ impl<'f> Emitter<'f> {
     /// Makes the local current.
     fn reload(&mut self) {
         if self.counter == Counter::Global && !self.straight {
-            self.emit(&[I::GlobalGet(self.globals.gas), I::LocalSet(self.gas)]);
+            let (gas, global) = (self.gas, self.globals.gas);
+            self.sink().global_get(global).local_set(gas);
             self.counter = Counter::Both;
         }
     }
 
     /// The remaining gas onto the operand stack.
     fn get_gas(&mut self) {
-        let global = self.counter == Counter::Global;
-        self.emit(&[if global { I::GlobalGet(self.globals.gas) } else { I::LocalGet(self.gas) }]);
+        let (gas, global) = (self.gas, self.globals.gas);
+        if self.counter == Counter::Global {
+            self.sink().global_get(global);
+        } else {
+            self.sink().local_get(gas);
+        }
     }
 
     /// Where control may arrive with an exception: takes the gas over from the thrower, and pays for every frame
@@ -260,7 +279,8 @@ impl<'f> Emitter<'f> {
     /// Makes the global current.
     fn flush(&mut self) {
         if self.counter == Counter::Local {
-            self.emit(&[I::LocalGet(self.gas), I::GlobalSet(self.globals.gas)]);
+            let (gas, global) = (self.gas, self.globals.gas);
+            self.sink().local_get(gas).global_set(global);
             self.counter = Counter::Both;
         }
     }
@@ -288,7 +308,7 @@ impl<'f> Emitter<'f> {
         let global = self.globals.gas;
         if self.straight {
             if cost > 0 {
-                self.emit(&[I::GlobalGet(global), I::I64Const(cost), I::I64Sub, I::GlobalSet(global)]);
+                self.sink().global_get(global).i64_const(cost).i64_sub().global_set(global);
             }
             return;
         }
@@ -296,28 +316,30 @@ impl<'f> Emitter<'f> {
         // charge where the next use is.
         if segment.checked && !self.write_through {
             self.reload();
-            self.emit(&[I::LocalGet(self.gas), I::I64Const(cost)]);
+            let gas = self.gas;
+            self.sink().local_get(gas).i64_const(cost);
             self.trap_if_less();
         }
         if cost > 0 {
             self.get_gas();
-            self.emit(&[I::I64Const(cost), I::I64Sub]);
+            self.sink().i64_const(cost).i64_sub();
             self.charged();
         }
         if segment.checked && self.write_through {
             self.get_gas();
-            self.emit(&[I::I64Const(0)]);
+            self.sink().i64_const(0);
             self.trap_if_less();
         }
     }
 
     /// Takes the new amount from the operand stack.
     fn charged(&mut self) {
+        let (gas, global) = (self.gas, self.globals.gas);
         let current = if self.write_through {
-            self.emit(&[I::LocalTee(self.gas), I::GlobalSet(self.globals.gas)]);
+            self.sink().local_tee(gas).global_set(global);
             Counter::Both
         } else {
-            self.emit(&[I::LocalSet(self.gas)]);
+            self.sink().local_set(gas);
             Counter::Local
         };
         self.counter = self.counter.becomes(current);
@@ -325,7 +347,7 @@ impl<'f> Emitter<'f> {
 
     /// Takes two amounts from the operand stack and ends the run if the lower is less than the upper.
     fn trap_if_less(&mut self) {
-        self.emit(&[I::I64LtS, I::If(BlockType::Empty), I::Unreachable, I::End]);
+        self.sink().i64_lt_s().if_(BlockType::Empty).unreachable().end();
     }
 
     /// Takes the new amount from the operand stack and ends the run if it is negative.
@@ -387,7 +409,8 @@ impl<'f> Emitter<'f> {
     /// Tells the next callee how much stack is left, unless it does not look.
     fn hand_over_stack(&mut self, callee: Option<u32>) {
         if self.own.metered_stack && self.reads_stack(callee) {
-            self.emit(&[I::LocalGet(self.stack), I::GlobalSet(self.globals.stack)]);
+            let (stack, global) = (self.stack, self.globals.stack);
+            self.sink().local_get(stack).global_set(global);
         }
     }
 
@@ -451,8 +474,7 @@ impl<'f> Emitter<'f> {
 
     /// Writes what makes the result of the operator canonical that ends here.
     fn fix_at(&mut self, end: u32) {
-        let (out, hints) = (&mut self.out, &mut self.hints);
-        self.fixes.write(end, &mut self.fixed, &self.temporaries, out, hints);
+        self.fixes.write(end, &mut self.fixed, &self.temporaries, self.out, &mut self.hints);
     }
 
     /// The final `end`.
@@ -574,7 +596,7 @@ impl<'f> Emitter<'f> {
     /// The operators as they stand in the original, for no index in them changes.
     fn copy(&mut self, end: u32) {
         let end = end as usize;
-        self.out.raw(self.source[self.copied..end].iter().copied());
+        self.out.extend_from_slice(&self.source[self.copied..end]);
         self.copied = end;
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Segment {
 }
 
 /// What one pass over a body finds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) segments: Vec<Segment>,
     /// Loops that are charged when they are entered, in their order.
@@ -66,7 +66,9 @@ enum FrameKind {
     If,
 }
 
-struct Planner<'f> {
+/// Makes plans. It is made once for all functions of a module, for what it holds.
+pub(super) struct Planner<'f> {
+    facts: &'f ModuleFacts,
     plan: Plan,
     prices: Prices<'f>,
     frames: Vec<Frame>,
@@ -218,33 +220,30 @@ impl Planner<'_> {
     }
 }
 
-impl Plan {
+impl<'f> Planner<'f> {
+    pub(super) fn new(facts: &'f ModuleFacts) -> Self {
+        let (frames, prices) = (Vec::new(), Prices::new(facts));
+        Planner { facts, plan: Plan::default(), prices, frames, candidate: None }
+    }
+
+    pub(super) fn facts(&self) -> &'f ModuleFacts {
+        self.facts
+    }
+
     /// Plans the validated body of the defined function number `function`. On the way, `survey` sees its operators.
-    pub(super) fn of(
-        facts: &ModuleFacts,
+    pub(super) fn plan(
+        &mut self,
         function: usize,
         body: &FunctionBody<'_>,
         mut survey: Option<&mut Survey<'_>>,
-    ) -> Result<Plan, BinaryReaderError> {
-        let mut planner = Planner {
-            plan: Plan {
-                segments: Vec::new(),
-                counted: Vec::new(),
-                stops: Vec::new(),
-                labels: Vec::new(),
-                leaves: false,
-                bulk: false,
-                catches: false,
-                landings: BTreeSet::new(),
-                catch_returns: false,
-            },
-            prices: Prices::new(facts, function),
-            frames: Vec::new(),
-            candidate: None,
-        };
-        planner.open(FrameKind::Function, 0);
-        planner.begin(0, true);
-        planner.plan.segments[0].cost = COSTS.entry(facts.functions[function].frame);
+    ) -> Result<&Plan, BinaryReaderError> {
+        self.plan.clear();
+        self.prices.begin(function);
+        self.frames.clear();
+        self.candidate = None;
+        self.open(FrameKind::Function, 0);
+        self.begin(0, true);
+        self.plan.segments[0].cost = COSTS.entry(self.facts.functions[function].frame);
         let mut reader = body.get_operators_reader()?;
         let begin = body.range().start;
         let mut start = offset(reader.original_position() - begin);
@@ -252,16 +251,27 @@ impl Plan {
         while !reader.eof() {
             let operator = current.read(&mut reader)?;
             let end = offset(reader.original_position() - begin);
-            planner.operator(index, operator, (start, end));
+            self.operator(index, operator, (start, end));
             if let Some(survey) = &mut survey {
                 survey.operator(operator);
             }
             start = end;
             index += 1;
         }
-        let mut plan = planner.plan;
-        plan.segments.retain(|segment| segment.checked || segment.cost > 0);
-        Ok(plan)
+        self.plan.segments.retain(|segment| segment.checked || segment.cost > 0);
+        Ok(&self.plan)
+    }
+}
+
+impl Plan {
+    fn clear(&mut self) {
+        let Plan { segments, counted, stops, labels, leaves, bulk, catches, landings, catch_returns } = self;
+        segments.clear();
+        counted.clear();
+        stops.clear();
+        labels.clear();
+        landings.clear();
+        (*leaves, *bulk, *catches, *catch_returns) = (false, false, false, false);
     }
 
     /// Whether the whole body is one segment that calls nothing: then one charge on the global is enough.

@@ -3,13 +3,14 @@
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    BranchHint, BranchHints, ConstExpr, CustomSection, Encode, ExportKind, ExportSection, Function,
-    GlobalSection, GlobalType, RawSection, Section, SectionId, TypeSection, ValType,
+    BranchHint, BranchHints, ConstExpr, CustomSection, Encode, ExportKind, ExportSection, GlobalSection,
+    GlobalType, RawSection, Section, SectionId, TypeSection, ValType,
 };
 use wasmparser::{Parser, Payload};
 
 use super::examine::ModuleFacts;
 use super::function::{self, Globals};
+use super::plan::Planner;
 use super::{ENDING_EXPORT, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant, global_export};
 
 type Error = reencode::Error<std::convert::Infallible>;
@@ -39,9 +40,9 @@ struct Bodies {
 }
 
 impl Bodies {
-    fn function(&mut self, function: &Function) {
+    fn function(&mut self, body: &[u8]) {
         self.count += 1;
-        function.encode(&mut self.bytes);
+        body.encode(&mut self.bytes);
     }
 
     fn append_to(&self, module: &mut Vec<u8>) {
@@ -65,6 +66,8 @@ pub(crate) fn rewrite(wasm: &[u8], facts: &ModuleFacts, variant: Variant) -> Res
 fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result<Sections<'a>, Error> {
     let mut out = Sections { types: types(facts)?, others: wasm.len(), ..Sections::default() };
     let mut defined = 0;
+    // What every function takes and leaves again.
+    let (mut planner, mut function) = (Planner::new(facts), Vec::new());
     let raw = |id: SectionId, range: std::ops::Range<usize>| RawSection { id: id as u8, data: &wasm[range] };
     for payload in Parser::new(0).parse_all(wasm) {
         match payload? {
@@ -86,7 +89,7 @@ fn sections<'a>(wasm: &'a [u8], facts: &ModuleFacts, variant: Variant) -> Result
             }
             Payload::CodeSectionEntry(body) => {
                 out.others -= body.as_bytes().len();
-                let (function, hints) = function::instrument(facts, defined, &body, variant)?;
+                let hints = function::instrument(&mut planner, defined, &body, variant, &mut function)?;
                 out.code.function(&function);
                 if !hints.is_empty() {
                     let index = facts.imported_functions + u32::try_from(defined).unwrap_or(u32::MAX);

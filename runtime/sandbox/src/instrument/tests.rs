@@ -218,7 +218,8 @@ pub(super) fn naive(wasm: &[u8], facts: &ModuleFacts) -> Vec<u8> {
         ) -> Result<(), wasm_encoder::reencode::Error> {
             let mut function: Function = self.new_function_with_parsed_locals(&body)?;
             let (gas, grown) = (self.facts.globals, self.facts.globals + 1);
-            let mut prices = Prices::new(self.facts, self.defined);
+            let mut prices = Prices::new(self.facts);
+            prices.begin(self.defined);
             let mut before = COSTS.entry(self.facts.functions[self.defined].frame);
             self.defined += 1;
             let mut reader = body.get_operators_reader()?;

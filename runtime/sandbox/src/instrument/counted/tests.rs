@@ -3,7 +3,7 @@
 use wasmparser::{Parser, Payload};
 use wasmtime::{Module, Val};
 
-use super::super::plan::Plan;
+use super::super::plan::Planner;
 use super::super::tests::{GAS, call, facts, naive};
 use super::super::{Variant, rewrite};
 use super::inverse;
@@ -130,7 +130,7 @@ fn counted_loops(wasm: &[u8]) -> usize {
     let (facts, mut function) = (facts(wasm), 0);
     for payload in Parser::new(0).parse_all(wasm) {
         if let Payload::CodeSectionEntry(body) = payload.unwrap() {
-            count += Plan::of(&facts, function, &body, None).unwrap().counted.len();
+            count += Planner::new(&facts).plan(function, &body, None).unwrap().counted.len();
             function += 1;
         }
     }

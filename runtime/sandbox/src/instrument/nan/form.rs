@@ -1,6 +1,6 @@
 //! The code that makes a value canonical.
 
-use wasm_encoder::{BlockType, BranchHint, Function, Instruction as I, ValType};
+use wasm_encoder::{BlockType, BranchHint, Encode, Instruction as I, ValType};
 
 use super::class::Lanes;
 
@@ -42,9 +42,9 @@ pub(in crate::instrument) struct Hint {
 
 impl Hint {
     /// Of the branch that is written next.
-    fn at_end(out: &Function, taken: bool) -> Hint {
+    fn at_end(out: &[u8], taken: bool) -> Hint {
         // The engine refuses functions that are longer than that.
-        Hint { offset: u32::try_from(out.byte_len()).unwrap_or(u32::MAX), taken }
+        Hint { offset: u32::try_from(out.len()).unwrap_or(u32::MAX), taken }
     }
 }
 
@@ -97,7 +97,7 @@ impl Fixes {
         end: u32,
         next: &mut usize,
         temporaries: &Temporaries,
-        out: &mut Function,
+        out: &mut Vec<u8>,
         hints: &mut Vec<Hint>,
     ) {
         let Some((_, form)) = self.sorted.get(*next).filter(|(at, _)| *at == end) else { return };
@@ -107,7 +107,7 @@ impl Fixes {
 }
 
 impl Form {
-    fn write(self, temporaries: &Temporaries, out: &mut Function) -> Hint {
+    fn write(self, temporaries: &Temporaries, out: &mut Vec<u8>) -> Hint {
         let negation = match (self.vector, self.lanes) {
             (false, Lanes::F32) => I::F32Neg,
             (false, Lanes::F64) => I::F64Neg,
@@ -115,7 +115,7 @@ impl Form {
             (true, Lanes::F64) => I::F64x2Neg,
         };
         if self.turned {
-            out.instruction(&negation);
+            negation.encode(out);
         }
         let hint = if self.vector {
             self.write_vector(temporaries.vector, out)
@@ -123,14 +123,14 @@ impl Form {
             self.write_scalar(temporaries, out)
         };
         if self.turned {
-            out.instruction(&negation);
+            negation.encode(out);
         }
         hint
     }
 
     /// A branch that is hardly ever taken is cheaper than a selection, which lies on the path of the value. The engine
     /// makes one jump of `x >= x`, and two of `x != x`.
-    fn write_scalar(self, temporaries: &Temporaries, out: &mut Function) -> Hint {
+    fn write_scalar(self, temporaries: &Temporaries, out: &mut Vec<u8>) -> Hint {
         let (value, is_number, canonical) = match self.lanes {
             Lanes::F32 => (temporaries.f32, I::F32Ge, I::F32Const(f32::from_bits(0x7fc0_0000).into())),
             Lanes::F64 => {
@@ -149,7 +149,7 @@ impl Form {
     /// Without a constant, which the engine would keep in a register for the whole function: from the mask of the
     /// lanes that are NaNs, all ones, the canonical NaN is shifted together. That there is one at all is asked by the
     /// mask's signs, which is cheaper than `v128.any_true`.
-    fn write_vector(self, first: u32, out: &mut Function) -> Hint {
+    fn write_vector(self, first: u32, out: &mut Vec<u8>) -> Hint {
         let (value, mask) = (first, first + 1);
         let (differs, signs, right, down, left, up) = match self.lanes {
             Lanes::F32 => (I::F32x4Ne, I::I32x4Bitmask, 23, I::I32x4ShrU, 22, I::I32x4Shl),
@@ -179,8 +179,8 @@ impl Form {
     }
 }
 
-fn write(out: &mut Function, instructions: &[I<'_>]) {
+fn write(out: &mut Vec<u8>, instructions: &[I<'_>]) {
     for instruction in instructions {
-        out.instruction(instruction);
+        instruction.encode(out);
     }
 }
