@@ -177,7 +177,7 @@ impl Shared {
         let whole =
             TaskResult::of_whole_task(job, task, outcome.clone(), &manifest, *gas, *gpu_gas, &profile);
         let chained = whole.with_chunks(boundaries).and_then(|(result, chain)| {
-            chain.check(&result, lease.job.chunk_gas)?;
+            chain.check(&result, lease.job.chunk_gas())?;
             Ok(result)
         });
         let result = match chained {

@@ -44,7 +44,11 @@ impl Stacks {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut stack = match idle {
             Some(stack) => stack,
-            None => DefaultStack::new(WASM_STACK + HOST_STACK)?,
+            None => {
+                let mut stack = DefaultStack::new(WASM_STACK + HOST_STACK)?;
+                trim::keep_to_small_pages(&mut stack);
+                stack
+            }
         };
         let result = on_stack(&mut stack, || caught(work));
         if trim::give_back_memory(&mut stack) {
@@ -65,6 +69,16 @@ mod trim {
     /// Bytes at the base of a stack that stay in memory: more than most tasks use.
     const KEPT: usize = 256 << 10;
 
+    /// Huge pages would make a shallow guest hold megabytes, and come back after what was given back is touched again.
+    /// A kernel without them refuses the advice, which changes nothing.
+    #[allow(unsafe_code, reason = "the memory of a stack is known only by its addresses")]
+    pub(super) fn keep_to_small_pages(stack: &mut DefaultStack) {
+        let (limit, base) = (stack.limit().get(), stack.base().get());
+        // SAFETY: the range is the mapping of the stack, which is borrowed here alone; the advice changes neither its
+        // contents nor its protection.
+        let _ = unsafe { madvise(limit as *mut _, base - limit, Advice::LinuxNoHugepage) };
+    }
+
     /// Gives back the memory that a deep guest has used. Whether the stack is fit to be used again.
     #[allow(unsafe_code, reason = "the memory of a stack is known only by its addresses")]
     pub(super) fn give_back_memory(stack: &mut DefaultStack) -> bool {
@@ -79,6 +93,8 @@ mod trim {
 #[cfg(not(target_os = "linux"))]
 mod trim {
     use corosensei::stack::DefaultStack;
+
+    pub(super) fn keep_to_small_pages(_: &mut DefaultStack) {}
 
     /// Other systems have no common way to do this, and a new stack for each task costs them little.
     pub(super) fn give_back_memory(_: &mut DefaultStack) -> bool {

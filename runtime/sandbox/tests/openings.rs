@@ -68,6 +68,30 @@ fn a_chunk_run_from_its_opening_ends_as_in_the_whole_run() {
 }
 
 #[test]
+fn a_trap_in_a_loop_that_is_charged_at_its_entry_is_found_by_a_verifier_too() {
+    // Each round writes one page further on, up to the end of memory: the loop would go on for long.
+    let trap = "(local.set $i (i32.const 0))
+        (loop $more
+            (i32.store (i32.shl (local.get $i) (i32.const 16)) (i32.const 0))
+            (br_if $more (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000000))))";
+    let wat = format!(
+        "(module (memory (export \"memory\") 1) (global $n (mut i32) (i32.const 0))
+            (func (export \"_start\"))
+            (func (export \"fizz_step\") (result i32) (local $i i32)
+                (global.set $n (i32.add (global.get $n) (i32.const 1)))
+                (if (i32.eq (global.get $n) (i32.const 4)) (then {trap}))
+                (i32.const 1)))"
+    );
+    let task = TaskSpec { chunk_gas: 1, ..common::task() };
+    let (program, again) = (program(&wat), compile(&wat).unwrap());
+    let (_, ends, report) = run_whole(&program, &task);
+    assert!(matches!(report.outcome, Outcome::Trapped { .. }), "{}", report.outcome);
+    // All rounds are charged, though the second traps.
+    assert!(report.gas - ends.last().unwrap().gas > 1_000_000, "{}", report.gas);
+    check_openings(&program, &again, &task);
+}
+
+#[test]
 fn a_chunk_of_a_compiled_program_runs_from_its_opening() {
     let compile = || Program::compile(engine(), fizz_examples::LIFE, &ModuleLimits::default()).unwrap();
     let mut task = TaskSpec::new("life");

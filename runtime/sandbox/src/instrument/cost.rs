@@ -10,7 +10,8 @@
 //! them.
 //!
 //! A loop whose rounds are known when it is entered is charged there for all of them. Where the gas does not pay for
-//! all, the run ends at the entry, with nothing of the loop done, and `OutOfGas` as everywhere.
+//! all, the run ends at the entry, with nothing of the loop done, and `OutOfGas` as everywhere. A trap inside does not
+//! give the other rounds back.
 
 use fizz_attest::{Digest, Domain};
 use wasmparser::Operator;

@@ -285,23 +285,19 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Before a loop whose gas is known: charges it whole. Where the global is to stay exact, every round is charged,
-    /// but the run ends here all the same if there is too little for all of them.
+    /// Before a loop whose gas is known: charges it whole, in every form, so that a trap inside has used the same gas
+    /// whichever form it is found in.
     fn enter_counted(&mut self, counted: &Counted) {
         self.reload();
         let total = counted.total(self.temporary);
         self.get_gas();
         self.emit(&total);
-        if self.write_through {
-            self.trap_if_less();
-        } else {
-            self.emit(&[I::I64Sub]);
-            self.charged_and_checked();
-        }
+        self.emit(&[I::I64Sub]);
+        self.charged_and_checked();
     }
 
     fn segment(&mut self, segment: &Segment) {
-        if segment.counted && !self.write_through {
+        if segment.counted {
             return;
         }
         let cost = i64::try_from(segment.cost).unwrap_or(i64::MAX >> 8);
