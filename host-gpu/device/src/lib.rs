@@ -12,8 +12,9 @@
 //! Shaders are metered: their loops count and end ([`schedule`]). A dispatch that may take long is split, and no guest can tell.
 //!
 //! What a device cannot promise here: bits equal to another device's (that is the class `exact`). Waits have a limit
-//! ([`Hardware::with_wait_limit`]), after which the task is a host fault; a dispatch whose later parts take thousands of times
-//! what its first parts took can still meet it. A driver that hangs elsewhere is found out by a process that can be killed
+//! ([`Hardware::with_wait_limit`]), after which the task is a host fault. Submissions are bounded in gas, but not below one
+//! workgroup; one whose loops suddenly take thousands of times what earlier ones took, or whose operations wait for each
+//! other, can still meet it. A driver that hangs elsewhere is found out by a process that can be killed
 //! ([`Hardware::with_heartbeat`], `fizz-gpu-process`).
 // `metered` alone needs it, and says why.
 #![deny(unsafe_code)]
