@@ -1,6 +1,6 @@
 //! Machine code in files, each with a mark that only this node's user can make.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,10 @@ const MARK_BYTES: usize = 32;
 /// The file that holds the secret of the marks stands beside the folder, under its name with this ending: who may read
 /// machine code need not be able to mark some.
 const SECRET: &str = "secret";
-/// A file that has been in the making for so long was given up.
-const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
+/// A file that has been in the making for so long, and that nobody holds locked, was given up.
+const ABANDONED_AFTER: Duration = Duration::from_secs(10);
+/// The same where the file system has no locks.
+const ABANDONED_WITHOUT_LOCKS: Duration = Duration::from_secs(3600);
 /// How often a file is given its name again where others remove what is there.
 const PLACING: usize = 8;
 
@@ -83,15 +85,16 @@ impl CodeCache {
     }
 
     /// Keeps machine code, and gives back what lies there now: where another process was faster with the same module,
-    /// what that one made. Where it cannot be written, which the second part says, it can be used all the same.
-    pub fn put(&self, key: &CodeKey, code: MachineCode) -> (MachineCode, io::Result<()>) {
+    /// what that one made. The second part says whether it lies there: what is larger than the cache does not. It can
+    /// be used all the same.
+    pub fn put(&self, key: &CodeKey, code: MachineCode) -> (MachineCode, io::Result<bool>) {
         let size = (MARK_BYTES + code.bytes().len()) as u64;
         if size > self.max_bytes {
-            return (code, Ok(()));
+            return (code, Ok(false));
         }
         match self.write(key, &code, size) {
-            Ok(Some(there)) => (there, Ok(())),
-            Ok(None) => (code, Ok(())),
+            Ok(Some(there)) => (there, Ok(true)),
+            Ok(None) => (code, Ok(true)),
             Err(error) => (code, Err(error)),
         }
     }
@@ -127,8 +130,8 @@ impl CodeCache {
             }
             let modified = metadata.modified()?;
             if entry.file_name().to_string_lossy().starts_with(PART) {
-                let old = now.duration_since(modified).is_ok_and(|age| age > ABANDONED_AFTER);
-                if old && remove(&entry.path())? {
+                let age = now.duration_since(modified).unwrap_or_default();
+                if age > ABANDONED_AFTER && is_given_up(&entry.path(), age) && remove(&entry.path())? {
                     continue;
                 }
             } else {
@@ -144,7 +147,21 @@ impl CodeCache {
             remove(&path)?;
             taken -= size;
         }
+        if taken.saturating_add(wanted) > self.max_bytes {
+            let full = "what others are writing takes all room";
+            return Err(io::Error::new(io::ErrorKind::StorageFull, full));
+        }
         Ok(())
+    }
+}
+
+/// Whether nobody writes a file any more. Who does holds it locked, and the lock ends with the process.
+fn is_given_up(path: &Path, age: Duration) -> bool {
+    let Ok(file) = OpenOptions::new().append(true).open(path) else { return true };
+    match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => age > ABANDONED_WITHOUT_LOCKS,
     }
 }
 
@@ -286,6 +303,16 @@ mod tests {
             cache.put(&key(number), code(number, 1000)).1.unwrap();
         }
         assert!(young.exists() && !old.exists());
+        // What is still being written is left, however old it is, and nothing is written where that leaves no room.
+        let part = Part::write(folder.path(), &[&[0; 2 * 1032]]).unwrap();
+        let file = OpenOptions::new().append(true).open(part.path()).unwrap();
+        file.set_modified(SystemTime::now() - 2 * ABANDONED_WITHOUT_LOCKS).unwrap();
+        assert!(cache.put(&key(4), code(4, 1000)).1.is_err());
+        assert!(part.path().exists() && !cache.path(&key(4)).exists());
+        drop((file, part));
+        for number in 1..=3 {
+            cache.put(&key(number), code(number, 1000)).1.unwrap();
+        }
         let there = (1..=3).filter(|number| cache.path(&key(*number)).exists()).count();
         assert_eq!(there, 2, "what is being written takes room, too");
     }

@@ -25,11 +25,11 @@ pub fn compile_here(mut input: impl Read + Send + 'static, mut output: impl Writ
     if wasm.len() as u64 != order.wasm_bytes {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         // Nothing more comes; when this ends, whoever wanted the code is gone.
         let _ = input.read(&mut [0]);
         std::process::exit(0);
-    });
+    })?;
     let engine = Engine::with_settings(order.settings).map_err(|error| error.to_string());
     let compiled = engine.and_then(|engine| {
         let limits = ModuleLimits::default();

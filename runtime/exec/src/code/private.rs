@@ -36,7 +36,11 @@ pub(super) fn check_owner(_: &Path, _: u32) -> io::Result<()> {
 }
 
 /// A file that is whole, and has no name yet under which anybody looks for it. It goes when this does.
-pub(super) struct Part(PathBuf);
+/// While it lives, the file is locked where the file system has locks.
+pub(super) struct Part {
+    path: PathBuf,
+    _locked: File,
+}
 
 impl Part {
     /// Writes a new file that its owner only can read, under a name that nobody else has.
@@ -49,24 +53,33 @@ impl Part {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file: File = options.open(&path)?;
-        let part = Part(path);
-        parts.iter().try_for_each(|bytes| file.write_all(bytes))?;
-        Ok(part)
+        // Without locks it is left alone for its age.
+        let _ = file.try_lock();
+        parts
+            .iter()
+            .try_for_each(|bytes| file.write_all(bytes))
+            .inspect_err(|_| drop(fs::remove_file(&path)))?;
+        Ok(Part { path, _locked: file })
+    }
+
+    #[cfg(test)]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Gives the file its name, unless a file has it already: then that one stays, and this is `false`.
     pub(super) fn place(&self, path: &Path) -> io::Result<bool> {
-        match fs::hard_link(&self.0, path) {
+        match fs::hard_link(&self.path, path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             // A file system without links: the last one that comes wins, whole.
-            Err(_) => fs::rename(&self.0, path).map(|()| true),
+            Err(_) => fs::rename(&self.path, path).map(|()| true),
         }
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
 }

@@ -37,12 +37,12 @@ pub struct CompilerCommand {
 pub(super) enum End {
     /// With an answer.
     Answered(Answer),
-    /// It was ended at its deadline.
-    Late,
+    /// It was ended at its deadline. `idle` where it had less than half of a core for that time.
+    Late { idle: bool },
     /// It was ended because nobody waited for it any more.
     Unwanted,
-    /// By itself, with these last words.
-    Died(String),
+    /// By itself, with these last words. `hosts` where it was ended from outside, or could not begin to compile.
+    Died { words: String, hosts: bool },
     /// It did not begin.
     NotStarted(io::Error),
 }
@@ -61,15 +61,20 @@ pub(super) fn compile(
         Ok(child) => child,
         Err(error) => return End::NotStarted(error),
     };
-    let (mut end, words) = match Pipes::open(&mut child, order, wasm) {
+    let (end, words) = match Pipes::open(&mut child, order, wasm) {
         Ok(pipes) => (pipes.wait(&mut child, deadline, wanted), Some(pipes.words)),
         Err(error) => (End::NotStarted(error), None),
     };
+    let end = match end {
+        End::Late { .. } => End::Late { idle: processor_time(&child).is_some_and(|used| used < time / 2) },
+        End::Died { .. } => End::Died { words: String::new(), hosts: hosts_doing(&mut child) },
+        end => end,
+    };
     stop(child);
-    if let (End::Died(last), Some(words)) = (&mut end, words) {
-        *last = words.last();
+    match (end, words) {
+        (End::Died { hosts, .. }, Some(words)) => End::Died { words: words.last(), hosts },
+        (end, _) => end,
     }
-    end
 }
 
 fn spawn(command: &CompilerCommand) -> io::Result<Child> {
@@ -122,7 +127,9 @@ impl Pipes {
         loop {
             match self.answers.recv_timeout(LOOK_EVERY) {
                 Ok(Ok(answer)) => return End::Answered(answer),
-                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return End::Died(String::new()),
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                    return End::Died { words: String::new(), hosts: false };
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = Instant::now();
@@ -130,14 +137,14 @@ impl Pipes {
                 return End::Unwanted;
             }
             if now >= deadline {
-                return End::Late;
+                return End::Late { idle: false };
             }
             // Somebody else may hold its pipe open: then its end is all there is to see.
-            if ended.is_none() && has_ended(child) {
+            if ended.is_none() && ending(child).is_some() {
                 ended = Some(now);
             }
             if ended.is_some_and(|ended| now.duration_since(ended) > GRACE) {
-                return End::Died(String::new());
+                return End::Died { words: String::new(), hosts: false };
             }
         }
     }
@@ -178,18 +185,71 @@ fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name("compiler's pipe".into()).spawn(work).map(drop)
 }
 
-/// Whether a process has ended. It is not reaped, so that its number stays its own.
+/// How a process has ended: with a code, or by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Code(i32),
+    #[cfg(unix)]
+    Signal(i32),
+}
+
+impl Ending {
+    /// Whether it is the host's doing. A compiler ends with 1 where it could not begin; one that meets its bound of
+    /// memory, or is at fault, aborts by itself, and others send what asks or forces a process to end.
+    fn hosts(self) -> bool {
+        match self {
+            Ending::Code(code) => code == 1,
+            #[cfg(unix)]
+            Ending::Signal(signal) => {
+                use rustix::process::Signal;
+                let sent = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+                sent.iter().any(|sent| sent.as_raw() == signal)
+            }
+        }
+    }
+}
+
+/// How a process has ended, if it has. It is not reaped, so that its number stays its own.
 #[cfg(unix)]
-fn has_ended(child: &mut Child) -> bool {
+fn ending(child: &mut Child) -> Option<Ending> {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return false };
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw)?;
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    matches!(waitid(WaitId::Pid(pid), look), Ok(Some(_)))
+    let status = waitid(WaitId::Pid(pid), look).ok()??;
+    status.exit_status().map(Ending::Code).or_else(|| status.terminating_signal().map(Ending::Signal))
 }
 
 #[cfg(not(unix))]
-fn has_ended(child: &mut Child) -> bool {
-    matches!(child.try_wait(), Ok(Some(_)))
+fn ending(child: &mut Child) -> Option<Ending> {
+    child.try_wait().ok()?.map(|status| Ending::Code(status.code().unwrap_or(1)))
+}
+
+/// Whether a process that says nothing more was ended by the host; one that does not end was not.
+fn hosts_doing(child: &mut Child) -> bool {
+    let begun = Instant::now();
+    loop {
+        match ending(child) {
+            Some(ending) => return ending.hosts(),
+            None if begun.elapsed() > GRACE => return false,
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+/// Processor time of a process that has not been reaped, where the system says it: fields 14 and 15 of proc_pid_stat(5),
+/// in hundredths of a second.
+#[cfg(target_os = "linux")]
+fn processor_time(child: &Child) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    // The second field is a name, which may hold anything, in parentheses.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis(ticks()?.saturating_add(ticks()?).saturating_mul(10)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processor_time(_: &Child) -> Option<Duration> {
+    None
 }
 
 /// Kills what may be dead already, and reaps it; in the background where the system does not let go of it.
@@ -208,4 +268,43 @@ fn stop(mut child: Child) {
     }
     tracing::warn!(process = child.id(), "a killed compiler does not end");
     let _ = start(move || drop(child.wait()));
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_host_does_to_a_compiler_is_told_from_what_a_module_does() {
+        let (promise, wanted) = (own(), AtomicBool::new(true));
+        let end = |script: &str| {
+            let args = ["-c", script].map(OsString::from).to_vec();
+            let command = CompilerCommand { program: "/bin/sh".into(), args, own: promise };
+            let settings = fizz_sandbox::EngineSettings::default();
+            let order = Order { form: fizz_sandbox::Form::Fast, settings, memory_bytes: 1, wasm_bytes: 0 };
+            compile(&command, order, b"", Duration::from_millis(400), &wanted)
+        };
+        for (script, expected) in [
+            ("kill -9 $$", true),
+            ("kill -15 $$", true),
+            ("exit 1", true),
+            ("kill -6 $$", false),
+            ("kill -11 $$", false),
+            ("exit 101", false),
+        ] {
+            let End::Died { hosts, .. } = end(script) else { panic!("{script} did not die") };
+            assert_eq!(hosts, expected, "{script}");
+        }
+        assert!(matches!(end("sleep 9"), End::Late { idle: true }));
+        let End::Died { words, .. } = end("echo no room >&2; kill -9 $$") else { panic!("it did not die") };
+        assert_eq!(words, "no room");
+    }
+
+    fn own() -> OwnCompiler {
+        #[expect(unsafe_code, reason = "nothing here is loaded")]
+        // SAFETY: no answer of these commands is ever loaded.
+        unsafe {
+            OwnCompiler::promise()
+        }
+    }
 }

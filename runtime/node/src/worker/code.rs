@@ -116,11 +116,9 @@ fn compile(
         ProgramError::Fault(fault) => (fault.kind, fault.detail),
         ProgramError::Module(error) => (HostFault::Internal, error.to_string()),
     })?;
-    let path = compiler.kept_at(&kept.key).ok_or_else(|| {
-        let bytes = kept.code.bytes().len();
-        let detail =
-            format!("{bytes} bytes of machine code do not fit the node's cache, or cannot be written");
-        (HostFault::Store, detail)
+    let path = kept.file.map_err(|reason| {
+        compiler.is_useless(&kept.key, &reason);
+        (HostFault::Store, reason)
     })?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| (HostFault::Internal, error.to_string()))?;

@@ -1,6 +1,6 @@
 //! The node's side: starts workers, hands them orders, and ends those that fail, hang or die.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fizz_attest::{Digest, HostFault};
+use fizz_exec::Form;
 use fizz_exec::code::Compiler;
 use fizz_wire::frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,8 +22,8 @@ use super::{Description, Event, Instruction, Order};
 
 /// A worker's start: making the engine and opening the GPU.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How often a worker may want one form of its module again, after the first time: where the file was gone, and where
-/// the engine did not take what was in it.
+/// How often a worker may want machine code of an order again, after the first time of each form: where the file was
+/// gone, and where the engine did not take what was in it.
 const ANEW_MAX: u32 = 2;
 /// How long killed workers may take to be gone.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -273,16 +274,16 @@ impl Worker {
         let bytes = frame::encode(&Instruction::Order(Box::new(order.clone())))?;
         timeout_at(deadline, self.stdin.write_all(&bytes)).await.map_err(late)??;
         let mut started = false;
-        let mut asked = BTreeMap::new();
+        let (mut asked, mut again) = (BTreeSet::new(), 0);
         loop {
             let event = timeout_at(deadline, self.next()).await.map_err(late)??;
             match event {
                 Event::Started if !started => started = true,
                 Event::Progress(_) if started => {}
                 Event::WantsCode { form, anew } if started => {
-                    let before = asked.entry(form).or_insert(0_u32);
-                    let in_turn = anew == (*before > 0) && *before <= ANEW_MAX;
-                    *before += 1;
+                    again += u32::from(anew);
+                    // Tasks that come over the network do not run from openings.
+                    let in_turn = anew != asked.insert(form) && again <= ANEW_MAX && form != Form::Tracked;
                     let Some(compiler) = compiler.filter(|_| in_turn) else {
                         return Err(WorkerError::OutOfTurn);
                     };

@@ -146,10 +146,40 @@ pub async fn code_of_another_engine_is_dropped_and_compiled_again() {
     for (round, rubbish) in [&b""[..], b"short", &[7; 100], &[0; 100_000]].into_iter().enumerate() {
         place.cache().remove(&key);
         place.cache().put(&key, MachineCode::of(rubbish.to_vec(), own())).1.unwrap();
-        assert_eq!(outcome(place.run(compiler.clone()).await), Outcome::Completed { exit_code: 3 });
+        let compiler = place.compiler(honest(), Bounds::default());
+        assert_eq!(outcome(place.run(compiler).await), Outcome::Completed { exit_code: 3 });
         let kept = place.cache().get(&key).unwrap();
         assert!(kept.bytes().len() > 1000 && kept.bytes() != rubbish, "round {round}");
     }
+}
+
+pub async fn code_that_cannot_be_loaded_or_kept_is_not_compiled_for_every_task() {
+    let module = job::guest("(call $exit (i32.const 3))");
+    let place = Place::new(&module);
+    let compiler = place.compiler(honest(), Bounds::default());
+    let key = CodeKey::of(compiler.engine(), &Blob::of(&module).content, Form::Fast);
+    let put = || place.cache().put(&key, MachineCode::of(b"rubbish".to_vec(), own())).1.unwrap();
+    put();
+    outcome(place.run(compiler.clone()).await);
+    place.cache().remove(&key);
+    put();
+    let (kind, detail) = fault(place.run(compiler.clone()).await);
+    assert_eq!(kind, HostFault::Compile);
+    assert!(detail.contains("cannot be loaded (tried before"), "{detail}");
+    assert_eq!(place.cache().get(&key).unwrap().bytes(), b"rubbish", "it is left as it is");
+    // A cache that holds nothing.
+    let folder = place.folder.path().join("small");
+    let cache = CodeCache::open(&folder, 100, own()).unwrap();
+    let marks = place.marks();
+    let WorkerCommand { program, args } = command("compiler", &[marks.to_str().unwrap()]);
+    let command = CompilerCommand { program, args, own: own() };
+    let small = Compiler::new(Engine::new().unwrap(), command, Bounds::default(), Some(cache));
+    let small = Arc::new(small);
+    for _ in 0..3 {
+        let (_, detail) = fault(place.run(small.clone()).await);
+        assert!(detail.contains("more than are kept"), "{detail}");
+    }
+    assert_eq!(std::fs::read_dir(&marks).unwrap().count(), 1, "it was compiled once");
 }
 
 pub async fn a_compiler_that_does_not_end_is_ended_at_its_deadline() {

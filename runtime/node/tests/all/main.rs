@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             damaged_code_is_dropped_and_compiled_again,
             code_of_another_engine_is_dropped_and_compiled_again,
             a_bomb_costs_its_bounds_once,
+            code_that_cannot_be_loaded_or_kept_is_not_compiled_for_every_task,
             a_compilers_child_that_holds_its_pipes_holds_nobody_up,
             a_worker_that_dies_while_its_module_is_compiled_is_noticed_at_once,
             those_who_give_up_do_not_wait_for_a_compiler,

@@ -74,7 +74,10 @@ pub fn run(args: &[String]) {
     let description =
         Description { profile: executor.profile(false), gpu_profile: None, engine: executor.engine_info() };
     match args[0].as_str() {
-        "compiler" => fizz_exec::code::compile_here(io::stdin(), io::stdout()).unwrap(),
+        "compiler" => {
+            count_start(&args[1..]);
+            fizz_exec::code::compile_here(io::stdin(), io::stdout()).unwrap();
+        }
         "stuck-compiler" => {
             count_start(&args[1..]);
             wait_for_the_end();
