@@ -34,24 +34,25 @@ pub(crate) struct CompileArgs {
     /// Compiles the module anew, and keeps no machine code
     #[arg(long)]
     no_cache: bool,
-    /// Seconds that compiling the module may take at most; small modules get fewer
-    #[arg(long, default_value = "1200", value_name = "SECONDS")]
-    compile_seconds: u64,
-    /// Address space that compiling the module may take at most; small modules get less
-    #[arg(long, default_value = "16G", value_name = "SIZE")]
-    compile_memory: Size,
+    /// Seconds that compiling the module may take [default: 30 and 8 for each MiB of it, at most 1200]
+    #[arg(long, value_name = "SECONDS")]
+    compile_seconds: Option<u64>,
+    /// Address space that compiling the module may take [default: 3G and 64 for each byte of it, at most 16G]
+    #[arg(long, value_name = "SIZE")]
+    compile_memory: Option<Size>,
 }
 
 impl CompileArgs {
-    /// The executor, with a compiler of these bounds.
+    /// The executor, with modules compiled by a process of its own within these bounds, and machine code kept in the
+    /// user's cache folder.
     pub(crate) fn equip(&self, executor: Executor) -> Result<Executor, Failure> {
         with_bounds(executor, !self.no_cache, bounds(self.compile_seconds, self.compile_memory))
     }
 }
 
 /// What an operator gives.
-pub(crate) fn bounds(seconds: u64, memory: Size) -> Bounds {
-    Bounds { max_time: Duration::from_secs(seconds), max_memory_bytes: memory.0 }
+pub(crate) fn bounds(seconds: Option<u64>, memory: Option<Size>) -> Bounds {
+    Bounds { time: seconds.map(Duration::from_secs), memory_bytes: memory.map(|size| size.0) }
 }
 
 /// That this program's compilers, its folders of machine code and its nodes are its own.
@@ -72,11 +73,6 @@ pub(crate) fn command() -> Result<CompilerCommand, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
     Ok(CompilerCommand { program, args: vec!["compiler".into()], own: own() })
-}
-
-/// An executor that has modules compiled by a process of its own, and keeps machine code in the user's cache folder.
-pub(crate) fn with_compiler(executor: Executor) -> Result<Executor, Failure> {
-    with_bounds(executor, true, Bounds::default())
 }
 
 fn with_bounds(executor: Executor, keep: bool, bounds: Bounds) -> Result<Executor, Failure> {

@@ -226,15 +226,25 @@ impl Executor {
         })
     }
 
-    /// Bytes that the linear memory of a task may take: twice the job's limit where the module has steps, because a copy
-    /// finds what has changed from one chunk to the next. Loads the module, which [`execute`](Self::execute) then finds.
+    /// Bytes that the linear memory of a job's task may take where that is more than `most`, and else `None`: twice the
+    /// job's limit where the module has steps, because a copy finds what has changed from one chunk to the next. The
+    /// module is looked at only where that decides, and not compiled.
     ///
     /// # Errors
     /// As [`execute`](Self::execute), of the module.
-    pub fn memory_bytes(&self, job: &Job, blobs: &dyn Blobs) -> Result<u64, ExecuteError> {
-        let (program, _) = self.program(&job.module.blob, blobs)?;
-        let held = if program.has_steps() { 2 } else { 1 };
-        Ok(job.limits.memory_bytes.saturating_mul(held))
+    pub fn memory_over(&self, job: &Job, blobs: &dyn Blobs, most: u64) -> Result<Option<u64>, ExecuteError> {
+        let bytes = job.limits.memory_bytes;
+        let twice = bytes.saturating_mul(2);
+        if bytes > most {
+            return Ok(Some(bytes));
+        }
+        if twice <= most {
+            return Ok(None);
+        }
+        let wasm = blobs::read(blobs, &job.module.blob)?;
+        let steps = Program::would_have_steps(&wasm, &ModuleLimits::default())
+            .map_err(|error| ExecuteError::Module(error.into()))?;
+        Ok(steps.then_some(twice))
     }
 
     pub(crate) fn program(

@@ -140,6 +140,14 @@ impl Program {
         *self.shared.digest.get_or_init(|| Digest::of_content(&self.shared.wasm))
     }
 
+    /// Checks a module without compiling it, and says whether it runs in steps.
+    ///
+    /// # Errors
+    /// [`ModuleError`] when the module is not one that Fizz runs.
+    pub fn would_have_steps(wasm: &[u8], limits: &ModuleLimits) -> Result<bool, ModuleError> {
+        Ok(checked(wasm, limits)?.steps.is_some())
+    }
+
     /// Bytes of the original module.
     pub fn wasm_bytes(&self) -> usize {
         self.shared.wasm.len()

@@ -14,11 +14,12 @@ use fizz_exec::{Executed, Executor, OutputName};
 use tokio::runtime::Runtime;
 
 use crate::command::{run, submit};
+use crate::compiling::CompileArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::job_args::GpuArg;
 use crate::progress::Progress;
-use crate::{compiling, gpu, interrupt, job_folder, keys, me};
+use crate::{gpu, interrupt, job_folder, keys, me};
 
 /// The tiles of the photograph: columns and rows.
 const GRID: (u32, u32) = (4, 3);
@@ -39,6 +40,8 @@ pub(crate) struct DemoArgs {
     /// Whether guests find this machine's GPU
     #[arg(long, default_value = "auto", value_name = "auto|hardware|off")]
     gpu: GpuArg,
+    #[command(flatten)]
+    compile: CompileArgs,
 }
 
 impl DemoArgs {
@@ -51,7 +54,7 @@ impl DemoArgs {
         let nodes = Nodes::default();
         let watcher = nodes.end_on_interrupt(private.path().to_owned())?;
         let made = private.path().join("made");
-        let executor = Arc::new(compiling::with_compiler(gpu::executor(self.gpu, None)?)?);
+        let executor = Arc::new(self.compile.equip(gpu::executor(self.gpu, None)?)?);
         match executor.profile(true).gpu {
             Some(gpu) => eprintln!("GPU: {} ({})", gpu.adapter, gpu.driver),
             None if self.gpu == GpuArg::Off => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use fizz_attest::Artifact;
+use fizz_exec::ExecuteError;
 use fizz_sandbox::{COST_TABLE_VERSION, COSTS, ModuleLimits, Program};
 use serde_json::{Map, Value, json};
 
@@ -65,7 +66,12 @@ impl Inspected {
         let path = build::module_of(path)?;
         let bytes = job_args::read(&path, "module")?;
         let executor = compile.equip(gpu::executor(GpuArg::Off, None)?)?;
-        let program = executor.load(&bytes).map_err(|error| failure(&error, &path))?;
+        let program = executor.load(&bytes).map_err(|error| match error {
+            ExecuteError::Module(error) => {
+                Failure::usage(format!("{} cannot run", path.display())).because(&error).hint(error.hint())
+            }
+            error => failure(&error, &path),
+        })?;
         Ok(Inspected { artifact: Artifact::of(&bytes), program })
     }
 

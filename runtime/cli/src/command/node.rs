@@ -48,12 +48,12 @@ pub(crate) struct NodeArgs {
     /// Bytes of one module at most
     #[arg(long, default_value = "256M", value_name = "SIZE")]
     max_module_size: Size,
-    /// Seconds that compiling one module may take at most; small modules get fewer
-    #[arg(long, default_value = "1200", value_name = "SECONDS")]
-    compile_seconds: u64,
-    /// Address space of a compiler at most; small modules get less
-    #[arg(long, default_value = "16G", value_name = "SIZE")]
-    compile_memory: Size,
+    /// Seconds that compiling one module may take [default: 30 and 8 for each MiB of it, at most 1200]
+    #[arg(long, value_name = "SECONDS")]
+    compile_seconds: Option<u64>,
+    /// Address space that compiling one module may take [default: 3G and 64 for each byte of it, at most 16G]
+    #[arg(long, value_name = "SIZE")]
+    compile_memory: Option<Size>,
     /// Machine code kept at most
     #[arg(long, default_value = "4G", value_name = "SIZE")]
     code_cache: Size,

@@ -11,11 +11,12 @@ use fizz_attest::Digest;
 use fizz_client::{NodeAddress, Report, Submission, SubmitError};
 use fizz_exec::{Executor, OutputName};
 
+use crate::compiling::CompileArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::job_args::{GpuArg, JobArgs, PreparedJob};
 use crate::progress::Progress;
-use crate::{compiling, gpu, interrupt, job_file, job_folder, keys, me};
+use crate::{gpu, interrupt, job_file, job_folder, keys, me};
 
 /// Has a job done by nodes, and checks a sample of what they deliver
 #[derive(Args, Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct SubmitArgs {
     /// Seconds that one task may take on a node
     #[arg(long, default_value = "3600", value_name = "SECONDS")]
     task_seconds: u64,
+    #[command(flatten)]
+    compile: CompileArgs,
     /// Only checks the job and prints its digest
     #[arg(long)]
     dry_run: bool,
@@ -65,7 +68,7 @@ impl SubmitArgs {
         let checks_gpu = self.sample > 0 && prepared.job.gpu != fizz_attest::GpuUse::Off;
         let gpu = if checks_gpu { GpuArg::Auto } else { GpuArg::Off };
         let executor = gpu::executor(gpu, self.adapter.as_deref())?;
-        let executor = Arc::new(compiling::with_compiler(executor)?);
+        let executor = Arc::new(self.compile.equip(executor)?);
         let staging = tempfile::tempdir()
             .map_err(|error| Failure::usage("cannot make a temporary folder").because(&error))?;
         let names = self.node.iter().enumerate().map(|(index, _)| format!("node {}", index + 1)).collect();

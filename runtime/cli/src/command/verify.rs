@@ -10,12 +10,13 @@ use fizz_client::JobBlobs;
 use fizz_exec::{Blobs, Executor, Verdict};
 
 use crate::command::receipt;
+use crate::compiling::CompileArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::gpu;
 use crate::job_args::{self, GpuArg};
 use crate::job_folder::Found;
 use crate::values::Mapping;
-use crate::{compiling, gpu};
 
 /// Runs a receipt's task again, here, and compares bit for bit
 #[derive(Args, Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct VerifyArgs {
     /// Inputs, where they are not in a `blobs` folder beside the receipt
     #[arg(long, value_name = "HOST[::GUEST]")]
     dir: Vec<Mapping>,
+    #[command(flatten)]
+    compile: CompileArgs,
     /// Shows one JSON object a receipt
     #[arg(long)]
     pub(crate) json: bool,
@@ -44,7 +47,7 @@ impl VerifyArgs {
             let result = &checked.receipt.result;
             let found = Found::new(path, result.task, given.clone());
             let adapter = checked.receipt.profile.gpu.as_ref().map(|gpu| gpu.adapter.as_str());
-            let executor = executors.get(adapter)?;
+            let executor = executors.get(adapter, &self.compile)?;
             let verdict = fizz_exec::verify(&checked, executor, &found, &found);
             let (exit, word, details) = match &verdict {
                 Verdict::Same => (None, "same", Vec::new()),
@@ -101,7 +104,7 @@ impl VerifyArgs {
 struct Executors(BTreeMap<Option<String>, Executor>);
 
 impl Executors {
-    fn get(&mut self, adapter: Option<&str>) -> Result<&Executor, Failure> {
+    fn get(&mut self, adapter: Option<&str>, compile: &CompileArgs) -> Result<&Executor, Failure> {
         let key = adapter.map(str::to_owned);
         if !self.0.contains_key(&key) {
             let executor = match adapter {
@@ -112,7 +115,7 @@ impl Executors {
                     Err(_) => gpu::executor(GpuArg::Auto, None)?,
                 },
             };
-            self.0.insert(key.clone(), compiling::with_compiler(executor)?);
+            self.0.insert(key.clone(), compile.equip(executor)?);
         }
         self.0.get(&key).ok_or_else(|| Failure::unexpected("no executor"))
     }

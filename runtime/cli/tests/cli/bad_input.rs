@@ -32,7 +32,9 @@ fn modules_that_cannot_run() {
         let ended = ended.says(&["error: cannot run", name, "cause: ", words, "\nhint: "]);
         assert_eq!(ended.stdout, "");
         assert!(!home.path("out").exists() && !home.path("report.json").exists(), "{name}");
-        home.fizz(["inspect", name]).expect(2);
+        let ended = home.fizz(["inspect", name]).expect(2);
+        let ended = ended.says(&[&format!("{name} cannot run"), "cause: ", words, "\nhint: "]);
+        assert!(!ended.stderr.contains("the module cannot be run"), "{}", ended.stderr);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use fizz_sandbox::{CodeKey, MachineCode, OwnCompiler, Seal};
 
-use super::private::{PART, Part, check_owner, make_folder};
+use super::private::{PART, Part, check_owner, check_way, make_folder, read_private};
 
 /// Bytes of a mark, which stands before the machine code.
 const MARK_BYTES: usize = 32;
@@ -48,6 +48,7 @@ impl CodeCache {
         let failed = |source| CacheError { folder: folder.to_owned(), source };
         make_folder(folder).map_err(failed)?;
         check_owner(folder, 0o022).map_err(failed)?;
+        check_way(folder).map_err(failed)?;
         let seal = Seal::new(secret(&folder.with_added_extension(SECRET)).map_err(failed)?);
         Ok(CodeCache { folder: folder.to_owned(), max_bytes, seal, own })
     }
@@ -186,9 +187,8 @@ fn read(file: &mut File) -> io::Result<([u8; MARK_BYTES], Vec<u8>)> {
 fn secret(path: &Path) -> io::Result<[u8; 32]> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     for _ in 0..PLACING {
-        match fs::read(path) {
+        match read_private(path, 33) {
             Ok(bytes) => {
-                check_owner(path, 0o077)?;
                 if let Ok(secret) = <[u8; 32]>::try_from(bytes) {
                     return Ok(secret);
                 }
@@ -392,8 +392,16 @@ mod tests {
             fs::set_permissions(path, fs::Permissions::from_mode(good)).unwrap();
         }
         assert!(open(&folder, 1 << 20).is_ok());
+        // Nor where everybody can put another folder in the place of this one.
+        for (mode, good) in [(0o777, false), (0o1777, true), (0o755, true)] {
+            fs::set_permissions(parent.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open(&folder, 1 << 20).is_ok(), good, "{mode:o}");
+        }
         fs::rename(&secret, parent.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink(parent.path().join("elsewhere"), &secret).unwrap();
+        assert!(open(&folder, 1 << 20).is_err());
+        fs::remove_file(&secret).unwrap();
+        fs::create_dir(&secret).unwrap();
         assert!(open(&folder, 1 << 20).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Files that are this user's alone, and that come to be whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What the names of files begin with that are still being written.
@@ -19,20 +19,74 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
 /// Refuses what is not this user's own, or what others have one of these permissions for.
 #[cfg(unix)]
 pub(super) fn check_owner(path: &Path, forbidden: u32) -> io::Result<()> {
+    refuse_others(path, &fs::symlink_metadata(path)?, forbidden)
+}
+
+#[cfg(unix)]
+fn refuse_others(path: &Path, metadata: &fs::Metadata, forbidden: u32) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
-    let metadata = fs::symlink_metadata(path)?;
     let own = metadata.uid() == rustix::process::geteuid().as_raw();
     if !own || metadata.is_symlink() || metadata.mode() & forbidden != 0 {
-        let what = format!("{} is not this user's alone", path.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+        return Err(not_alone(path));
     }
     Ok(())
 }
 
-/// Other systems keep a user's folders from others by themselves.
+/// Refuses a folder on the way to this one that everybody may write to, unless each may remove only what is theirs
+/// there: whatever lies below can be put aside and replaced. A folder of a group is the group's own affair.
+#[cfg(unix)]
+pub(super) fn check_way(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (everybody, sticky) = (0o002, 0o1000);
+    for above in fs::canonicalize(folder)?.ancestors().skip(1) {
+        let mode = fs::metadata(above)?.mode();
+        if mode & everybody != 0 && mode & sticky == 0 {
+            return Err(not_alone(above));
+        }
+    }
+    Ok(())
+}
+
+/// What is in a file of a few bytes that is this user's own and that nobody else can read: the permissions are those of
+/// the file that is read, whatever is put in its place meanwhile.
+#[cfg(unix)]
+pub(super) fn read_private(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    // A pipe would hold up whoever opens it.
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(not_alone(path));
+    }
+    let file = File::open(path)?;
+    refuse_others(path, &file.metadata()?, 0o077)?;
+    read_most(file, most)
+}
+
+#[cfg(unix)]
+fn not_alone(path: &Path) -> io::Error {
+    let what = format!("{} is not this user's alone", path.display());
+    io::Error::new(io::ErrorKind::PermissionDenied, what)
+}
+
+/// On other systems nothing is looked at: a user's own folders are kept from others by the system, but one that is named
+/// elsewhere may not be.
 #[cfg(not(unix))]
 pub(super) fn check_owner(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn check_way(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn read_private(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_most(File::open(path)?, most)
+}
+
+fn read_most(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A file that is whole, and has no name yet under which anybody looks for it. It goes when this does.

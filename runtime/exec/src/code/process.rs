@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_secs(2);
 const LAST_WORDS: usize = 4 << 10;
 /// Threads of a compiler at most: each reserves address space, of which there is a bound.
 const THREADS_MAX: usize = 16;
+/// All that a compiler is told of the environment: where its libraries lie.
+#[cfg(unix)]
+const KEPT_VARIABLES: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 /// How a compiler is started: a program that calls [`compile_here`](super::compile_here).
 #[derive(Clone, Debug)]
@@ -83,6 +86,9 @@ fn spawn(command: &CompilerCommand) -> io::Result<Child> {
     // A group of its own: whatever it may have started ends with it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut process, 0);
+    // Secrets of whoever started this process stand in its environment often enough.
+    #[cfg(unix)]
+    process.env_clear().envs(KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     process
         .args(&command.args)
         .env("RAYON_NUM_THREADS", threads.to_string())
@@ -296,6 +302,8 @@ mod tests {
             assert_eq!(hosts, expected, "{script}");
         }
         assert!(matches!(end("sleep 9"), End::Late { idle: true }));
+        let End::Died { words, .. } = end("echo ${HOME-empty} >&2; exit 2") else { panic!("it did not die") };
+        assert_eq!(words, "empty");
         let End::Died { words, .. } = end("echo no room >&2; kill -9 $$") else { panic!("it did not die") };
         assert_eq!(words, "no room");
     }

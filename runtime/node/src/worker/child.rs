@@ -101,8 +101,8 @@ fn carry_out(executor: &Executor, order: &Order, observer: impl Observer + 'stat
     };
     let blobs = Folder(Path::new(&order.blobs));
     let run = || {
-        let (memory, most) = (executor.memory_bytes(&job, &blobs)?, order.max_memory_bytes);
-        if memory > most {
+        let most = order.max_memory_bytes;
+        if let Some(memory) = executor.memory_over(&job, &blobs, most)? {
             let detail = format!(
                 "{memory} bytes of memory are over this node's {most}; a module in steps holds its memory twice"
             );

@@ -184,7 +184,7 @@ pub async fn code_that_cannot_be_loaded_or_kept_is_not_compiled_for_every_task()
 
 pub async fn a_compiler_that_does_not_end_is_ended_at_its_deadline() {
     let place = Place::new(&job::guest(""));
-    let bounds = Bounds { max_time: Duration::from_millis(300), ..Bounds::default() };
+    let bounds = Bounds { time: Some(Duration::from_millis(300)), ..Bounds::default() };
     let begun = Instant::now();
     let (kind, detail) = fault(place.run(place.compiler(command("stuck-compiler", &[]), bounds)).await);
     assert_eq!(kind, HostFault::Compile);
@@ -199,7 +199,7 @@ pub async fn a_compiler_that_does_not_end_is_ended_at_its_deadline() {
 pub async fn a_compiler_without_memory_is_a_fault_and_the_node_lives() {
     let place = Place::new(&job::guest(""));
     // Less than its threads and its engine take.
-    let bounds = Bounds { max_memory_bytes: 1 << 20, ..Bounds::default() };
+    let bounds = Bounds { memory_bytes: Some(1 << 20), ..Bounds::default() };
     let (kind, detail) = fault(place.run(place.compiler(honest(), bounds)).await);
     assert_eq!(kind, HostFault::Compile, "{detail}");
     assert!(place.kept().is_empty());
@@ -216,7 +216,7 @@ pub async fn a_bomb_costs_its_bounds_once() {
         let place = Place::new(&job::guest(""));
         let marks = place.marks();
         let command = command(role, &[marks.to_str().unwrap()]);
-        let bounds = Bounds { max_time: Duration::from_secs(2), ..Bounds::default() };
+        let bounds = Bounds { time: Some(Duration::from_secs(2)), ..Bounds::default() };
         let compiler = place.compiler(command, bounds);
         for round in 0..3 {
             let begun = Instant::now();
@@ -239,7 +239,7 @@ pub async fn a_compilers_child_that_holds_its_pipes_holds_nobody_up() {
         let alive = place.folder.path().join("alive");
         std::fs::write(&alive, "").unwrap();
         let command = command("compiler-with-a-child", &[alive.to_str().unwrap(), ends]);
-        let bounds = Bounds { max_time: Duration::from_secs(6), ..Bounds::default() };
+        let bounds = Bounds { time: Some(Duration::from_secs(6)), ..Bounds::default() };
         let begun = Instant::now();
         let (kind, detail) = fault(place.run(place.compiler(command, bounds)).await);
         assert_eq!(kind, HostFault::Compile);
@@ -308,9 +308,13 @@ pub async fn a_task_in_steps_needs_its_memory_twice() {
         place.order.max_memory_bytes = needs;
         assert_eq!(outcome(place.run(compiler.clone()).await), Outcome::Completed { exit_code: 0 });
         place.order.max_memory_bytes = needs - 1;
+        for kept in place.kept() {
+            std::fs::remove_file(kept).unwrap();
+        }
         let (kind, detail) = fault(place.run(compiler).await);
         assert_eq!(kind, HostFault::OutOfMemory);
         assert!(detail.contains(&format!("{needs} bytes")), "{detail}");
+        assert!(place.kept().is_empty(), "nothing is compiled for it");
     }
 }
 
@@ -356,7 +360,7 @@ pub async fn a_last_third_of_the_bombs_ends_and_the_node_goes_on() {
 /// Every third bomb, so that each test has its own time.
 async fn bombs_end_and_the_node_goes_on(third: usize) {
     // Shorter than the default, so that this test ends; on a slow machine more of them meet the deadline.
-    let bounds = Bounds { max_time: Duration::from_secs(5), ..Bounds::default() };
+    let bounds = Bounds { time: Some(Duration::from_secs(5)), ..Bounds::default() };
     let good = Place::new(&job::guest("(call $exit (i32.const 3))"));
     for (name, text) in bombs::all().into_iter().skip(third).step_by(3) {
         let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
