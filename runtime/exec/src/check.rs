@@ -44,10 +44,10 @@ impl Executor {
     /// Runs a task in every way that there is here: twice in the form that tasks run in, the second time in a module
     /// and an engine made anew, which optimises nothing; in the form that keeps the gas exact; and, with `interpreter`,
     /// in the engine's interpreter, many times slower. A module with steps is also stopped in the middle and taken up
-    /// again from bytes, and each of its chunks but the first is run alone, from no more of memory than it touches. The
-    /// guest finds no GPU. One with fewer chunks than four is cut into shorter ones for that, whose ends cost gas: these
-    /// ways are compared with one uninterrupted run in the same chunks. With `trace`, states are compared too, and
-    /// where they differ the first gas at which they do is looked for.
+    /// again from bytes, and its chunks but the first, sixteen or so of many, are run alone, from no more of memory than
+    /// they touch. One with fewer chunks than four is cut into shorter ones for that, whose ends cost gas: these ways
+    /// are compared with one uninterrupted run in the same chunks. The guest finds no GPU. With `trace`, states are
+    /// compared too, and where they differ the first gas at which they do is looked for.
     ///
     /// # Errors
     /// [`ExecuteError`] when the task cannot be run. A difference is no error.

@@ -1,4 +1,4 @@
-//! The ways that only a task with steps has: stopped and taken up again, and each chunk alone.
+//! The ways that only a task with steps has: stopped and taken up again, and chunks alone.
 
 use fizz_attest::{HostFault, Job, Outcome};
 use fizz_sandbox::trace::{Form, Subject};
@@ -12,10 +12,12 @@ use crate::executor::ExecuteError;
 
 pub(super) const CUT: &str = "in shorter chunks, whose ends cost gas";
 pub(super) const RESUMED: &str = "stopped in the middle, stored and taken up again";
-pub(super) const OPENED: &str = "each chunk alone, from the pages that it touches";
+pub(super) const OPENED: &str = "chunks alone, from the pages that they touch";
 
 /// Chunks that a task is cut into where it has fewer by itself, so that there is a middle.
 const CHUNKS: u64 = 4;
+/// Chunks that are run alone, about, where a task has more: each is read from a whole state.
+const OPENED_MOST: usize = 16;
 /// Gas for the ends of these chunks, where the job's is used up almost.
 const ENDS_GAS: u64 = 1 << 32;
 
@@ -47,6 +49,7 @@ pub(super) fn compare(
     };
     let middle = base.boundaries.len() / 2 + 1;
     let middle = middle.min(base.boundaries.len());
+    let every = base.boundaries.len().div_ceil(OPENED_MOST).max(1);
     let (mut stored, mut before) = (None, None);
     let (mut boundaries, mut alone) = (Vec::new(), Vec::new());
     let mut steps = Steps::start(program, task.clone(), None)?;
@@ -61,12 +64,16 @@ pub(super) fn compare(
             Progress::Ended(report) => break *report,
             Progress::Chunk(boundary) => boundaries.push(boundary),
         }
+        let (is_middle, is_opened) = (boundaries.len() == middle, boundaries.len().is_multiple_of(every));
+        if !is_middle && !is_opened {
+            continue;
+        }
         let snapshot =
             steps.snapshot()?.ok_or_else(|| internal("there is no state at the end of a chunk"))?;
-        if boundaries.len() == middle {
+        if is_middle {
             stored = Some(snapshot.encode());
         }
-        before = Some(snapshot);
+        before = is_opened.then_some(snapshot);
     };
     drop(steps);
     if let Some(stored) = stored {
@@ -78,7 +85,7 @@ pub(super) fn compare(
         }
         checked.differ(RESUMED, found);
     }
-    // Even where a state is taken between all chunks, the task goes on as if none had been.
+    // Even where states are taken between chunks, the task goes on as if none had been.
     checked.add(OPENED, &report, true);
     let mut found = differences((base, gas), (&report, Some(report.gas)), job);
     if base.boundaries != boundaries {
