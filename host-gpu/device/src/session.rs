@@ -18,6 +18,16 @@ use std::time::Instant;
 pub(crate) struct HardwareSession {
     hardware: Hardware,
     state: State,
+    /// What a stop has ended. Letting it go waits for the device, which the stop's answer must not: else the speed of the
+    /// device would decide what a guest's stop becomes.
+    left: Option<Box<Open>>,
+}
+
+impl Drop for HardwareSession {
+    fn drop(&mut self) {
+        let left = self.left.take();
+        drop(catch_unwind(AssertUnwindSafe(|| drop(left))));
+    }
 }
 
 enum State {
@@ -94,7 +104,7 @@ impl Open {
 
 impl HardwareSession {
     pub(crate) fn new(hardware: Hardware, quotas: Quotas) -> Self {
-        HardwareSession { hardware, state: State::Closed(Meter::new(quotas)) }
+        HardwareSession { hardware, state: State::Closed(Meter::new(quotas)), left: None }
     }
 
     /// Runs a call on the open session. A stop or a panic below ends the session.
@@ -110,18 +120,14 @@ impl HardwareSession {
         if let Err(stop) = &result {
             let gas = open.meter.used();
             let ended = std::mem::replace(&mut self.state, State::Stopped(stop.clone(), gas));
-            discard(ended, stop);
+            match (ended, stop) {
+                // A device that is still busy would block that, perhaps for ever; it is left alone, until its process ends.
+                (ended, Stop::HostFault(HostFault::TimedOut, _)) => std::mem::forget(ended),
+                (State::Open(open), _) => self.left = Some(open),
+                (State::Closed(_) | State::Stopped(..), _) => {}
+            }
         }
         result
-    }
-}
-
-/// Drops an ended session. A device that is still busy would block that, perhaps for ever; it is left alone, until
-/// its process ends.
-fn discard(ended: State, stop: &Stop) {
-    match stop {
-        Stop::HostFault(HostFault::TimedOut, _) => std::mem::forget(ended),
-        _ => drop(catch_unwind(AssertUnwindSafe(|| drop(ended)))),
     }
 }
 
@@ -212,7 +218,7 @@ impl Session for HardwareSession {
             let quotas = open.meter.quotas;
             let meter = std::mem::replace(&mut open.meter, Meter::new(quotas));
             let ended = std::mem::replace(&mut self.state, State::Closed(meter));
-            discard(ended, &Stop::OutOfGas);
+            drop(catch_unwind(AssertUnwindSafe(|| drop(ended))));
             return Ok(status::OK);
         }
         Ok(status::NOT_OPEN)

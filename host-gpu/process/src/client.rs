@@ -1,7 +1,7 @@
 //! The worker's side: a session whose calls go to another process.
 
 use crate::child::Process;
-use crate::frame::{Place, REQUEST_BYTES, Reply, Request, Span, StopKind};
+use crate::frame::{Place, REQUEST_BYTES, Reply, Request, Span, StopKind, WORKING_EVERY};
 use fizz_gpu_abi::host::{HostFault, Identity, Lent, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{Caps, MAX_RECORD, PollState, status};
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Processes without a session that are kept.
 const IDLE: usize = 2;
@@ -142,7 +142,7 @@ impl GpuProcess {
 
 impl Sessions for GpuProcess {
     fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop> {
-        // A session may have left work behind that never ends. The next one is not to pay for it.
+        // One that waited may have died meanwhile.
         if let Some(session) = self.shared.left().and_then(|process| self.begin(process, quotas).ok()) {
             return Ok(session);
         }
@@ -202,12 +202,16 @@ impl Remote {
     fn exchange(&mut self, frame: &[u8; REQUEST_BYTES], bytes: &[u8]) -> io::Result<Reply> {
         let process = self.process.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         process.send(frame, bytes)?;
-        loop {
+        let begun = Instant::now();
+        for signs in 1.. {
             match process.reply()? {
+                // A process that says nothing else would be listened to for ever.
+                Reply::Working if WORKING_EVERY / 2 * signs > begun.elapsed() + WORKING_EVERY => break,
                 Reply::Working => {}
                 reply => return Ok(reply),
             }
         }
+        Err(rubbish("signs of life without a pause"))
     }
 
     fn judge(&mut self, reply: Reply) -> io::Result<Result<Answer, Stop>> {
@@ -416,9 +420,14 @@ impl Session for Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
+        let Some(process) = self.process.take() else { return };
+        if self.shared.idle().len() >= IDLE {
+            return;
+        }
+        // Not under the lock: it takes up to a second.
+        let Some(process) = process.leave() else { return };
         let mut idle = self.shared.idle();
-        if idle.len() < IDLE && process.send(&Request::End.encode(), &[]).is_ok() {
+        if idle.len() < IDLE {
             idle.push(process);
         }
     }

@@ -5,13 +5,16 @@
 //! what they read for hostile: whatever is not listed here is a [`FrameError`], and every length has a limit.
 
 use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas};
+use std::time::Duration;
 
 /// Version of this page.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of a request.
 pub const REQUEST_BYTES: usize = 48;
 /// Bytes of a reply, without what follows it.
 pub const REPLY_BYTES: usize = 32;
+/// How often a worker hears that a call goes on, at most.
+pub const WORKING_EVERY: Duration = Duration::from_millis(500);
 /// Most bytes of a text or of an identity.
 pub const MAX_TEXT: u64 = 16 << 10;
 
@@ -82,7 +85,7 @@ pub enum Request {
     TakeError(u64),
     /// `close`.
     Close,
-    /// The session is dropped. No reply.
+    /// The session is dropped. Answered with zeros once the device is idle.
     End,
 }
 

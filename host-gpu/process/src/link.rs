@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One end.
 pub(crate) enum Link {
@@ -18,22 +18,58 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    /// Sends a frame and what follows it.
-    pub(crate) fn send(&mut self, frame: &[u8], rest: &[u8]) -> io::Result<()> {
+    /// Sends a frame and what follows it; over a socket until the deadline, if there is one.
+    pub(crate) fn send(&mut self, frame: &[u8], rest: &[u8], deadline: Option<Instant>) -> io::Result<()> {
         match self {
             #[cfg(unix)]
-            Link::Socket(socket) => send(socket, frame, rest),
+            Link::Socket(socket) => match deadline {
+                Some(deadline) => send(&mut Until { socket, deadline }, frame, rest),
+                None => send(socket, frame, rest),
+            },
             Link::Pipes { to, .. } => send(to, frame, rest),
         }
     }
 
-    /// Fills a buffer. `wait` is the longest time without a byte; a socket has been told before.
-    pub(crate) fn receive(&mut self, into: &mut [u8], wait: Duration) -> io::Result<()> {
+    /// Fills a buffer until the deadline, however the bytes trickle.
+    pub(crate) fn receive(&mut self, into: &mut [u8], deadline: Instant) -> io::Result<()> {
         match self {
             #[cfg(unix)]
-            Link::Socket(socket) => socket.read_exact(into),
-            Link::Pipes { from, .. } => from.fill(into, Some(wait)),
+            Link::Socket(socket) => Until { socket, deadline }.read_exact(into),
+            Link::Pipes { from, .. } => from.fill(into, Some(deadline)),
         }
+    }
+}
+
+/// What is left until a deadline.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+    left.ok_or_else(|| io::ErrorKind::TimedOut.into())
+}
+
+/// A socket, for as long as there is time.
+#[cfg(unix)]
+struct Until<'a> {
+    socket: &'a mut UnixStream,
+    deadline: Instant,
+}
+
+#[cfg(unix)]
+impl Read for Until<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
+        self.socket.read(into)
+    }
+}
+
+#[cfg(unix)]
+impl Write for Until<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -77,16 +113,18 @@ impl Pump {
         Pump { pieces, read: VecDeque::new() }
     }
 
-    pub(crate) fn fill(&mut self, into: &mut [u8], wait: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn fill(&mut self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<()> {
         let mut filled = 0;
         while filled < into.len() {
             if self.read.is_empty() {
-                let piece = match wait {
+                let piece = match deadline {
                     None => self.pieces.recv().map_err(|_| io::ErrorKind::UnexpectedEof),
-                    Some(wait) => self.pieces.recv_timeout(wait).map_err(|error| match error {
-                        RecvTimeoutError::Timeout => io::ErrorKind::TimedOut,
-                        RecvTimeoutError::Disconnected => io::ErrorKind::UnexpectedEof,
-                    }),
+                    Some(deadline) => {
+                        self.pieces.recv_timeout(left(deadline)?).map_err(|error| match error {
+                            RecvTimeoutError::Timeout => io::ErrorKind::TimedOut,
+                            RecvTimeoutError::Disconnected => io::ErrorKind::UnexpectedEof,
+                        })
+                    }
                 };
                 self.read = piece?.into();
             }

@@ -1,16 +1,16 @@
 //! The GPU's process itself: answers calls until the worker is gone.
 
 use crate::bounds;
-use crate::frame::{MAX_TEXT, Place, REQUEST_BYTES, Reply, Request, Span, StopKind, encode_identity};
+use crate::frame::{
+    MAX_TEXT, Place, REQUEST_BYTES, Reply, Request, Span, StopKind, WORKING_EVERY, encode_identity,
+};
 use crate::link::{Link, Pump};
 use fizz_gpu_abi::host::{Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{Caps, MAX_RECORD, PollState, status};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How often a worker hears that a call goes on.
-const WORKING_EVERY: Duration = Duration::from_millis(500);
 /// Longest request of `open`.
 const REQUEST_MAX: u64 = 4096;
 
@@ -40,7 +40,7 @@ struct Output {
 
 impl Output {
     fn send(&self, reply: Reply, rest: &[u8]) -> io::Result<()> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner).send(&reply.encode(), rest)
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).send(&reply.encode(), rest, None)
     }
 
     fn busy(&self, since: Option<Instant>) {
@@ -241,7 +241,7 @@ impl<'a> Serving<'a> {
             Request::Begin(quotas) => return Ok(Some(self.begin(quotas))),
             Request::End => {
                 self.end();
-                return Ok(None);
+                return Ok(Some((Reply::Answer { value: 0, gas: 0, len: 0 }, Vec::new())));
             }
             Request::Stage(_) | Request::Lend(_) => return self.take(incoming).map(|()| None),
             _ => {}

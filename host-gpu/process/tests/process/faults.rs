@@ -1,8 +1,8 @@
 //! Processes that fail.
 
 use super::roles::{LONG, PREFIX, adapter, command};
-use super::script::{QUOTAS, dispatch, prepare};
-use fizz_gpu_abi::host::{HostFault, Sessions, Stop};
+use super::script::{QUOTAS, dispatch, dispatches, prepare};
+use fizz_gpu_abi::host::{HostFault, Session, Sessions, Stop};
 use fizz_gpu_abi::{Encoder, status, usage};
 use fizz_gpu_process::{GpuProcess, StartError, Transport, Watch};
 use std::fs;
@@ -10,15 +10,22 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Runs for minutes on a software device.
-const LONG_SHADER: &str = "
-    @group(0) @binding(0) var<storage, read_write> data: array<u32>;
-    @compute @workgroup_size(64)
-    fn main(@builtin(global_invocation_id) id: vec3u) {
-        var x = data[id.x % 64u];
-        for (var i = 0u; i < 60000u; i++) { x = x * 1664525u + 1013904223u; }
-        data[id.x % 64u] = x;
-    }";
+/// Long to run, and without a loop: nobody waits for it until the guest does.
+fn long_shader() -> String {
+    let body = "x = (x ^ (x >> 3u)) * 1664525u + 7u;".repeat(300);
+    format!(
+        "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+        @compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3u) {{
+            var x = data[id.x % 64u]; {body} data[id.x % 64u] = x;
+        }}"
+    )
+}
+
+/// Seconds of work on a software device.
+fn begin_long(session: &mut dyn Session) -> Result<(), Stop> {
+    prepare(session, &long_shader(), 64)?;
+    dispatches(session, 4_000, 8).map(|_| ())
+}
 
 /// Processes that this one has started and that have not been reaped, zombies too.
 pub fn children() -> Vec<u32> {
@@ -68,11 +75,10 @@ pub fn killed_in_a_dispatch() {
     }
     let gpu = GpuProcess::start(command("hardware", &[], Transport::Best), LONG).unwrap();
     let mut session = gpu.session(&QUOTAS).unwrap();
-    prepare(&mut *session, LONG_SHADER, 64).unwrap();
-    dispatch(&mut *session, 60_000).unwrap();
+    begin_long(&mut *session).unwrap();
     let id = children()[0].to_string();
     let killer = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(100));
         assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
     });
     let begun = Instant::now();
@@ -86,12 +92,14 @@ pub fn killed_in_a_dispatch() {
     assert_eq!(fault(session.submit(&[])), (kind, text));
     assert_eq!(children(), []);
     let mut next = gpu.session(&QUOTAS).unwrap();
-    prepare(&mut *next, LONG_SHADER, 64).unwrap();
+    prepare(&mut *next, &long_shader(), 64).unwrap();
     dispatch(&mut *next, 1).unwrap();
     assert_eq!(next.wait(-1, 0), Ok(0));
 }
 
 const SHORT: Watch = Watch { step: Duration::from_millis(400) };
+/// Time enough to make a pipeline, and not for the work of [`begin_long`].
+const FAIR: Watch = Watch { step: Duration::from_secs(3) };
 
 pub fn a_process_that_hangs_is_ended() {
     for transport in [Transport::Best, Transport::Pipes] {
@@ -132,14 +140,13 @@ pub fn work_left_behind_is_not_the_next_sessions() {
     if !adapter() {
         return;
     }
-    let gpu = GpuProcess::start(command("hardware", &[], Transport::Best), SHORT).unwrap();
+    let gpu = GpuProcess::start(command("hardware", &[], Transport::Best), FAIR).unwrap();
     let mut session = gpu.session(&QUOTAS).unwrap();
-    prepare(&mut *session, LONG_SHADER, 64).unwrap();
-    dispatch(&mut *session, 60_000).unwrap();
+    begin_long(&mut *session).unwrap();
     drop(session);
     let begun = Instant::now();
     let mut next = gpu.session(&QUOTAS).unwrap();
-    prepare(&mut *next, LONG_SHADER, 64).unwrap();
+    prepare(&mut *next, &long_shader(), 64).unwrap();
     dispatch(&mut *next, 1).unwrap();
     assert_eq!(next.wait(-1, 0), Ok(0));
     assert!(begun.elapsed() < Duration::from_secs(20));
@@ -201,8 +208,44 @@ pub fn memory_over_the_ceiling_stays_in_the_process() {
     assert!(resident < 512 << 10, "{resident} kB");
     drop(session);
     let mut next = gpu.session(&QUOTAS).unwrap();
-    prepare(&mut *next, LONG_SHADER, 64).unwrap();
+    prepare(&mut *next, &long_shader(), 64).unwrap();
     assert_eq!(next.wait(-1, 0), Ok(0));
+}
+
+pub fn a_stop_is_told_at_once() {
+    if !adapter() {
+        return;
+    }
+    let hardware = fizz_gpu::Adapters::list().choose(&fizz_gpu::Choice::Auto).unwrap();
+    let mut session = hardware.session(&QUOTAS).unwrap();
+    begin_long(&mut *session).unwrap();
+    let begun = Instant::now();
+    let stop = session.submit(&[9]).unwrap_err();
+    assert!(matches!(stop, Stop::Protocol(_)), "{stop}");
+    let told = begun.elapsed();
+    // This waits for the work. If the stop did, how fast the device is would decide whether the watch makes a fault of it.
+    drop(session);
+    assert!(4 * told < begun.elapsed(), "{told:?}");
+}
+
+pub fn work_left_behind_ends() {
+    for transport in [Transport::Best, Transport::Pipes] {
+        let gpu = GpuProcess::start(command("stays", &[], transport), LONG).unwrap();
+        let session = gpu.session(&QUOTAS).unwrap();
+        let begun = Instant::now();
+        drop(session);
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert_eq!(children(), []);
+    }
+}
+
+pub fn what_trickles_is_late() {
+    let gpu = GpuProcess::start(command("lies", &["trickles"], Transport::Pipes), SHORT).unwrap();
+    let mut session = gpu.session(&QUOTAS).unwrap();
+    let begun = Instant::now();
+    let (kind, text) = fault(session.submit(&[]));
+    assert_eq!(kind, HostFault::TimedOut, "{text}");
+    assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
 pub fn lies_are_noticed() {
@@ -215,6 +258,7 @@ pub fn lies_are_noticed() {
         "ready-again",
         "no-frame",
         "half-a-frame",
+        "signs-without-end",
     ];
     let reads = ["a-long-read", "a-short-read", "no-status", "gas-that-falls", "no-frame"];
     let all = submits.map(|lie| (lie, false)).into_iter().chain(reads.map(|lie| (lie, true)));

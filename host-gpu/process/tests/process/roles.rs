@@ -60,7 +60,7 @@ pub fn play(role: &str, args: &[String]) {
     }
 }
 
-/// Sessions that are ill in one way: `submit` hangs, goes on slowly, or ends the process.
+/// Sessions that are ill in one way: `submit` hangs, goes on slowly, or ends the process, or the session does not go.
 struct Sick {
     how: String,
     beat: Arc<dyn Fn() + Send + Sync>,
@@ -91,6 +91,14 @@ fn identity() -> Identity {
 struct SickSession {
     how: String,
     beat: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Drop for SickSession {
+    fn drop(&mut self) {
+        if self.how == "stays" {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    }
 }
 
 impl Session for SickSession {
@@ -168,6 +176,18 @@ fn lie(which: &str) {
         "half-a-frame" => stdout.write_all(&[4, 0]).and_then(|()| stdout.flush()).unwrap(),
         "a-long-read" => say(answer(0, 10, u64::MAX), &[]),
         "a-short-read" => say(answer(0, 10, 4), &[0; 4]),
+        "signs-without-end" => {
+            for _ in 0..10_000 {
+                say(Reply::Working, &[]);
+            }
+            say(answer(1, 10, 0), &[]);
+        }
+        "trickles" => {
+            for byte in answer(1, 10, 0).encode() {
+                std::thread::sleep(Duration::from_millis(150));
+                stdout.write_all(&[byte]).and_then(|()| stdout.flush()).unwrap();
+            }
+        }
         "no-status" => say(answer(i64::MAX, 10, 0), &[]),
         lie => panic!("no lie {lie}"),
     }

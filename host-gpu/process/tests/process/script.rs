@@ -36,12 +36,18 @@ pub fn prepare(session: &mut dyn Session, wgsl: &str, words: u64) -> Result<(), 
 }
 
 pub fn dispatch(session: &mut dyn Session, groups: u32) -> Result<i64, Stop> {
+    dispatches(session, groups, 1)
+}
+
+pub fn dispatches(session: &mut dyn Session, groups: u32, times: u32) -> Result<i64, Stop> {
     let mut to = Encoder::new();
     to.begin_commands(6, "");
     to.begin_pass("");
     to.set_pipeline(2);
     to.set_bind_group(0, 5, &[]);
-    to.dispatch(groups, 1, 1);
+    for _ in 0..times {
+        to.dispatch(groups, 1, 1);
+    }
     to.end_pass();
     to.end_commands();
     to.submit(&[6]);
