@@ -29,12 +29,16 @@ pub(crate) struct Process {
     wait: Duration,
     /// Memory for answers, where two processes can share one.
     #[cfg(target_os = "linux")]
-    staging: Option<crate::mapping::Mapping>,
+    staging: Option<(std::os::fd::OwnedFd, crate::mapping::Mapping)>,
 }
 
-/// Bytes of the memory for answers: no guest can want more at once. It takes room only where it is written to.
+/// Bytes of the memory for answers: no guest can want more at once. It takes room only where it is written to, and no ceiling
+/// counts it, so that only its beginning stays.
 #[cfg(target_os = "linux")]
 const STAGING_BYTES: u64 = 1 << 32;
+/// Bytes of it that stay for the next answer.
+#[cfg(target_os = "linux")]
+const STAGING_KEPT: u64 = 32 << 20;
 
 impl Process {
     /// Starts one and asks what it has.
@@ -174,8 +178,10 @@ impl Process {
             return Ok(());
         }
         let memory = crate::mapping::create("fizz-gpu-answers", STAGING_BYTES)?;
-        self.staging = Some(crate::mapping::Mapping::new(&memory, STAGING_BYTES, false)?);
-        self.send_descriptor(&Request::Stage(STAGING_BYTES).encode(), std::os::fd::AsFd::as_fd(&memory))
+        let mapping = crate::mapping::Mapping::new(&memory, STAGING_BYTES, false)?;
+        self.send_descriptor(&Request::Stage(STAGING_BYTES).encode(), std::os::fd::AsFd::as_fd(&memory))?;
+        self.staging = Some((memory, mapping));
+        Ok(())
     }
 
     /// Sends a frame and a descriptor.
@@ -192,7 +198,20 @@ impl Process {
 
     /// The memory for answers.
     pub(crate) fn staging(&self) -> Option<&crate::mapping::Mapping> {
-        self.staging.as_ref()
+        self.staging.as_ref().map(|(_, mapping)| mapping)
+    }
+
+    /// Gives back what an answer of so many bytes took of that memory, but for its beginning.
+    pub(crate) fn release(&self, bytes: u64) -> io::Result<()> {
+        use rustix::fs::FallocateFlags;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match &self.staging {
+            Some((memory, _)) if bytes > STAGING_KEPT => {
+                rustix::fs::fallocate(memory, flags, STAGING_KEPT, STAGING_BYTES - STAGING_KEPT)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::child::Process;
 use crate::frame::{Place, REQUEST_BYTES, Reply, Request, Span, StopKind, WORKING_EVERY};
-use fizz_gpu_abi::host::{HostFault, Identity, Lent, Quotas, Session, Sessions, Stop};
+use fizz_gpu_abi::host::{HostFault, Identity, Lent, Limit, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{Caps, MAX_RECORD, PollState, status};
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -184,7 +184,8 @@ impl Remote {
         if let Some(stop) = &self.stopped {
             return Err(stop.clone());
         }
-        let answer = self.exchange(&request.encode(), bytes).and_then(|reply| self.judge(reply));
+        let long = matches!(request, Request::Submit(span) if span.len > self.quotas.stream_bytes.into());
+        let answer = self.exchange(&request.encode(), bytes).and_then(|reply| self.judge(reply, long));
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(stop)) => {
@@ -214,7 +215,8 @@ impl Remote {
         Err(rubbish("signs of life without a pause"))
     }
 
-    fn judge(&mut self, reply: Reply) -> io::Result<Result<Answer, Stop>> {
+    /// `long` says that a stream over its limit was submitted.
+    fn judge(&mut self, reply: Reply, long: bool) -> io::Result<Result<Answer, Stop>> {
         let mut note = |gas: u64| {
             if gas < self.gas || gas > self.quotas.gas {
                 return Err(rubbish("impossible gas"));
@@ -225,10 +227,21 @@ impl Remote {
         match reply {
             Reply::Answer { value, gas, len } => {
                 note(gas)?;
+                if long && value != status::NOT_OPEN.into() {
+                    return Err(rubbish("an answer to a stream over its limit"));
+                }
                 Ok(Ok(Answer { value, len }))
             }
             Reply::Stopped { stop, gas, len } => {
                 note(gas)?;
+                let limit = match stop {
+                    StopKind::OutOfGas => gas == self.quotas.gas,
+                    StopKind::Limit(Limit::StreamBytes) => long,
+                    _ => true,
+                };
+                if !limit {
+                    return Err(rubbish("a limit that was not passed"));
+                }
                 let process = self.process.as_mut().ok_or(io::ErrorKind::NotConnected)?;
                 let text = process.text(len)?;
                 Ok(Err(match stop {
@@ -351,7 +364,11 @@ impl Session for Remote {
             {
                 into.copy_from_slice(bytes);
             }
-            return Ok(status);
+            let released = self.process.as_ref().map_or(Ok(()), |process| process.release(len));
+            return match released {
+                Ok(()) => Ok(status),
+                Err(error) => Err(self.fail(&error)),
+            };
         }
         let answer = self.call(Request::Read { buffer, offset, into: Span::inline(into.len()) }, &[])?;
         let wanted = if answer.value == status::OK.into() { len } else { 0 };

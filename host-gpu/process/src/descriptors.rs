@@ -51,8 +51,9 @@ pub(crate) fn receive(socket: &UnixStream, into: &mut [u8]) -> io::Result<(usize
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     message.msg_control = (&raw mut control).cast();
-    // For one descriptor: the kernel closes more than fit.
-    message.msg_controllen = space() as _;
+    // For one descriptor exactly, without the padding behind it, which would be room for a second: the kernel closes more than fit.
+    // SAFETY: CMSG_LEN only computes.
+    message.msg_controllen = unsafe { libc::CMSG_LEN(size_of::<RawFd>() as u32) } as _;
     // SAFETY: the kernel writes at most the lengths given into the two buffers, which live until the end of this function.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
@@ -67,6 +68,9 @@ pub(crate) fn receive(socket: &UnixStream, into: &mut [u8]) -> io::Result<(usize
             && (*header).cmsg_len as usize == whole;
         rights.then(|| OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned()))
     };
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "more descriptors than one"));
+    }
     Ok((received, descriptor))
 }
 
@@ -75,6 +79,38 @@ mod tests {
     use super::*;
     use std::io::{Read, Seek, Write};
     use std::os::fd::AsFd;
+
+    #[test]
+    fn two_descriptors_are_refused_and_neither_is_kept() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let name = "fizz-two-descriptors";
+        let memory = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let open = || {
+            let entries = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let targets = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+            targets.filter(|to| to.to_string_lossy().contains(name)).count()
+        };
+        let mut control = Control([0; 64]);
+        let mut part = libc::iovec { iov_base: (&raw const control).cast_mut().cast(), iov_len: 1 };
+        let bytes = (2 * size_of::<RawFd>()) as u32;
+        // SAFETY: as in `send`, with two descriptors, for which the control buffer has room.
+        let sent = unsafe {
+            let mut message: libc::msghdr = MaybeUninit::zeroed().assume_init();
+            message.msg_iov = &raw mut part;
+            message.msg_iovlen = 1;
+            message.msg_control = (&raw mut control).cast();
+            message.msg_controllen = libc::CMSG_SPACE(bytes) as _;
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(bytes) as _;
+            libc::CMSG_DATA(header).cast::<[RawFd; 2]>().write_unaligned([memory.as_raw_fd(); 2]);
+            libc::sendmsg(here.as_raw_fd(), &raw const message, 0)
+        };
+        assert_eq!(sent, 1);
+        assert!(receive(&there, &mut [0; 8]).is_err());
+        assert_eq!(open(), 1);
+    }
 
     #[test]
     fn a_descriptor_arrives_with_its_bytes_and_is_the_same_file() {

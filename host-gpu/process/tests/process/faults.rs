@@ -239,6 +239,24 @@ pub fn work_left_behind_ends() {
     }
 }
 
+pub fn a_long_answer_leaves_no_memory_behind() {
+    use std::os::unix::fs::MetadataExt;
+    let gpu = GpuProcess::start(command("reads", &[], Transport::Best), LONG).unwrap();
+    let mut session = gpu.session(&QUOTAS).unwrap();
+    for len in [200 << 20, 1 << 20, 100 << 20] {
+        let mut into = vec![0; len];
+        assert_eq!(session.read(1, 0, &mut into), Ok(status::OK));
+        assert!(into.iter().all(|byte| *byte == 7));
+    }
+    let open = fs::read_dir("/proc/self/fd").unwrap().flatten().map(|entry| entry.path());
+    let answers: Vec<_> = open
+        .filter(|path| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().contains("fizz-gpu-answers")))
+        .collect();
+    assert_eq!(answers.len(), 1);
+    let taken = fs::metadata(&answers[0]).unwrap().blocks() * 512;
+    assert!(taken <= 32 << 20, "{taken} bytes");
+}
+
 pub fn what_trickles_is_late() {
     let gpu = GpuProcess::start(command("lies", &["trickles"], Transport::Pipes), SHORT).unwrap();
     let mut session = gpu.session(&QUOTAS).unwrap();
@@ -259,6 +277,8 @@ pub fn lies_are_noticed() {
         "no-frame",
         "half-a-frame",
         "signs-without-end",
+        "out-of-gas-that-is-left",
+        "a-short-stream-too-long",
     ];
     let reads = ["a-long-read", "a-short-read", "no-status", "gas-that-falls", "no-frame"];
     let all = submits.map(|lie| (lie, false)).into_iter().chain(reads.map(|lie| (lie, true)));

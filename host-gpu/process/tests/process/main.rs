@@ -26,6 +26,7 @@ const TESTS: &[Test] = &[
     ("work_left_behind_is_not_the_next_sessions", faults::work_left_behind_is_not_the_next_sessions),
     ("memory_over_the_ceiling_stays_in_the_process", faults::memory_over_the_ceiling_stays_in_the_process),
     ("a_stop_is_told_before_the_work_left_is_waited_for", faults::a_stop_is_told_at_once),
+    ("a_long_answer_leaves_no_memory_behind", faults::a_long_answer_leaves_no_memory_behind),
     ("work_left_behind_ends_with_its_session", faults::work_left_behind_ends),
     ("lies_are_noticed", faults::lies_are_noticed),
     ("what_trickles_is_late", faults::what_trickles_is_late),

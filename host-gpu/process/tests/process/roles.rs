@@ -1,9 +1,9 @@
 //! What this program is when it is started as the GPU's process.
 
 use fizz_gpu::{Adapters, Choice};
-use fizz_gpu_abi::host::{Identity, Quotas, Session, Sessions, Stop};
+use fizz_gpu_abi::host::{Identity, Limit, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{PollState, status};
-use fizz_gpu_process::frame::{REQUEST_BYTES, Reply, encode_identity};
+use fizz_gpu_process::frame::{REQUEST_BYTES, Reply, StopKind, encode_identity};
 use fizz_gpu_process::{GpuCommand, GpuProcess, Server, Transport, Watch};
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -126,8 +126,12 @@ impl Session for SickSession {
     fn write(&mut self, _: u32, _: u64, _: &[u8]) -> Result<i32, Stop> {
         Ok(status::NOT_OPEN)
     }
-    fn read(&mut self, _: u32, _: u64, _: &mut [u8]) -> Result<i32, Stop> {
-        Ok(status::NOT_OPEN)
+    fn read(&mut self, _: u32, _: u64, into: &mut [u8]) -> Result<i32, Stop> {
+        if self.how != "reads" {
+            return Ok(status::NOT_OPEN);
+        }
+        into.fill(7);
+        Ok(status::OK)
     }
     fn wait(&mut self, _: i64, _: i64) -> Result<i32, Stop> {
         Ok(status::NOT_OPEN)
@@ -176,6 +180,10 @@ fn lie(which: &str) {
         "half-a-frame" => stdout.write_all(&[4, 0]).and_then(|()| stdout.flush()).unwrap(),
         "a-long-read" => say(answer(0, 10, u64::MAX), &[]),
         "a-short-read" => say(answer(0, 10, 4), &[0; 4]),
+        "out-of-gas-that-is-left" => say(Reply::Stopped { stop: StopKind::OutOfGas, gas: 10, len: 0 }, &[]),
+        "a-short-stream-too-long" => {
+            say(Reply::Stopped { stop: StopKind::Limit(Limit::StreamBytes), gas: 10, len: 0 }, &[]);
+        }
         "signs-without-end" => {
             for _ in 0..10_000 {
                 say(Reply::Working, &[]);
