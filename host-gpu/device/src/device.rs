@@ -182,10 +182,9 @@ impl Reports {
             wgpu::Error::Validation { description, .. } => {
                 self.tell(ErrorClass::Validation, one_line(&description));
             }
-            // A pipeline that this driver cannot compile. The description may have the driver's words: not for guests.
-            wgpu::Error::Internal { .. } => {
-                self.tell(ErrorClass::Internal, "this device cannot compile the pipeline".to_owned());
-            }
+            // A pipeline that this driver did not compile, perhaps only now: its compiler may have met the ceiling of memory. No
+            // guest may find out and go on.
+            wgpu::Error::Internal { source, .. } => self.fail(HostFault::DeviceLost, source.to_string()),
             // The quota was not passed, so the promise to the guest is broken, not the guest's rule.
             wgpu::Error::OutOfMemory { source } => self.fail(HostFault::OutOfMemory, source.to_string()),
         }
@@ -265,5 +264,20 @@ impl Device {
             other => Stop::HostFault(HostFault::DeviceLost, other.to_string()),
         })?;
         self.must("wait for the device")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_drivers_compiler_could_not_do_is_the_hosts_fault() {
+        let reports = Reports::default();
+        let source = "out of memory".into();
+        reports.report(wgpu::Error::Internal { source, description: String::new() });
+        let said = reports.said.lock().unwrap();
+        assert_eq!(said.fault, Some((HostFault::DeviceLost, "out of memory".to_owned())));
+        assert!(said.errors.is_empty());
     }
 }
