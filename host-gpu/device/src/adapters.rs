@@ -184,8 +184,11 @@ impl Adapters {
             .into_iter()
             .map(|adapter| (AdapterSummary::of(&adapter), adapter))
             .collect();
-        // A stable sort: the loader's order decides between equals.
-        found.sort_by_key(|(summary, _)| (summary.unusable.is_some(), summary.kind));
+        // Where it sits decides between two of a kind, so that a number means the same card in every process. A stable sort: the
+        // loader's order is the last word.
+        found.sort_by_cached_key(|(summary, adapter)| {
+            (summary.unusable.is_some(), summary.kind, adapter.get_info().device_pci_bus_id)
+        });
         Adapters { found }
     }
 
@@ -209,16 +212,26 @@ impl Adapters {
     /// # Errors
     /// [`ChooseError`] when there is no usable one.
     pub fn choose(&self, choice: &Choice) -> Result<Hardware, ChooseError> {
+        let (summary, adapter) = &self.found[self.place(choice)?];
+        Ok(Hardware::new(summary.clone(), adapter.clone()))
+    }
+
+    /// The place in the list of the adapter that [`choose`](Adapters::choose) takes. Two cards may be equal in all that is said of
+    /// them.
+    ///
+    /// # Errors
+    /// When there is no usable one.
+    pub fn place(&self, choice: &Choice) -> Result<usize, ChooseError> {
         let chosen = match choice {
-            Choice::Auto => self.found.first(),
-            Choice::Index(index) => self.found.get(*index),
+            Choice::Auto => (!self.found.is_empty()).then_some(0),
+            Choice::Index(index) => (*index < self.found.len()).then_some(*index),
             Choice::Name(name) => {
                 let name = name.to_lowercase();
-                self.found.iter().find(|(summary, _)| summary.name.to_lowercase().contains(&name))
+                self.found.iter().position(|(summary, _)| summary.name.to_lowercase().contains(&name))
             }
         };
-        let (summary, adapter) = match (chosen, choice) {
-            (Some(chosen), _) => chosen,
+        let place = match (chosen, choice) {
+            (Some(place), _) => place,
             (None, _) if self.found.is_empty() => return Err(ChooseError::None),
             (None, Choice::Auto) => return Err(ChooseError::None),
             (None, Choice::Index(index)) => {
@@ -228,9 +241,10 @@ impl Adapters {
                 return Err(ChooseError::NoSuchName { name: name.clone(), found: self.names() });
             }
         };
-        if let Some(reason) = &summary.unusable {
-            return Err(ChooseError::Unusable { name: summary.name.clone(), reason: reason.clone() });
+        let (summary, _) = &self.found[place];
+        match &summary.unusable {
+            Some(reason) => Err(ChooseError::Unusable { name: summary.name.clone(), reason: reason.clone() }),
+            None => Ok(place),
         }
-        Ok(Hardware::new(summary.clone(), adapter.clone()))
     }
 }

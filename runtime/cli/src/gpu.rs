@@ -73,7 +73,7 @@ impl GpuProcessArgs {
         // Before any driver is loaded.
         let server = Server::start(gpu_process_memory.0).map_err(gone)?;
         let adapters = Adapters::list();
-        match adapters.choose(&choice(self.adapter.as_deref(), &adapters)) {
+        match adapters.choose(&choice(self.adapter.as_deref())) {
             Ok(hardware) => {
                 let hardware = hardware
                     .with_heartbeat(server.heartbeat())
@@ -87,14 +87,14 @@ impl GpuProcessArgs {
     }
 }
 
-/// Which adapter is meant: by its number where there are so many, else by a part of its name.
-pub(crate) fn choice(adapter: Option<&str>, adapters: &Adapters) -> Choice {
+/// Which adapter is meant: digits are its number, also where there are not so many; all else is a part of its name.
+pub(crate) fn choice(adapter: Option<&str>) -> Choice {
     match adapter {
         None => Choice::Auto,
-        Some(text) => match text.parse() {
-            Ok(index) if index < adapters.summaries().len() => Choice::Index(index),
-            _ => Choice::Name(text.to_owned()),
-        },
+        Some(text) if !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit()) => {
+            Choice::Index(text.parse().unwrap_or(usize::MAX))
+        }
+        Some(text) => Choice::Name(text.to_owned()),
     }
 }
 
@@ -147,4 +147,19 @@ pub(crate) fn bounded_executor(
 ) -> Result<Executor, Failure> {
     let gpu = open(gpu, adapter, bounds)?;
     Executor::new(gpu).map_err(|error| Failure::unexpected("cannot set up the sandbox").because(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_a_number_and_never_a_part_of_a_name() {
+        assert_eq!(choice(None), Choice::Auto);
+        assert_eq!(choice(Some("1")), Choice::Index(1));
+        assert_eq!(choice(Some("4090")), Choice::Index(4090));
+        assert_eq!(choice(Some("99999999999999999999999")), Choice::Index(usize::MAX));
+        assert_eq!(choice(Some("RTX 4090")), Choice::Name("RTX 4090".to_owned()));
+        assert_eq!(choice(Some("+1")), Choice::Name("+1".to_owned()));
+    }
 }

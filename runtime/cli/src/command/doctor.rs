@@ -35,12 +35,8 @@ impl DoctorArgs {
         let adapters = Adapters::list();
         let findings: Vec<Finding<'_>> =
             (0..).zip(adapters.summaries()).map(|(index, summary)| look(&adapters, index, summary)).collect();
-        let chosen = adapters.choose(&gpu::choice(self.adapter.as_deref(), &adapters));
-        // Two cards of one kind have one name: the first of them is taken.
-        let index = chosen
-            .as_ref()
-            .ok()
-            .and_then(|chosen| adapters.summaries().position(|summary| summary == chosen.summary()));
+        let chosen = adapters.place(&gpu::choice(self.adapter.as_deref()));
+        let index = chosen.as_ref().ok().copied();
         if self.json {
             let list: Vec<_> = findings.iter().map(Finding::json).collect();
             println!(
