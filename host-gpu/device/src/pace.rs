@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest rest at once.
-const LONGEST: Duration = Duration::from_secs(60);
 /// How often a rest is interrupted to say that the process lives.
 const SLICE: Duration = Duration::from_millis(250);
 
@@ -51,15 +49,18 @@ impl Pace {
     /// After work that took so long, it rests.
     pub(crate) fn worked(&self, busy: Duration) {
         if self.rests() {
-            let until = Instant::now() + owed(self.percent, busy);
-            *self.rest_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+            let mut rest_until = self.rest_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            // What another session owes is owed too.
+            let from = rest_until.map_or(now, |until| until.max(now));
+            *rest_until = Some(from + owed(self.percent, busy));
         }
     }
 }
 
 /// The rest that makes work of this length the given share of the time.
 fn owed(percent: u8, busy: Duration) -> Duration {
-    (busy * u32::from(100 - percent) / u32::from(percent)).min(LONGEST)
+    busy * u32::from(100 - percent) / u32::from(percent)
 }
 
 #[cfg(test)]
@@ -72,7 +73,17 @@ mod tests {
         assert_eq!(owed(100, second), Duration::ZERO);
         assert_eq!(owed(50, second), second);
         assert_eq!(owed(25, second), 3 * second);
-        assert_eq!(owed(1, second * 10), LONGEST);
+        assert_eq!(owed(1, second * 10), 990 * second);
+    }
+
+    #[test]
+    fn rests_that_two_sessions_owe_add_up() {
+        let pace = Pace::new(50);
+        let begun = Instant::now();
+        pace.worked(Duration::from_millis(40));
+        pace.clone().worked(Duration::from_millis(40));
+        pace.rest(|| {});
+        assert!(begun.elapsed() >= Duration::from_millis(80));
     }
 
     #[test]

@@ -156,11 +156,13 @@ impl Session for HardwareSession {
         self.guard(i64::from(status::NOT_OPEN), |open| {
             pace.rest(|| open.device.beat());
             let begun = Instant::now();
-            open.run(stream)?;
+            let mut ran = open.run(stream);
             if pace.rests() {
-                open.flow.idle(&open.device)?;
+                ran = ran.and_then(|()| open.flow.idle(&open.device));
+                // Also after a stop: other sessions of this process rest for it.
                 pace.worked(begun.elapsed());
             }
+            ran?;
             open.meter.serial += 1;
             Ok(i64::try_from(open.meter.serial).expect("gas ends a session long before"))
         })

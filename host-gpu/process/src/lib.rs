@@ -9,10 +9,10 @@
 //! ```
 //!
 //! [`GpuProcess`] is a [`Sessions`](fizz_gpu_abi::host::Sessions) like any other. Each session has a process for itself; one that
-//! ended well leaves its process to the next. In: the calls of a session. Out: its answers, or a
-//! [`Stop::HostFault`](fizz_gpu_abi::host::Stop) where the process crashed, or took longer for one step than [`Watch`] allows: it is
-//! then killed and reaped, the task is a host fault, and the next session starts another. The GPU's process ends by itself as
-//! soon as the worker is gone.
+//! has let go of its device within a second leaves its process to the next, else the process is killed with whatever work is
+//! left. In: the calls of a session. Out: its answers, or a [`Stop::HostFault`](fizz_gpu_abi::host::Stop) where the process crashed,
+//! or took longer for one step than [`Watch`] allows: it is then killed and reaped, the task is a host fault, and the next session
+//! starts another. The GPU's process ends by itself as soon as the worker is gone.
 //!
 //! **Bytes.** On Linux, the sandbox puts a GPU guest's memory into a memfd and [lends](fizz_gpu_abi::host::Session::lend) it. It is
 //! sealed, so that the GPU's process can map it for reading only and nobody can change its size: uploads are read where
@@ -24,6 +24,11 @@
 //! read; a worker that has been taken over may change it all the same, so a stream is copied before it is looked at, and
 //! written data is copied and never looked at. Answers are checked for their lengths, serials must rise by one, and gas must neither fall nor pass
 //! its limit. What the process says in words goes into the operator's log and never into a result.
+//!
+//! **Limits.** A driver that has been taken over decides what a task's GPU computed: gas below the limit, and whether a stream broke
+//! the rules, are taken from its process, as the bytes of buffers are. That the process ends with its worker is its own doing. A call that
+//! goes on and says so has no end of its own: the node's time for a task ends it. Over pipes, a process that reads nothing can hold up
+//! whoever writes to it, and one whose driver hangs at exit may outlive its worker.
 
 mod bounds;
 mod child;

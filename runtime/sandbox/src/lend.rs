@@ -9,7 +9,7 @@
 //! would need an engine, and machine code, of their own.)
 //!
 //! The file's size is sealed at 4 GiB, and no other process can map it for writing: what is lent can be read and nothing
-//! else. It takes room only for pages that were written to.
+//! else. It takes room only for pages that were touched: reading one that was never written to takes its room too.
 
 use fizz_gpu_abi::host::Session;
 use wasmtime::{AsContextMut, Memory};
@@ -41,7 +41,8 @@ mod linux {
     use super::RESERVATION;
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
     use rustix::io::{Errno, Result};
-    use rustix::mm::{MapFlags, ProtFlags, mmap};
+    use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+    use rustix::process::{Resource, getrlimit};
     use std::os::fd::OwnedFd;
 
     /// Bytes that are looked at and copied at once. Memory begins as zeros for the most part, and the file has those already.
@@ -54,6 +55,10 @@ mod linux {
         if size == 0 || size > reserved {
             return Err(Errno::INVAL);
         }
+        if getrlimit(Resource::Fsize).current.is_some_and(|most| most < RESERVATION) {
+            // Making a file larger than this ends the process.
+            return Err(Errno::FBIG);
+        }
         let file = memfd_create("fizz-gpu-guest", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         ftruncate(&file, RESERVATION)?;
         for (piece, at) in memory.chunks(PIECE).zip((0..).step_by(PIECE)) {
@@ -63,6 +68,13 @@ mod linux {
         }
         let flags = MapFlags::SHARED | MapFlags::FIXED;
         let open = ProtFlags::READ | ProtFlags::WRITE;
+        // What could fail below fails here first, where nothing is lost: a ceiling on mappings or on address space.
+        // SAFETY: a new mapping, where the kernel wants it, unmapped at once.
+        unsafe {
+            let trial =
+                mmap(std::ptr::null_mut(), reserved, open, flags.difference(MapFlags::FIXED), &file, 0)?;
+            munmap(trial, reserved)?;
+        }
         // SAFETY: the engine's configuration reserves this many bytes from the start of every memory, in a mapping of its own, and puts
         // nothing else there. The first of them are exchanged for pages with the same bytes and the same protection, while `memory` is
         // borrowed exclusively: no reference into it and no guest sees a difference.
