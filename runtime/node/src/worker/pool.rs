@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use fizz_attest::{Digest, HostFault};
+use fizz_attest::{Digest, GpuUse, HostFault, Job};
 use fizz_exec::Form;
 use fizz_exec::code::Compiler;
 use fizz_wire::frame;
@@ -167,7 +167,8 @@ impl Pool {
             Some(worker) => worker,
             None => {
                 let mut worker = Worker::spawn(&self.command, Some(job), &self.alive)?;
-                if worker.ready(self.ready_within).await? != self.description {
+                let found = worker.ready(self.ready_within).await?;
+                if !self.fits(found, order) {
                     return Err(WorkerError::Changed);
                 }
                 worker
@@ -179,6 +180,15 @@ impl Pool {
             idle.workers.push(worker);
         }
         Ok(event)
+    }
+
+    /// Whether a worker computes as the node says, as far as the order can tell: where the GPU did not start this time, jobs that
+    /// want none are served all the same.
+    fn fits(&self, found: Description, order: &Order) -> bool {
+        let but_for_the_gpu =
+            Description { gpu_profile: self.description.gpu_profile.clone(), ..found.clone() };
+        let gpu = || Job::decode(&order.job).map_or(true, |job| job.gpu != GpuUse::Off);
+        but_for_the_gpu == self.description && (found == self.description || !gpu())
     }
 
     /// Ends all workers, those at work too, starts no more, and waits a bounded time until their processes are gone.

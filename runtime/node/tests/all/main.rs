@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             a_worker_that_dies_in_the_middle_of_a_word_is_a_fault,
             a_worker_that_hangs_is_ended_at_the_limit,
             a_worker_that_changes_its_profile_is_not_used,
+            a_worker_whose_gpu_does_not_start_still_serves_jobs_without_one,
             an_answer_before_the_question_is_not_taken_for_one,
             names_that_lead_out_are_refused,
             a_stop_ends_workers_at_work_and_starts_no_more,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fizz_attest::{Blob, Canonical, Digest, HostFault, Outcome};
+use fizz_attest::{Blob, Canonical, Digest, GpuUse, HostFault, Job, Outcome};
 use fizz_node::worker::{Event, Order, Pool, WorkerCommand, WorkerError};
 use fizz_wire::FrameError;
 
@@ -125,6 +125,24 @@ pub async fn a_worker_that_changes_its_profile_is_not_used() {
         matches!(&event, Event::Fault(HostFault::Internal, detail) if detail.contains("profile")),
         "{event:?}"
     );
+    pool.stop().await;
+}
+
+pub async fn a_worker_whose_gpu_does_not_start_still_serves_jobs_without_one() {
+    let folder = order();
+    let memory = memory(folder.folder.path());
+    let with = |gpu: GpuUse| {
+        let job = Job { gpu, ..Job::decode(&folder.order.job).unwrap() };
+        Order { job: job.to_canonical(), ..folder.order.clone() }
+    };
+    let pool = Pool::start(command("loses-its-gpu", &[memory.to_str().unwrap()])).await.unwrap();
+    assert!(matches!(run(&pool, A, &with(GpuUse::Auto)).await, Event::Rejected(_)));
+    let event = run(&pool, B, &with(GpuUse::Auto)).await;
+    assert!(
+        matches!(&event, Event::Fault(HostFault::Internal, detail) if detail.contains("profile")),
+        "{event:?}"
+    );
+    assert!(matches!(run(&pool, B, &with(GpuUse::Off)).await, Event::Rejected(_)));
     pool.stop().await;
 }
 

@@ -151,6 +151,13 @@ pub fn run(args: &[String]) {
             description.profile.wasi += u32::from(!second);
             serve(description, |_| rejected());
         }
+        // Its GPU is there at the first start only.
+        "loses-its-gpu" => {
+            let first = !std::fs::exists(&args[1]).unwrap();
+            std::fs::write(&args[1], "").unwrap();
+            let gpu_profile = first.then(|| description.profile.clone());
+            serve(Description { gpu_profile, ..description }, |_| rejected());
+        }
         "dies" => serve(description, |_| std::process::exit(1)),
         "cut" => serve(description, |_| {
             let frame = frame::encode(&rejected()).unwrap();
