@@ -20,27 +20,29 @@ fn kernel(program: &Program, name: &str) -> TaskReport {
 /// kernels, their dependencies or the toolchain change, the numbers are taken anew, and where the cost of an operator
 /// changes, the version of the cost table with them.
 const GAS: [(&str, u64); 8] = [
-    ("nbody", 2_399_705_280),
-    ("matmul", 2_859_208_413),
-    ("matmul-simd", 812_388_139),
-    ("sieve", 926_635_363),
-    ("fib", 540_144_970),
-    ("blake3", 938_378_966),
-    ("regex", 1_412_037_382),
-    ("deflate", 756_988_562),
+    ("nbody", 2_444_106_153),
+    ("matmul", 2_859_209_938),
+    ("matmul-simd", 812_389_667),
+    ("sieve", 926_636_609),
+    ("fib", 512_463_489),
+    ("blake3", 938_283_360),
+    ("regex", 1_522_217_557),
+    ("deflate", 949_096_401),
 ];
 
 #[test]
 fn kernels_run_and_repeat_bit_for_bit() {
     let program = kernels();
-    for (name, gas) in GAS {
+    let mut found = Vec::new();
+    for (name, _) in GAS {
         let first = kernel(&program, name);
         assert!(first.outcome.is_success(), "{name}: {}", first.outcome);
         assert!(first.stdout.starts_with(name.as_bytes()), "{name}");
-        assert_eq!(first.gas, gas, "{name}");
+        found.push((name, first.gas));
         let again = kernel(&program, name);
         assert_eq!((&again.stdout, again.gas), (&first.stdout, first.gas), "{name}");
     }
+    assert_eq!(found, GAS);
 }
 
 #[test]

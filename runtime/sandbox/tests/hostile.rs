@@ -299,14 +299,98 @@ fn work_that_the_compiler_does_before_a_loop_is_paid_for_there() {
         );
         gas_of(&fields, "", "(call $f (f64.load (i32.const 0)))")
     };
-    assert_eq!(with(300, "") - with(100, ""), 200 * u64::from(COSTS.divide));
-    // Set in a block that control may have left for elsewhere: what it was set to does not hide what it was.
     let hidden =
         "(block $past (if (global.get $never) (then (local.set $v (f64.load (i32.const 8))) (br $past))))";
-    assert_eq!(with(300, hidden) - with(100, hidden), 200 * u64::from(COSTS.divide));
-    // What changes in every round cannot be done before.
-    let changed = "(local.set $v (f64.load (i32.const 8)))";
-    assert_eq!(with(300, changed), with(100, changed));
+    // It may be the same in every round, too, though nothing here says so.
+    for set in ["", hidden, "(local.set $v (f64.load (i32.const 8)))"] {
+        assert_eq!(with(300, set) - with(100, set), 200 * u64::from(COSTS.divide), "{set}");
+    }
+}
+
+/// So many times two operators, each on the one before.
+fn chain(count: usize, value: &str) -> String {
+    format!("{value} {}", "(i64.const 12345678901) (i64.mul) (i64.const 77) (i64.xor)".repeat(count))
+}
+
+#[test]
+fn work_that_only_seems_to_change_in_a_loop_is_paid_for_at_its_entry() {
+    for value in [
+        "(i64.or (local.get $v) (i64.xor (local.get $w) (local.get $w)))",
+        "(i64.load (i32.const 8))",
+        "(i64.add (local.get $v) (i64.extend_i32_u (table.size)))",
+        "(block $b (result i64) (local.get $v) (br $b) (i64.load (i32.const 16)))",
+    ] {
+        let fields = format!(
+            "(global $never (mut i32) (i32.const 0)) (table 1 1 funcref)
+            (func $f (param $v i64) (local $w i64)
+                (loop $inner
+                    (local.set $w (i64.load (i32.const 64)))
+                    (i64.store (i32.const 8) (local.get $v))
+                    (if (global.get $never) (then (i32.const 0) {} (i64.store)))
+                    (br_if $inner (global.get $never))))",
+            chain(5_000, value)
+        );
+        let gas = gas_of(&fields, "", "(call $f (i64.load (i32.const 0)))");
+        assert!((20_000..20_200).contains(&gas), "{value}: {gas}");
+    }
+    // What the first round does in any case is paid for there, and once.
+    let always = |count| {
+        let work = chain(count, "(local.get $v)");
+        let fields = format!(
+            "(global $never (mut i32) (i32.const 0))
+            (func $f (param $v i64) (loop $inner
+                (block $on (br_if $on (global.get $never)))
+                (i32.const 0) {work} (i64.store) (br_if $inner (global.get $never))))"
+        );
+        gas_of(&fields, "", "(call $f (i64.load (i32.const 0)))")
+    };
+    assert_eq!(always(300) - always(100), 800);
+}
+
+/// A function that wants a piece of work in many branches.
+fn siblings(work: usize, branches: usize, between: &str) -> String {
+    let uses = "(if (i32.eqz (global.get $never)) (then (i64.store (i32.const 64) (local.get $x))))";
+    format!(
+        "(global $never (mut i32) (i32.const 0))
+        (func $f (param i64) (local $x i64) {} (local.set $x) {between} {})",
+        chain(work, "(local.get 0)"),
+        uses.repeat(branches)
+    )
+}
+
+#[test]
+fn work_that_many_branches_want_is_paid_for_in_each_by_a_share() {
+    let gas = |work, branches, between: &str| {
+        gas_of(&siblings(work, branches, between), "", "(call $f (i64.load (i32.const 0)))")
+    };
+    let share = |work: u64| (4 * work) >> COSTS.again_shift;
+    for (work, branches) in [(100, 10), (300, 300), (10, 1_000)] {
+        let more = gas(work, 2 * branches, "") - gas(work, branches, "");
+        assert!(more >= branches as u64 * share(work as u64), "{work} in {branches}: {more}");
+    }
+    // What is small is free, and so is what is done before the branches.
+    assert_eq!(gas(3, 20, "") - gas(3, 10, ""), gas(300, 20, STORED) - gas(300, 10, STORED));
+    // What one arm has done is not done for the other, nor behind them.
+    let arm = format!("(if (global.get $never) (then {STORED}))");
+    assert!(gas(300, 20, &arm) - gas(300, 10, &arm) >= 10 * share(300));
+}
+
+const STORED: &str = "(i64.store (i32.const 128) (local.get $x))";
+
+#[test]
+fn work_that_too_many_branches_want_is_refused() {
+    let compiled = |branches| {
+        let wasm = wat::parse_str(module_with(&siblings(1_000, branches, ""), "")).unwrap();
+        Program::compile(engine(), &wasm, &ModuleLimits::default())
+    };
+    assert!(compiled(200).is_ok());
+    // 22 KiB, of which the compiler made gigabytes.
+    match compiled(1_000) {
+        Err(ProgramError::Module(ModuleError::TooLarge { what, .. })) => {
+            assert!(what.contains("repeated work"), "{what}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

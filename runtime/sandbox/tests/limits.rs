@@ -76,6 +76,18 @@ fn module(shape: &Shape) -> Vec<u8> {
             function.instruction(&I::Block(wasm_encoder::BlockType::Empty));
         }
         if first {
+            // Work behind a local, wanted in many branches.
+            function.instruction(&I::LocalGet(0));
+            for _ in 0..1_000 {
+                function.instruction(&I::I32Popcnt);
+            }
+            function.instruction(&I::LocalSet(0));
+            for _ in 0..600 {
+                let empty = wasm_encoder::BlockType::Empty;
+                for one in [I::I32Const(1), I::If(empty), I::LocalGet(0), I::Drop, I::End] {
+                    function.instruction(&one);
+                }
+            }
             // Loops that go round, as far as the compiler can tell, around a switch that leaves the innermost.
             let inner = shape.loops + 1;
             for _ in 0..shape.loops {
@@ -178,6 +190,7 @@ const FIELDS: &[fn(&mut ModuleLimits) -> &mut u64] = &[
     |limits| &mut limits.locals,
     |limits| &mut limits.all_locals,
     |limits| &mut limits.complexity,
+    |limits| &mut limits.again,
     |limits| &mut limits.nesting,
     |limits| &mut limits.loops,
     |limits| &mut limits.branch_targets,

@@ -102,6 +102,49 @@ fn hoisted(operator: &str, count: usize, ty: &str) -> String {
     )
 }
 
+/// A chain of work on a value, so many times two operators.
+fn chain(count: usize, value: &str) -> String {
+    let work = repeat(count, |index| {
+        format!("(i64.const {}) (i64.mul) (i64.const {}) (i64.xor)", 2 * index + 12_345_678_901, index + 1)
+    });
+    format!("{value} {work}")
+}
+
+/// One piece of work whose result each of many branches wants: the compiler does it in all of them.
+fn siblings(work: usize, branches: usize) -> String {
+    let uses = repeat(branches, |_| {
+        "(if (i32.eqz (global.get $never)) (then (i64.store (i32.const 2048) (local.get $x))))".to_owned()
+    });
+    rounds(
+        "(global $never (mut i32) (i32.const 0))",
+        "(local $x i64)",
+        "",
+        &format!("{} (local.set $x) {uses}", chain(work, "(i64.load (i32.const 8))")),
+        3_000,
+    )
+}
+
+/// Work on `value`, which only seems to change in the loop, on a path that is never taken.
+fn disguised(value: &str) -> String {
+    let work = chain(5_000, value);
+    rounds(
+        "(global $never (mut i32) (i32.const 0)) (table 1 1 funcref)",
+        "(local $v i64) (local $w i64) (local $j i32)",
+        "",
+        &format!(
+            "(local.set $v (i64.load (local.get $i)))
+            (local.set $j (i32.const 0))
+            (loop $inner
+                (local.set $w (i64.load (i32.const 64)))
+                (i64.store (i32.const 8) (local.get $v))
+                (if (global.get $never) (then (i32.const 0) {work} (i64.store)))
+                (local.set $j (i32.add (local.get $j) (i32.const 1)))
+                (br_if $inner (i32.lt_u (local.get $j) (global.get $never))))"
+        ),
+        3_000,
+    )
+}
+
 /// Vectors that the compiler lays down before an inner loop.
 fn constants(count: usize) -> String {
     let body = repeat(count, |index| format!("(v128.const i64x2 {index} 12345678901) (i32x4.add)"));
@@ -189,6 +232,17 @@ pub(crate) fn rows() -> Vec<Row> {
         ("i8x16.popcnt", "v128"),
     ] {
         add(&format!("{operator}, hoisted out of a loop"), hoisted(operator, 5_000, ty));
+    }
+    for (work, branches) in [(300, 300), (100, 400), (50, 50), (3, 300)] {
+        add(&format!("work of {work} wanted in {branches} branches"), siblings(work, branches));
+    }
+    for (what, value) in [
+        ("v ^ v", "(i64.or (local.get $v) (i64.xor (local.get $w) (local.get $w)))"),
+        ("a store", "(i64.load (i32.const 8))"),
+        ("the size of a table", "(i64.add (local.get $v) (i64.extend_i32_u (table.size)))"),
+        ("a dead end", "(block $b (result i64) (local.get $v) (br $b) (i64.load (i32.const 16)))"),
+    ] {
+        add(&format!("hoisted work behind {what}"), disguised(value));
     }
     add("v128.const, hoisted out of a loop", constants(5_000));
     add("locals that change places elsewhere", rotated(900));

@@ -1,5 +1,5 @@
 //! What an operator costs where it stands: its own cost from the table, the values that control takes along with it, and
-//! what the engine does before a loop.
+//! what the engine does before a loop or does again.
 //!
 //! A branch, a call or a return moves every value of its label or type to where the other side looks for it. Compilers
 //! make labels of one value and calls of a few, which are in the cost of the operator; what is more is charged by value.
@@ -8,8 +8,8 @@ use wasmparser::{BlockType, Operator, ValType};
 
 use super::COSTS;
 use super::act::is_stop;
+use super::again::Extra;
 use super::examine::ModuleFacts;
-use super::hoist::Hoisted;
 
 /// The values of a label, vectors counted twice.
 #[derive(Debug, Clone, Copy)]
@@ -24,15 +24,15 @@ struct Label {
 pub(super) struct Prices<'f> {
     facts: &'f ModuleFacts,
     labels: Vec<Label>,
-    /// Loops so far.
-    loops: u32,
-    /// What is done before those to come.
-    hoisted: &'f [Hoisted],
+    /// Operators so far.
+    operators: u32,
+    /// What those to come cost beside their own.
+    extras: &'f [Extra],
 }
 
 impl<'f> Prices<'f> {
     pub(super) fn new(facts: &'f ModuleFacts) -> Self {
-        Prices { facts, labels: Vec::new(), loops: 0, hoisted: &[] }
+        Prices { facts, labels: Vec::new(), operators: 0, extras: &[] }
     }
 
     /// At the start of the defined function of this number.
@@ -41,37 +41,28 @@ impl<'f> Prices<'f> {
         let results = words(self.facts.types[ty as usize].results());
         self.labels.clear();
         self.labels.push(Label { branch: results, end: results });
-        self.loops = 0;
-        let hoisted = &self.facts.hoisted;
-        let first = hoisted.partition_point(|hoisted| (hoisted.function as usize) < function);
-        let past = hoisted.partition_point(|hoisted| hoisted.function as usize <= function);
-        self.hoisted = &hoisted[first..past];
+        self.operators = 0;
+        let extras = &self.facts.extras;
+        let from = extras.partition_point(|extra| (extra.function as usize) < function);
+        let to = extras.partition_point(|extra| extra.function as usize <= function);
+        self.extras = &extras[from..to];
     }
 
     /// The cost of the next operator.
     #[inline]
     pub(super) fn operator(&mut self, operator: &Operator<'_>) -> u64 {
-        let own = u64::from(COSTS.operator(operator));
-        if is_stop(operator) { own + self.beside(operator) } else { own }
+        let own = u64::from(COSTS.operator(operator)) + self.extra();
+        if is_stop(operator) { own + carried(self.values(operator)) } else { own }
     }
 
-    /// What is charged beside the own cost of an operator that moves control.
-    fn beside(&mut self, operator: &Operator<'_>) -> u64 {
-        let hoisted = if matches!(operator, Operator::Loop { .. }) { self.hoisted() } else { 0 };
-        carried(self.values(operator)) + hoisted
-    }
-
-    /// What is done before the next loop.
-    fn hoisted(&mut self) -> u64 {
-        let number = self.loops;
-        self.loops += 1;
-        match self.hoisted.split_first() {
-            Some((first, rest)) if first.number == number => {
-                self.hoisted = rest;
-                first.cost.into()
-            }
-            _ => 0,
-        }
+    /// What the next operator costs beside its own.
+    fn extra(&mut self) -> u64 {
+        let number = self.operators;
+        self.operators += 1;
+        let count = self.extras.iter().take_while(|extra| extra.operator == number).count();
+        let (here, rest) = self.extras.split_at(count);
+        self.extras = rest;
+        here.iter().map(|extra| u64::from(extra.cost)).sum()
     }
 
     /// Values that an operator moves.

@@ -6,11 +6,11 @@ use wasmparser::{
 };
 
 use super::act::is_stop;
+use super::again::{Again, Extra};
 use super::calls::Calls;
 use super::cost::is_simd;
 use super::current::Current;
 use super::error::ModuleError;
-use super::hoist::{Hoisted, Hoisting};
 use super::limits::Tally;
 use super::{COSTS, ModuleLimits, RESERVED_PREFIX, exceptions, function, nan, track};
 use crate::features;
@@ -51,8 +51,8 @@ pub(crate) struct ModuleFacts {
     pub(crate) function_types: Vec<u32>,
     /// Facts of every defined function.
     pub(crate) functions: Vec<FunctionFacts>,
-    /// What the engine does before loops, by rising function and loop.
-    pub(crate) hoisted: Vec<Hoisted>,
+    /// What operators cost beside their own, by rising function and operator.
+    pub(crate) extras: Vec<Extra>,
     /// Imported functions, which come first in the index space.
     pub(crate) imported_functions: u32,
     /// Globals of the module.
@@ -132,7 +132,7 @@ struct Examiner<'l, F> {
     facts: ModuleFacts,
     exports: Exports,
     calls: Calls,
-    hoisting: Hoisting,
+    again: Again,
     locals: u64,
     /// The first mutable global that holds a reference.
     reference_global: Option<u32>,
@@ -152,7 +152,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 imported_types: Vec::new(),
                 function_types: Vec::new(),
                 functions: Vec::new(),
-                hoisted: Vec::new(),
+                extras: Vec::new(),
                 imported_functions: 0,
                 globals: 0,
                 start: None,
@@ -167,7 +167,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             },
             exports: Exports::default(),
             calls: Calls::default(),
-            hoisting: Hoisting::default(),
+            again: Again::default(),
             locals: 0,
             reference_global: None,
             unsaved: None,
@@ -369,7 +369,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         // Whoever checks a part of a task in steps compiles a form that grows more, and must be able to.
         let steps = self.exports.step.is_some();
-        self.hoisting.begin(validator.len_locals());
+        self.again.begin(validator.len_locals());
         let mut operator_reader = body.get_operators_reader()?;
         let mut current = Current::new();
         while !operator_reader.eof() {
@@ -379,7 +379,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             validator.op(offset, operator)?;
             let after = validator.operand_stack_height() as usize;
             let values = self.values(operator);
-            self.hoisting.operator(operator, (before, after), values);
+            self.again.operator(operator, (before, after), values);
             height = height.max(validator.operand_stack_height());
             nesting = nesting.max(validator.control_stack_height());
             operators += 1;
@@ -454,11 +454,12 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
         self.calls.end_of_function();
         let index = u32::try_from(self.facts.functions.len()).unwrap_or(u32::MAX);
-        self.hoisting.finish(index, &mut self.facts.hoisted);
+        let again = self.again.finish(index, &mut self.facts.extras);
+        self.tally.again(again.saturating_sub(128 * operators))?;
         Ok(FunctionFacts { frame, metered_stack: unbounded, makes_nans })
     }
 
-    /// Results of a call and of a look at a global that may change, and parameters of a loop.
+    /// Results of a call and of a look at a global that may change, and parameters of a block.
     fn values(&self, operator: &Operator<'_>) -> usize {
         let index = match operator {
             Operator::Call { function_index } => self.facts.type_of(*function_index),
@@ -467,7 +468,11 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 let found = self.facts.mutable_globals.binary_search_by_key(global_index, |global| global.0);
                 return found.is_ok().into();
             }
-            Operator::Loop { blockty: BlockType::FuncType(index) } => {
+            Operator::Loop { blockty: BlockType::FuncType(index) }
+            | Operator::Block { blockty: BlockType::FuncType(index) }
+            | Operator::If { blockty: BlockType::FuncType(index) }
+            | Operator::TryTable { try_table: wasmparser::TryTable { ty: BlockType::FuncType(index), .. } } =>
+            {
                 return self.facts.types.get(*index as usize).map_or(0, |ty| ty.params().len());
             }
             _ => return 0,

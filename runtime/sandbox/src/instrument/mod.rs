@@ -5,6 +5,7 @@
 //! [`rewrite`] makes the instrumented module from it.
 
 mod act;
+mod again;
 mod calls;
 mod carry;
 mod cost;
@@ -15,7 +16,6 @@ mod error;
 mod examine;
 mod exceptions;
 mod function;
-mod hoist;
 mod limits;
 mod nan;
 mod plan;
