@@ -75,14 +75,14 @@ pub fn killed_in_a_dispatch() {
     }
     let gpu = GpuProcess::start(command("hardware", &[], Transport::Best), LONG).unwrap();
     let mut session = gpu.session(&QUOTAS).unwrap();
-    begin_long(&mut *session).unwrap();
+    prepare(&mut *session, &long_shader(), 64).unwrap();
     let id = children()[0].to_string();
     let killer = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(200));
         assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
     });
     let begun = Instant::now();
-    let (kind, text) = fault(session.wait(-1, 0));
+    let (kind, text) = fault(dispatches(&mut *session, 4_000, 100).and_then(|_| session.wait(-1, 0)));
     assert_eq!(kind, HostFault::DeviceLost);
     assert!(text.contains("signal: 9"), "{text}");
     assert!(begun.elapsed() < Duration::from_secs(20));
