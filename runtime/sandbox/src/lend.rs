@@ -10,6 +10,10 @@
 //!
 //! The file's size is sealed at 4 GiB, and no other process can map it for writing: what is lent can be read and nothing
 //! else. It takes room only for pages that were touched: reading one that was never written to takes its room too.
+//!
+//! A lent memory must never be hashed as a task's state: bytes copied into the file need not be mapped, and the state's
+//! short cut for pages that were never touched (`state::untouched`) would take them for zeros. It is not, because a
+//! module in steps that imports the GPU is refused; whoever allows it looks at every page of such a memory.
 
 use fizz_gpu_abi::host::Session;
 use wasmtime::{AsContextMut, Memory};
