@@ -5,7 +5,10 @@ use crate::meter::{self, MeterOptions, Metered, Unmetered};
 use crate::specialize::Specialized;
 use crate::{CheckedShader, ShaderLimits};
 use naga::valid::ModuleInfo;
-use naga::{AddressSpace, Block, Expression, Function, Handle, Module, Span, Statement, TypeInner};
+use naga::{
+    AddressSpace, Block, Expression, Function, Handle, ImageClass, ImageDimension, Module, Span, Statement,
+    StorageAccess, StorageFormat, TypeInner,
+};
 
 /// A compute entry point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,19 +112,57 @@ pub(crate) fn structure(module: &Module, limits: &ShaderLimits) -> Result<(), To
         return Err(TooMuch::new(Span::UNDEFINED, format!("more than {} functions", limits.functions)));
     }
     for (handle, variable) in module.global_variables.iter() {
-        let offered = matches!(
-            variable.space,
+        let refused = match variable.space {
             AddressSpace::Private
-                | AddressSpace::WorkGroup
-                | AddressSpace::Uniform
-                | AddressSpace::Storage { .. }
-        );
-        if !offered {
-            let message = "only buffers can be bound: textures, samplers and immediates are not offered";
+            | AddressSpace::WorkGroup
+            | AddressSpace::Uniform
+            | AddressSpace::Storage { .. } => None,
+            AddressSpace::Handle => refused_handle(&module.types[variable.ty].inner),
+            _ => Some("immediates are not offered"),
+        };
+        if let Some(message) = refused {
             return Err(TooMuch::new(module.global_variables.get_span(handle), message.to_owned()));
         }
     }
     sizes(module, limits).map(|_| ())
+}
+
+/// Why what is not a buffer cannot be bound; storage textures as every WebGPU device has them can.
+fn refused_handle(ty: &TypeInner) -> Option<&'static str> {
+    const OTHER: &str =
+        "only buffers and storage textures can be bound: sampled textures and samplers are not offered";
+    let TypeInner::Image { dim, class: ImageClass::Storage { format, access }, .. } = ty else {
+        return Some(OTHER);
+    };
+    if *dim == ImageDimension::Cube {
+        return Some(OTHER);
+    }
+    if access.contains(StorageAccess::ATOMIC) {
+        return Some("atomic operations on textures are not offered");
+    }
+    let (known, both) = match format {
+        StorageFormat::R32Uint | StorageFormat::R32Sint | StorageFormat::R32Float => (true, true),
+        StorageFormat::Rgba8Unorm
+        | StorageFormat::Rgba8Snorm
+        | StorageFormat::Rgba8Uint
+        | StorageFormat::Rgba8Sint
+        | StorageFormat::Rg32Uint
+        | StorageFormat::Rg32Sint
+        | StorageFormat::Rg32Float
+        | StorageFormat::Rgba16Uint
+        | StorageFormat::Rgba16Sint
+        | StorageFormat::Rgba16Float
+        | StorageFormat::Rgba32Uint
+        | StorageFormat::Rgba32Sint
+        | StorageFormat::Rgba32Float => (true, false),
+        _ => (false, false),
+    };
+    if !known {
+        return Some("storage textures of this format are not offered");
+    }
+    let reads_and_writes = access.contains(StorageAccess::LOAD | StorageAccess::STORE);
+    (reads_and_writes && !both)
+        .then_some("only r32uint, r32sint and r32float can be read and written by one shader")
 }
 
 /// Sizes of the entry points, in order.

@@ -180,6 +180,26 @@ fn what_waits_for_others_weighs_more() {
 }
 
 #[test]
+fn texels_weigh_more() {
+    let textures = "@group(0) @binding(1) var input: texture_storage_2d<rgba8unorm, read>;
+        @group(0) @binding(2) var output: texture_storage_2d<rgba8unorm, write>;
+        @group(0) @binding(3) var both: texture_storage_2d<r32uint, read_write>;";
+    let fixed = |body: &str| metered(&format!("{textures} {}", main(body))).fixed;
+    let nothing = fixed("");
+    let texel =
+        fixed("let place = id.xy; _ = textureLoad(input, place);") - fixed("let place = id.xy; _ = place;");
+    assert_eq!(texel, 8);
+    assert_eq!(fixed("textureStore(output, vec2u(), vec4f());") - nothing, 8);
+    // Loops that count as in any other shader.
+    let counts = |body: &str| metered(&format!("{textures} {}", main(body))).counts;
+    let turns = |bound: &str| format!("for (var i = 0u; i < {bound}; i++) {{ data[i] = i; }}");
+    assert_eq!(counts(&turns("textureDimensions(input).x")), Counts::Workgroups);
+    assert_eq!(counts(&turns("u32(textureLoad(input, vec2u(1, 2)).x)")), Counts::Workgroups);
+    assert_eq!(counts(&turns("u32(textureLoad(input, id.xy).x)")), Counts::Invocations);
+    assert_eq!(counts(&turns("textureLoad(both, vec2u(1, 2)).x")), Counts::Invocations);
+}
+
+#[test]
 fn entry_points_of_every_shape_are_wrapped() {
     let spin = "for (var i = 0u; i < data[1]; i++) { data[2] += i; }";
     for (inputs, body) in [

@@ -77,8 +77,32 @@ fn what_is_not_offered_is_refused() {
         ),
         ("samplers", format!("@group(0) @binding(0) var s: sampler; {main} }}")),
         (
-            "storage textures",
-            format!("@group(0) @binding(0) var t: texture_storage_2d<rgba8unorm, write>; {main} }}"),
+            "storage textures of other formats",
+            format!("@group(0) @binding(0) var t: texture_storage_2d<rg16float, write>; {main} }}"),
+        ),
+        (
+            "storage textures that only a feature has",
+            format!("@group(0) @binding(0) var t: texture_storage_2d<bgra8unorm, write>; {main} }}"),
+        ),
+        (
+            "formats that are read or written, not both",
+            format!("@group(0) @binding(0) var t: texture_storage_2d<rgba8unorm, read_write>; {main} }}"),
+        ),
+        (
+            "atomic textures",
+            format!("@group(0) @binding(0) var t: texture_storage_2d<r32uint, atomic>; {main} }}"),
+        ),
+        (
+            "depth textures",
+            format!(
+                "@group(0) @binding(0) var t: texture_depth_2d; {main} let x = textureDimensions(t); _ = x; }}"
+            ),
+        ),
+        (
+            "arrays of storage textures",
+            format!(
+                "@group(0) @binding(0) var t: binding_array<texture_storage_2d<r32uint, write>, 4>; {main} }}"
+            ),
         ),
         (
             "binding arrays",
@@ -93,6 +117,27 @@ fn what_is_not_offered_is_refused() {
         let checked = check(&wgsl, "x", &ShaderLimits::default());
         assert!(checked.is_err(), "{what} were accepted");
     }
+}
+
+#[test]
+fn storage_textures_are_accepted() {
+    let wgsl = "
+        @group(0) @binding(0) var a: texture_storage_2d<rgba8unorm, read>;
+        @group(0) @binding(1) var b: texture_storage_2d_array<rgba16float, write>;
+        @group(0) @binding(2) var c: texture_storage_3d<r32float, read_write>;
+        @group(0) @binding(3) var d: texture_storage_1d<rg32sint, read>;
+        fn at(t: texture_storage_1d<rg32sint, read>, x: u32) -> vec4i { return textureLoad(t, x); }
+        @compute @workgroup_size(8, 8)
+        fn main(@builtin(global_invocation_id) id: vec3u) {
+            let size = textureDimensions(a);
+            if (any(id.xy >= size)) { return; }
+            let texel = textureLoad(a, id.xy) * f32(at(d, id.x).x);
+            textureStore(b, id.xy, textureNumLayers(b) - 1, texel);
+            textureStore(c, id, textureLoad(c, id) + vec4f(1.0));
+        }
+    ";
+    let shader = check(wgsl, "x", &ShaderLimits::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(shader.entry_points.len(), 1);
 }
 
 #[test]

@@ -12,6 +12,9 @@ struct Ids { @builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) 
 @group(0) @binding(1) var<storage, read> input: array<u32>;
 @group(0) @binding(2) var<storage, read_write> output: array<u32>;
 @group(0) @binding(3) var<storage, read_write> counter: atomic<u32>;
+@group(0) @binding(4) var picture: texture_storage_2d<r32uint, read>;
+@group(0) @binding(5) var layers: texture_storage_2d_array<r32uint, read>;
+@group(0) @binding(6) var canvas: texture_storage_2d<r32uint, read_write>;
 var<workgroup> shared_word: u32;
 var<workgroup> shared_words: array<u32, 64>;
 var<private> mine: u32;
@@ -351,4 +354,35 @@ fn tangled_loops_end() {
     assert!(start.elapsed().as_secs() < 20);
     let error = run("", &format!("{body} if (v0 > 1u) {{ workgroupBarrier(); }}")).unwrap_err();
     assert!(error.message.contains("uniform"), "{error}");
+}
+
+#[test]
+fn textures() {
+    let reading = "fn texel(t: texture_storage_2d<r32uint, read>, x: u32) -> u32 {
+        return textureLoad(t, vec2u(x, 0)).x;
+    }";
+    for condition in [
+        "textureDimensions(picture).x > 4",
+        "textureNumLayers(layers) > group.x",
+        "textureLoad(picture, group.xy).x == 0",
+        "textureLoad(layers, group.xy, size.n).x == 0",
+        "all(textureDimensions(canvas) > vec2u(3))",
+    ] {
+        uniform(&format!("if ({condition}) {{ workgroupBarrier(); }}"));
+    }
+    uniform_with(reading, "if (texel(picture, group.x) == 0) { workgroupBarrier(); }");
+    for (condition, what) in [
+        ("textureLoad(picture, local.xy).x == 0", "local_invocation_id"),
+        ("textureLoad(layers, group.xy, index).x == 0", "local_invocation_index"),
+        ("textureLoad(canvas, group.xy).x == 0", "a load from a texture that the shader may write"),
+    ] {
+        divergent(&format!("if ({condition}) {{ workgroupBarrier(); }}"), what);
+    }
+    divergent_with(
+        reading,
+        "if (texel(picture, local.x) == 0) { workgroupBarrier(); }",
+        "local_invocation_id",
+    );
+    uniform("textureStore(canvas, local.xy, vec4u(index)); textureBarrier();");
+    divergent("if (index > 3) { textureBarrier(); }", "textureBarrier");
 }

@@ -87,6 +87,9 @@ fn zeroed(module: &Module, size: [u32; 3]) -> u64 {
 /// Gas of what waits for other invocations: atomics, barriers.
 const SHARED: u64 = 16;
 
+/// Gas of reading or writing a texel: its place is checked and computed, its format converted.
+const TEXEL: u64 = 8;
+
 /// Bytes of a value that one unit of gas moves.
 const MOVED: u64 = 16;
 
@@ -131,6 +134,9 @@ fn values(module: &Module, function: &Function) -> Vec<u64> {
             // An index into a value, not into a place: the value is put into memory first.
             gas = gas.max(values.get(base.index()).copied().unwrap_or(1));
         }
+        if let Expression::ImageLoad { .. } = expression {
+            gas = TEXEL;
+        }
         values.push(gas);
     }
     values
@@ -174,6 +180,7 @@ impl Weigh<'_> {
                 Statement::Atomic { .. }
                 | Statement::ControlBarrier(_)
                 | Statement::WorkGroupUniformLoad { .. } => sum.add(Cost { gas: SHARED, turns: 0 }),
+                Statement::ImageStore { .. } => sum.add(Cost { gas: TEXEL, turns: 0 }),
                 Statement::Store { value, .. } => sum.add(self.value(*value)),
                 Statement::Block(inner) => sum.add(self.block(inner, in_loop)),
                 Statement::If { accept, reject, .. } => {

@@ -5,7 +5,7 @@
 //! specification, as a forward walk over naga's IR instead of the specification's graph:
 //!
 //! - A value is uniform, or has a reason why it may differ between invocations. Constants, overrides, `workgroup_id`, `num_workgroups`, loads from
-//!   uniform and read-only storage buffers and `workgroupUniformLoad` are uniform; other built-in values, loads of writable module
+//!   uniform and read-only storage buffers, read-only storage textures and `workgroupUniformLoad` are uniform; other built-in values, loads of writable module
 //!   variables and results of atomics are not; everything else is as its operands are.
 //! - A variable of a function takes the reasons of what is stored to it, of the place in it, and of the control flow at the store.
 //! - Control flow that branches on a value that may differ is not uniform in the branches; after them it is again, unless a

@@ -3,8 +3,8 @@
 use super::place::{Places, Root, pointed};
 use super::{Analysis, Body, UNIFORM, Why, join};
 use naga::{
-    AddressSpace, Binding, BuiltIn, Expression, Function, GlobalVariable, Handle, Module, Span,
-    StorageAccess, TypeInner,
+    AddressSpace, Binding, BuiltIn, Expression, Function, GlobalVariable, Handle, ImageClass, ImageQuery,
+    Module, Span, StorageAccess, TypeInner,
 };
 
 /// The built-in values that are the same in a whole workgroup.
@@ -22,6 +22,7 @@ pub(super) enum What {
     Global(Handle<GlobalVariable>),
     Pointed,
     Atomic,
+    Texture,
     Call,
     Apart,
     Unknown,
@@ -36,6 +37,7 @@ impl What {
             What::Input(_) => return "an input of the entry point".to_owned(),
             What::Pointed => return "a load from a variable of module scope".to_owned(),
             What::Atomic => return "the result of an atomic operation".to_owned(),
+            What::Texture => return "a load from a texture that the shader may write".to_owned(),
             What::Call => return "the result of a call".to_owned(),
             What::Apart => return "a loop that invocations share in one call and not in another".to_owned(),
             What::Unknown => return "an operation whose uniformity is not known".to_owned(),
@@ -161,7 +163,21 @@ impl Analysis<'_> {
             Expression::Math { arg, arg1, arg2, arg3, .. } => {
                 [arg1, arg2, arg3].into_iter().flatten().fold(of(arg), |why, arg| join(why, of(arg)))
             }
-            // Images, subgroups, rays: not offered.
+            Expression::ImageLoad { image, coordinate, array_index, sample: None, level: None } => {
+                let place = join(of(coordinate), array_index.map_or(UNIFORM, of));
+                let inside = if is_written(self.module, function, image) {
+                    self.origin(handle.index(), span, What::Texture)
+                } else {
+                    UNIFORM
+                };
+                join(place, inside)
+            }
+            // The size of a storage texture, which has one level.
+            Expression::ImageQuery {
+                query: ImageQuery::Size { level: None } | ImageQuery::NumLayers,
+                ..
+            } => UNIFORM,
+            // Sampled images, subgroups, rays: not offered.
             _ => self.origin(handle.index(), span, What::Unknown),
         }
     }
@@ -172,6 +188,23 @@ impl Analysis<'_> {
             return UNIFORM;
         }
         self.origin(expression, span, What::Global(variable))
+    }
+}
+
+/// Whether the shader may write the texture that an expression names.
+fn is_written(module: &Module, function: &Function, image: Handle<Expression>) -> bool {
+    let ty = match function.expressions[image] {
+        Expression::GlobalVariable(variable) => Some(module.global_variables[variable].ty),
+        Expression::FunctionArgument(index) => {
+            function.arguments.get(index as usize).map(|argument| argument.ty)
+        }
+        _ => None,
+    };
+    match ty.map(|ty| &module.types[ty].inner) {
+        Some(TypeInner::Image { class: ImageClass::Storage { access, .. }, .. }) => {
+            access.contains(StorageAccess::STORE)
+        }
+        _ => true,
     }
 }
 

@@ -288,7 +288,7 @@ impl Walk<'_> {
             Statement::Call { function, arguments, result } => {
                 self.called(to, *function, arguments, *result, span, &mut state)?;
             }
-            // Images, subgroups, rays: not offered, and their results are not known to be uniform.
+            // A texel that is written is nobody's value. Subgroups, rays: not offered, and their results are not known to be uniform.
             _ => {}
         }
         Ok(Ways::on(state))
