@@ -1,7 +1,7 @@
 //! Reading and writing little-endian fields.
 
-use crate::MAX_TEXT;
 use crate::error::Fault;
+use crate::{MAX_TEXT, NOT_GIVEN};
 use alloc::vec::Vec;
 
 /// Takes fields off the front of a payload.
@@ -39,6 +39,16 @@ impl<'a> Reader<'a> {
             0 => Err(Fault::ZeroId),
             id => Ok(id),
         }
+    }
+
+    /// A number that may be left out.
+    pub(crate) fn given(&mut self) -> Result<Option<u32>, Fault> {
+        Ok(Some(self.u32()?).filter(|value| *value != NOT_GIVEN))
+    }
+
+    /// Three numbers.
+    pub(crate) fn triple(&mut self) -> Result<[u32; 3], Fault> {
+        Ok([self.u32()?, self.u32()?, self.u32()?])
     }
 
     /// Bits of which only those in `known` may be set.

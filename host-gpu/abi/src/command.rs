@@ -4,7 +4,10 @@ use crate::bytes::Reader;
 use crate::error::Fault;
 use crate::list::{Constants, List};
 use crate::op;
-use crate::values::{BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind};
+use crate::values::{
+    BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind, TexelBuffer, TexelPlace, TextureDimension,
+    TextureFormat, TextureShape, ViewDimension, ViewShape,
+};
 use crate::{HEADER, MAX_INLINE};
 
 /// A command; texts and lists point into the stream. Ids are `u32`, offsets and sizes are bytes.
@@ -53,6 +56,12 @@ pub enum Command<'a> {
     PopErrorScope,
     /// Executes command buffers and frees their ids.
     Submit { buffers: List<'a, u32> },
+    /// Makes a texture of zeros.
+    CreateTexture { id: u32, shape: TextureShape, label: &'a str },
+    /// Frees a texture's memory.
+    DestroyTexture { id: u32 },
+    /// Makes a view of a texture.
+    CreateTextureView { id: u32, texture: u32, shape: ViewShape, label: &'a str },
 
     /// Opens a command buffer.
     BeginCommands { id: u32, label: &'a str },
@@ -74,6 +83,12 @@ pub enum Command<'a> {
     PopDebugGroup,
     /// A debug marker.
     InsertDebugMarker { label: &'a str },
+    /// Copies texels from a buffer to a texture.
+    CopyBufferToTexture { source: TexelBuffer, target: TexelPlace, size: [u32; 3] },
+    /// Copies texels from a texture to a buffer.
+    CopyTextureToBuffer { source: TexelPlace, target: TexelBuffer, size: [u32; 3] },
+    /// Copies texels between textures.
+    CopyTexture { source: TexelPlace, target: TexelPlace, size: [u32; 3] },
 
     /// Sets the pipeline.
     SetPipeline { pipeline: u32 },
@@ -108,6 +123,9 @@ impl<'a> Command<'a> {
             Command::PushErrorScope { .. } => op::PUSH_ERROR_SCOPE,
             Command::PopErrorScope => op::POP_ERROR_SCOPE,
             Command::Submit { .. } => op::SUBMIT,
+            Command::CreateTexture { .. } => op::CREATE_TEXTURE,
+            Command::DestroyTexture { .. } => op::DESTROY_TEXTURE,
+            Command::CreateTextureView { .. } => op::CREATE_TEXTURE_VIEW,
             Command::BeginCommands { .. } => op::BEGIN_COMMANDS,
             Command::EndCommands => op::END_COMMANDS,
             Command::Invalidate { .. } => op::INVALIDATE,
@@ -118,6 +136,9 @@ impl<'a> Command<'a> {
             Command::PushDebugGroup { .. } => op::PUSH_DEBUG_GROUP,
             Command::PopDebugGroup => op::POP_DEBUG_GROUP,
             Command::InsertDebugMarker { .. } => op::INSERT_DEBUG_MARKER,
+            Command::CopyBufferToTexture { .. } => op::COPY_BUFFER_TO_TEXTURE,
+            Command::CopyTextureToBuffer { .. } => op::COPY_TEXTURE_TO_BUFFER,
+            Command::CopyTexture { .. } => op::COPY_TEXTURE,
             Command::SetPipeline { .. } => op::SET_PIPELINE,
             Command::SetBindGroup { .. } => op::SET_BIND_GROUP,
             Command::SetImmediates { .. } => op::SET_IMMEDIATES,
@@ -207,6 +228,30 @@ impl<'a> Command<'a> {
                 }
                 Command::Submit { buffers }
             }
+            op::CREATE_TEXTURE => Command::CreateTexture {
+                id: from.id()?,
+                shape: TextureShape {
+                    usage: from.u32()?,
+                    format: TextureFormat::read(from)?,
+                    dimension: TextureDimension::read(from)?,
+                    size: from.triple()?,
+                    mip_levels: from.u32()?,
+                },
+                label: from.text()?,
+            },
+            op::DESTROY_TEXTURE => Command::DestroyTexture { id: from.id()? },
+            op::CREATE_TEXTURE_VIEW => Command::CreateTextureView {
+                id: from.id()?,
+                texture: from.id()?,
+                shape: ViewShape {
+                    dimension: ViewDimension::read_given(from)?,
+                    base_mip_level: from.u32()?,
+                    mip_levels: from.given()?,
+                    base_layer: from.u32()?,
+                    layers: from.given()?,
+                },
+                label: from.text()?,
+            },
             op::BEGIN_COMMANDS => Command::BeginCommands { id: from.id()?, label: from.text()? },
             op::END_COMMANDS => Command::EndCommands,
             op::INVALIDATE => Command::Invalidate { message: from.text()? },
@@ -225,6 +270,21 @@ impl<'a> Command<'a> {
             op::PUSH_DEBUG_GROUP => Command::PushDebugGroup { label: from.text()? },
             op::POP_DEBUG_GROUP => Command::PopDebugGroup,
             op::INSERT_DEBUG_MARKER => Command::InsertDebugMarker { label: from.text()? },
+            op::COPY_BUFFER_TO_TEXTURE => Command::CopyBufferToTexture {
+                source: texel_buffer(from)?,
+                target: texel_place(from)?,
+                size: from.triple()?,
+            },
+            op::COPY_TEXTURE_TO_BUFFER => Command::CopyTextureToBuffer {
+                source: texel_place(from)?,
+                target: texel_buffer(from)?,
+                size: from.triple()?,
+            },
+            op::COPY_TEXTURE => Command::CopyTexture {
+                source: texel_place(from)?,
+                target: texel_place(from)?,
+                size: from.triple()?,
+            },
             op::SET_PIPELINE => Command::SetPipeline { pipeline: from.id()? },
             op::SET_BIND_GROUP => {
                 Command::SetBindGroup { index: from.u32()?, group: from.u32()?, offsets: List::read(from)? }
@@ -237,4 +297,17 @@ impl<'a> Command<'a> {
             _ => return Err(Fault::UnknownOp),
         })
     }
+}
+
+fn texel_buffer(from: &mut Reader<'_>) -> Result<TexelBuffer, Fault> {
+    Ok(TexelBuffer {
+        buffer: from.id()?,
+        offset: from.u64()?,
+        bytes_per_row: from.given()?,
+        rows_per_image: from.given()?,
+    })
+}
+
+fn texel_place(from: &mut Reader<'_>) -> Result<TexelPlace, Fault> {
+    Ok(TexelPlace { texture: from.id()?, mip_level: from.u32()?, origin: from.triple()? })
 }

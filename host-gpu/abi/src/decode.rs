@@ -82,9 +82,13 @@ impl<'a> Commands<'a> {
             | op::DISPATCH
             | op::DISPATCH_INDIRECT
             | op::END_PASS => self.pass.is_some(),
-            op::COPY_BUFFER | op::CLEAR_BUFFER | op::BEGIN_PASS | op::END_COMMANDS => {
-                self.commands.is_some() && self.pass.is_none()
-            }
+            op::COPY_BUFFER
+            | op::CLEAR_BUFFER
+            | op::COPY_BUFFER_TO_TEXTURE
+            | op::COPY_TEXTURE_TO_BUFFER
+            | op::COPY_TEXTURE
+            | op::BEGIN_PASS
+            | op::END_COMMANDS => self.commands.is_some() && self.pass.is_none(),
             op::PUSH_DEBUG_GROUP | op::POP_DEBUG_GROUP | op::INSERT_DEBUG_MARKER | op::INVALIDATE => {
                 self.commands.is_some()
             }

@@ -1,9 +1,11 @@
 //! From commands to bytes.
 
 use crate::bytes::{Put, count};
-use crate::command::Command;
-use crate::values::{BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind};
-use crate::{HEADER, MAX_INLINE, op};
+use crate::values::{
+    BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind, TexelBuffer, TexelPlace, TextureShape,
+    ViewShape,
+};
+use crate::{HEADER, MAX_INLINE, NOT_GIVEN, op};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -144,8 +146,8 @@ impl Encoder {
                 to.put_u32(entry.binding);
                 to.put_u32(entry.kind.code());
                 to.put_u32(dynamic | visible);
-                to.put_u32(0);
-                to.put_u32(0);
+                to.put_u32(entry.texture.map_or(0, |texture| texture.format.code()));
+                to.put_u32(entry.texture.map_or(0, |texture| texture.dimension.code()));
                 to.put_u64(entry.min_size);
             }
         });
@@ -203,7 +205,7 @@ impl Encoder {
             to.put_u32(count(entries.len()));
             for entry in entries {
                 to.put_u32(entry.binding);
-                to.put_u32(entry.buffer);
+                to.put_u32(entry.resource);
                 to.put_u64(entry.offset);
                 to.put_u64(entry.size);
             }
@@ -254,6 +256,33 @@ impl Encoder {
         });
     }
 
+    /// `CREATE_TEXTURE`.
+    pub fn create_texture(&mut self, id: u32, shape: &TextureShape, label: &str) {
+        let [width, height, depth] = shape.size;
+        let (format, dimension) = (shape.format.code(), shape.dimension.code());
+        let fields = [id, shape.usage, format, dimension, width, height, depth, shape.mip_levels];
+        self.text(op::CREATE_TEXTURE, &fields, label);
+    }
+
+    /// `DESTROY_TEXTURE`.
+    pub fn destroy_texture(&mut self, id: u32) {
+        self.ids(op::DESTROY_TEXTURE, &[id]);
+    }
+
+    /// `CREATE_TEXTURE_VIEW`.
+    pub fn create_texture_view(&mut self, id: u32, texture: u32, shape: &ViewShape, label: &str) {
+        let fields = [
+            id,
+            texture,
+            shape.dimension.map_or(0, |dimension| dimension.code()),
+            shape.base_mip_level,
+            shape.mip_levels.unwrap_or(NOT_GIVEN),
+            shape.base_layer,
+            shape.layers.unwrap_or(NOT_GIVEN),
+        ];
+        self.text(op::CREATE_TEXTURE_VIEW, &fields, label);
+    }
+
     /// `BEGIN_COMMANDS`.
     pub fn begin_commands(&mut self, id: u32, label: &str) {
         self.text(op::BEGIN_COMMANDS, &[id], label);
@@ -293,6 +322,33 @@ impl Encoder {
             to.put_u32(buffer);
             to.put_u64(offset);
             to.put_u64(size);
+        });
+    }
+
+    /// `COPY_BUFFER_TO_TEXTURE`; width, height, and depth or layers in texels.
+    pub fn copy_buffer_to_texture(&mut self, source: &TexelBuffer, target: &TexelPlace, size: [u32; 3]) {
+        self.command(op::COPY_BUFFER_TO_TEXTURE, |to| {
+            put_texel_buffer(to, source);
+            put_texel_place(to, target);
+            size.iter().for_each(|size| to.put_u32(*size));
+        });
+    }
+
+    /// `COPY_TEXTURE_TO_BUFFER`; width, height, and depth or layers in texels.
+    pub fn copy_texture_to_buffer(&mut self, source: &TexelPlace, target: &TexelBuffer, size: [u32; 3]) {
+        self.command(op::COPY_TEXTURE_TO_BUFFER, |to| {
+            put_texel_place(to, source);
+            put_texel_buffer(to, target);
+            size.iter().for_each(|size| to.put_u32(*size));
+        });
+    }
+
+    /// `COPY_TEXTURE`; width, height, and depth or layers in texels.
+    pub fn copy_texture(&mut self, source: &TexelPlace, target: &TexelPlace, size: [u32; 3]) {
+        self.command(op::COPY_TEXTURE, |to| {
+            put_texel_place(to, source);
+            put_texel_place(to, target);
+            size.iter().for_each(|size| to.put_u32(*size));
         });
     }
 
@@ -363,79 +419,17 @@ impl Encoder {
             to.put_u64(offset);
         });
     }
+}
 
-    /// Appends a decoded command; the bytes are those it was decoded from.
-    ///
-    /// # Errors
-    /// Appends nothing when inline data is longer than [`MAX_INLINE`]; decoded commands never have that.
-    pub fn push(&mut self, command: &Command<'_>) -> Result<(), TooLarge> {
-        match *command {
-            Command::CreateBuffer { id, usage, size, mapped_at_creation, label } => {
-                self.create_buffer(id, usage, size, mapped_at_creation, label);
-            }
-            Command::DestroyBuffer { id } => self.destroy_buffer(id),
-            Command::MapBuffer { id, mode, offset, size } => self.map_buffer(id, mode, offset, size),
-            Command::UnmapBuffer { id } => self.unmap_buffer(id),
-            Command::Release { kind, id } => self.release(kind, id),
-            Command::CreateShader { id, label, wgsl } => self.create_shader(id, label, wgsl),
-            Command::CreateBindGroupLayout { id, label, entries } => {
-                self.create_bind_group_layout(id, label, &entries.iter().collect::<Vec<_>>());
-            }
-            Command::CreatePipelineLayout { id, label, groups, immediate_size } => {
-                self.create_pipeline_layout(id, label, &groups.iter().collect::<Vec<_>>(), immediate_size);
-            }
-            Command::CreateComputePipeline {
-                id,
-                layout,
-                shader,
-                zero_workgroup_memory,
-                label,
-                entry_point,
-                constants,
-            } => {
-                let constants: Vec<_> = constants.iter().collect();
-                self.create_compute_pipeline(
-                    id,
-                    label,
-                    layout,
-                    shader,
-                    entry_point,
-                    zero_workgroup_memory,
-                    constants.into_iter(),
-                );
-            }
-            Command::GetBindGroupLayout { id, pipeline, index } => {
-                self.get_bind_group_layout(id, pipeline, index);
-            }
-            Command::CreateBindGroup { id, layout, label, entries } => {
-                self.create_bind_group(id, label, layout, &entries.iter().collect::<Vec<_>>());
-            }
-            Command::CreateError { kind, id, class, message } => self.create_error(kind, id, class, message),
-            Command::ReportError { class, message } => self.report_error(class, message),
-            Command::WriteBuffer { buffer, offset, data } => self.write_buffer(buffer, offset, data)?,
-            Command::PushErrorScope { class } => self.push_error_scope(class),
-            Command::PopErrorScope => self.pop_error_scope(),
-            Command::Submit { buffers } => self.submit(&buffers.iter().collect::<Vec<_>>()),
-            Command::BeginCommands { id, label } => self.begin_commands(id, label),
-            Command::EndCommands => self.end_commands(),
-            Command::Invalidate { message } => self.invalidate(message),
-            Command::CopyBuffer { source, source_offset, target, target_offset, size } => {
-                self.copy_buffer(source, source_offset, target, target_offset, size);
-            }
-            Command::ClearBuffer { buffer, offset, size } => self.clear_buffer(buffer, offset, size),
-            Command::BeginPass { label } => self.begin_pass(label),
-            Command::EndPass => self.end_pass(),
-            Command::PushDebugGroup { label } => self.push_debug_group(label),
-            Command::PopDebugGroup => self.pop_debug_group(),
-            Command::InsertDebugMarker { label } => self.insert_debug_marker(label),
-            Command::SetPipeline { pipeline } => self.set_pipeline(pipeline),
-            Command::SetBindGroup { index, group, offsets } => {
-                self.set_bind_group(index, group, &offsets.iter().collect::<Vec<_>>());
-            }
-            Command::SetImmediates { offset, data } => self.set_immediates(offset, data)?,
-            Command::Dispatch { x, y, z } => self.dispatch(x, y, z),
-            Command::DispatchIndirect { buffer, offset } => self.dispatch_indirect(buffer, offset),
-        }
-        Ok(())
-    }
+fn put_texel_buffer(to: &mut Vec<u8>, texels: &TexelBuffer) {
+    to.put_u32(texels.buffer);
+    to.put_u64(texels.offset);
+    to.put_u32(texels.bytes_per_row.unwrap_or(NOT_GIVEN));
+    to.put_u32(texels.rows_per_image.unwrap_or(NOT_GIVEN));
+}
+
+fn put_texel_place(to: &mut Vec<u8>, place: &TexelPlace) {
+    to.put_u32(place.texture);
+    to.put_u32(place.mip_level);
+    place.origin.iter().for_each(|at| to.put_u32(*at));
 }

@@ -2,7 +2,7 @@
 
 use crate::bytes::Reader;
 use crate::error::Fault;
-use crate::values::{BindGroupEntry, BindingKind, LayoutEntry};
+use crate::values::{BindGroupEntry, BindingKind, LayoutEntry, TextureBinding, TextureFormat, ViewDimension};
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -29,16 +29,27 @@ impl Item for LayoutEntry {
         let mut from = Reader(bytes);
         let binding = from.u32()?;
         let kind = BindingKind::read(&mut from)?;
-        let flags = from.bits(LayoutEntry::DYNAMIC | LayoutEntry::VISIBLE, "layout entry flags")?;
-        // Format and dimension of storage textures, later.
-        from.bits(0, "texture format")?;
-        from.bits(0, "texture dimension")?;
+        let dynamic = if kind.is_texture() { 0 } else { LayoutEntry::DYNAMIC };
+        let flags = from.bits(dynamic | LayoutEntry::VISIBLE, "layout entry flags")?;
+        let texture = if kind.is_texture() {
+            let format = TextureFormat::read(&mut from)?;
+            Some(TextureBinding { format, dimension: ViewDimension::read(&mut from)? })
+        } else {
+            from.bits(0, "texture format")?;
+            from.bits(0, "view dimension")?;
+            None
+        };
+        let min_size = from.u64()?;
+        if kind.is_texture() && min_size != 0 {
+            return Err(Fault::Value("least size"));
+        }
         Ok(LayoutEntry {
             binding,
             kind,
             dynamic_offset: flags & LayoutEntry::DYNAMIC != 0,
             visible: flags & LayoutEntry::VISIBLE != 0,
-            min_size: from.u64()?,
+            min_size,
+            texture,
         })
     }
 }
@@ -50,7 +61,7 @@ impl Item for BindGroupEntry {
         let mut from = Reader(bytes);
         Ok(BindGroupEntry {
             binding: from.u32()?,
-            buffer: from.id()?,
+            resource: from.id()?,
             offset: from.u64()?,
             size: from.u64()?,
         })

@@ -34,6 +34,12 @@ pub const PUSH_ERROR_SCOPE: u16 = 0x000f;
 pub const POP_ERROR_SCOPE: u16 = 0x0010;
 /// Executes command buffers.
 pub const SUBMIT: u16 = 0x0011;
+/// Makes a texture.
+pub const CREATE_TEXTURE: u16 = 0x0012;
+/// Frees a texture's memory; the id stays taken.
+pub const DESTROY_TEXTURE: u16 = 0x0013;
+/// Makes a view of a texture.
+pub const CREATE_TEXTURE_VIEW: u16 = 0x0014;
 
 /// Opens a command buffer.
 pub const BEGIN_COMMANDS: u16 = 0x0101;
@@ -55,6 +61,12 @@ pub const PUSH_DEBUG_GROUP: u16 = 0x0108;
 pub const POP_DEBUG_GROUP: u16 = 0x0109;
 /// A debug marker.
 pub const INSERT_DEBUG_MARKER: u16 = 0x010a;
+/// Copies texels from a buffer to a texture.
+pub const COPY_BUFFER_TO_TEXTURE: u16 = 0x010b;
+/// Copies texels from a texture to a buffer.
+pub const COPY_TEXTURE_TO_BUFFER: u16 = 0x010c;
+/// Copies texels between textures.
+pub const COPY_TEXTURE: u16 = 0x010d;
 
 /// Sets the pass's pipeline.
 pub const SET_PIPELINE: u16 = 0x0201;
@@ -87,6 +99,9 @@ pub fn name(op: u16) -> &'static str {
         PUSH_ERROR_SCOPE => "PUSH_ERROR_SCOPE",
         POP_ERROR_SCOPE => "POP_ERROR_SCOPE",
         SUBMIT => "SUBMIT",
+        CREATE_TEXTURE => "CREATE_TEXTURE",
+        DESTROY_TEXTURE => "DESTROY_TEXTURE",
+        CREATE_TEXTURE_VIEW => "CREATE_TEXTURE_VIEW",
         BEGIN_COMMANDS => "BEGIN_COMMANDS",
         END_COMMANDS => "END_COMMANDS",
         INVALIDATE => "INVALIDATE",
@@ -97,6 +112,9 @@ pub fn name(op: u16) -> &'static str {
         PUSH_DEBUG_GROUP => "PUSH_DEBUG_GROUP",
         POP_DEBUG_GROUP => "POP_DEBUG_GROUP",
         INSERT_DEBUG_MARKER => "INSERT_DEBUG_MARKER",
+        COPY_BUFFER_TO_TEXTURE => "COPY_BUFFER_TO_TEXTURE",
+        COPY_TEXTURE_TO_BUFFER => "COPY_TEXTURE_TO_BUFFER",
+        COPY_TEXTURE => "COPY_TEXTURE",
         SET_PIPELINE => "SET_PIPELINE",
         SET_BIND_GROUP => "SET_BIND_GROUP",
         SET_IMMEDIATES => "SET_IMMEDIATES",

@@ -3,7 +3,8 @@
 
 use fizz_gpu_abi::{
     BindGroupEntry, BindingKind, Caps, Class, Command, Commands, Encoder, ErrorClass, LayoutEntry, MapMode,
-    ObjectKind, OpenRequest, PollState, Record, RecordKind, RecordRef, VERSION, op,
+    ObjectKind, OpenRequest, PollState, Record, RecordKind, RecordRef, TexelBuffer, TexelPlace,
+    TextureBinding, TextureDimension, TextureFormat, TextureShape, VERSION, ViewDimension, ViewShape, op,
 };
 use proptest::prelude::*;
 
@@ -20,9 +21,11 @@ fn seeds() -> impl Strategy<Value = Vec<Seed>> {
 fn device_command(to: &mut Encoder, (kind, id, a, b, text, list): &Seed) {
     let (id, a, b, low) = (*id, *a, *b, *a as u32);
     let class = ErrorClass::from_code(low % 3 + 1).unwrap();
-    let kind_of = ObjectKind::from_code(low % 7 + 1).unwrap();
-    let binding = BindingKind::from_code(low % 3 + 1).unwrap();
-    match kind % 17 {
+    let kind_of = ObjectKind::from_code(low % 9 + 1).unwrap();
+    let binding = BindingKind::from_code(low % 6 + 1).unwrap();
+    let format = TextureFormat::from_code(low % 16 + 1).unwrap();
+    let texture = binding.is_texture();
+    match kind % 20 {
         0 => to.create_buffer(id, low, b, a % 2 == 0, text),
         1 => to.destroy_buffer(id),
         2 => to.map_buffer(id, MapMode::from_code(low % 2 + 1).unwrap(), a, b),
@@ -33,9 +36,13 @@ fn device_command(to: &mut Encoder, (kind, id, a, b, text, list): &Seed) {
             let entry = |binding_number: &u32| LayoutEntry {
                 binding: *binding_number,
                 kind: binding,
-                dynamic_offset: a % 2 == 0,
+                dynamic_offset: !texture && a % 2 == 0,
                 visible: b % 2 == 0,
-                min_size: b,
+                min_size: if texture { 0 } else { b },
+                texture: texture.then_some(TextureBinding {
+                    format,
+                    dimension: ViewDimension::from_code(b as u32 % 4 + 1).unwrap(),
+                }),
             };
             to.create_bind_group_layout(id, text, &list.iter().map(entry).collect::<Vec<_>>());
         }
@@ -48,7 +55,8 @@ fn device_command(to: &mut Encoder, (kind, id, a, b, text, list): &Seed) {
         }
         9 => to.get_bind_group_layout(id, id, low),
         10 => {
-            let entry = |buffer: &u32| BindGroupEntry { binding: low, buffer: *buffer, offset: a, size: b };
+            let entry =
+                |resource: &u32| BindGroupEntry { binding: low, resource: *resource, offset: a, size: b };
             to.create_bind_group(id, text, id, &list.iter().map(entry).collect::<Vec<_>>());
         }
         11 => to.create_error(kind_of, id, class, text),
@@ -56,13 +64,37 @@ fn device_command(to: &mut Encoder, (kind, id, a, b, text, list): &Seed) {
         13 => to.write_buffer(id, a, text.as_bytes()).unwrap(),
         14 => to.push_error_scope(class),
         15 => to.pop_error_scope(),
+        16 => {
+            let dimension = TextureDimension::from_code(low % 3 + 1).unwrap();
+            let shape =
+                TextureShape { usage: low, format, dimension, size: [low, id, b as u32], mip_levels: id };
+            to.create_texture(id, &shape, text);
+        }
+        17 => to.destroy_texture(id),
+        18 => {
+            let shape = ViewShape {
+                dimension: ViewDimension::from_code(low % 5),
+                base_mip_level: low,
+                mip_levels: list.first().copied(),
+                base_layer: b as u32,
+                layers: list.get(1).copied(),
+            };
+            to.create_texture_view(id, id, &shape, text);
+        }
         _ => to.submit(list),
     }
 }
 
 fn recorded_command(to: &mut Encoder, pass: bool, (kind, id, a, b, text, list): &Seed) {
     let (id, a, b, low) = (*id, *a, *b, *a as u32);
-    match (pass, kind % 8) {
+    let texels = TexelBuffer {
+        buffer: id,
+        offset: a,
+        bytes_per_row: list.first().copied(),
+        rows_per_image: list.get(1).copied(),
+    };
+    let place = TexelPlace { texture: id, mip_level: low, origin: [low, id, b as u32] };
+    match (pass, kind % 11) {
         (_, 0) => to.push_debug_group(text),
         (_, 1) => to.pop_debug_group(),
         (_, 2) => to.insert_debug_marker(text),
@@ -73,6 +105,9 @@ fn recorded_command(to: &mut Encoder, pass: bool, (kind, id, a, b, text, list): 
         (true, _) if b % 2 == 0 => to.dispatch(low, id, low),
         (true, _) => to.dispatch_indirect(id, b),
         (false, 4 | 5) => to.copy_buffer(id, a, id, b, a),
+        (false, 6) => to.copy_buffer_to_texture(&texels, &place, [low, low, id]),
+        (false, 7) => to.copy_texture_to_buffer(&place, &texels, [low, low, id]),
+        (false, 8) => to.copy_texture(&place, &place, [low, low, id]),
         (false, _) => to.clear_buffer(id, a, b),
     }
 }
@@ -158,8 +193,8 @@ proptest! {
     }
 
     #[test]
-    fn random_payloads_never_panic(which in 0..40_usize, payload in prop::collection::vec(any::<u8>(), 0..256)) {
-        let ops: Vec<u16> = (1..0x12).chain(0x101..0x10b).chain(0x201..0x206).collect();
+    fn random_payloads_never_panic(which in 0..50_usize, payload in prop::collection::vec(any::<u8>(), 0..256)) {
+        let ops: Vec<u16> = (1..0x15).chain(0x101..0x10e).chain(0x201..0x206).collect();
         let mut payload = payload;
         payload.resize(payload.len() / 4 * 4, 0);
         let mut stream = ops[which % ops.len()].to_le_bytes().to_vec();

@@ -265,7 +265,7 @@ impl Guest {
             if kernel.body.contains(word) {
                 let buffer = 10 + binding;
                 to.create_buffer(buffer, usage::STORAGE | usage::COPY_DST, 4 * WORDS as u64, false, "");
-                entries.push(BindGroupEntry { binding, buffer, offset: 0, size: WHOLE });
+                entries.push(BindGroupEntry { binding, resource: buffer, offset: 0, size: WHOLE });
             }
         }
         to.create_bind_group(5, "", 3, &entries);

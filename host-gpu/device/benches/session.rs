@@ -133,7 +133,7 @@ impl Guest {
         to.create_compute_pipeline(2, "", 0, 1, None, true, [].into_iter());
         to.get_bind_group_layout(3, 2, 0);
         to.create_buffer(4, usage::STORAGE, WORDS * 4, false, "");
-        to.create_bind_group(5, "", 3, &[BindGroupEntry { binding: 0, buffer: 4, offset: 0, size: WHOLE }]);
+        to.create_bind_group(5, "", 3, &[BindGroupEntry { binding: 0, resource: 4, offset: 0, size: WHOLE }]);
         to.create_buffer(7, usage::COPY_SRC | usage::COPY_DST, LARGE as u64, false, "");
         session.submit(to.as_bytes()).expect("setup");
         assert_eq!(session.take_error(&mut [0; fizz_gpu_abi::MAX_RECORD]), Ok(0));

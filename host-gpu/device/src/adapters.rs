@@ -3,6 +3,7 @@
 use crate::caps;
 use crate::device::Hardware;
 use crate::memory;
+use crate::textures;
 use std::fmt;
 
 /// What plays the GPU.
@@ -110,6 +111,9 @@ fn unusable(adapter: &wgpu::Adapter) -> Option<String> {
     }
     if !adapter.features().contains(caps::device_features()) {
         return Some("it has no immediates".to_owned());
+    }
+    if let Some(format) = textures::unusable_format(adapter) {
+        return Some(format!("it has no storage textures of the format {format:?}"));
     }
     let mut missing = None;
     let wanted = caps::device_limits();

@@ -32,8 +32,14 @@ pub(crate) const MAX_STORAGE_BUFFERS: usize = 8;
 pub(crate) const MAX_WORKGROUPS: u32 = 65_535;
 /// Bytes of a buffer.
 pub(crate) const MAX_BUFFER: u64 = 256 << 20;
+/// Texels of a texture: of one dimension, in width and height, and of three dimensions.
+pub(crate) const MAX_TEXTURE_1D: u32 = 8192;
+pub(crate) const MAX_TEXTURE_2D: u32 = 8192;
+pub(crate) const MAX_TEXTURE_3D: u32 = 2048;
+/// Layers of a texture.
+pub(crate) const MAX_LAYERS: u32 = 256;
 /// Features offered to guests.
-pub(crate) const FEATURES: u64 = features::INDIRECT_DISPATCH;
+pub(crate) const FEATURES: u64 = features::INDIRECT_DISPATCH | features::STORAGE_TEXTURES;
 
 /// The answer of `open`: WebGPU's default limits, and the job's quotas.
 pub fn webgpu_caps(quotas: &Quotas) -> Caps {
@@ -83,5 +89,11 @@ mod tests {
         assert_eq!(limits.max_compute_workgroups_per_dimension, MAX_WORKGROUPS);
         assert_eq!(limits.max_storage_buffers_per_shader_stage as usize, MAX_STORAGE_BUFFERS);
         assert_eq!(limits.max_buffer_size, MAX_BUFFER);
+        assert_eq!(limits.max_texture_dimension_1d, MAX_TEXTURE_1D);
+        assert_eq!(limits.max_texture_dimension_2d, MAX_TEXTURE_2D);
+        assert_eq!(limits.max_texture_dimension_3d, MAX_TEXTURE_3D);
+        assert_eq!(limits.max_texture_array_layers, MAX_LAYERS);
+        // What the page of the stream says beside these.
+        assert_eq!(limits.max_storage_textures_per_shader_stage, 4);
     }
 }

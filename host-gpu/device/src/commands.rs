@@ -1,12 +1,12 @@
 //! Records command buffers: what stands between `BEGIN_COMMANDS` and `END_COMMANDS`.
 
 use crate::caps;
-use crate::objects::{Buffer, CommandBuffer, Entry, Object, PassState, Step};
+use crate::objects::{Buffer, CommandBuffer, Entry, Object, PassState, Resource, Step};
 use crate::schedule;
 use crate::session::Open;
 use crate::slices;
 use fizz_gpu_abi::host::{Limit, Stop};
-use fizz_gpu_abi::{Command, Commands, List, WHOLE, usage};
+use fizz_gpu_abi::{Command, Commands, List, usage};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ impl Open {
         let bytes = ((commands.offset() - start) as u64).saturating_add(held);
         let bytes = self.recorded.add(bytes, most).ok_or(Stop::LimitExceeded(Limit::StreamBytes))?;
         let valid = match recorded {
-            Ok(Recorded { steps, buffers, gas, .. }) => {
-                Some(CommandBuffer { steps, buffers, gas, _bytes: bytes })
+            Ok(Recorded { steps, resources, gas, .. }) => {
+                Some(CommandBuffer { steps, resources, gas, _bytes: bytes })
             }
             Err(reason) => {
                 self.invalid(format!("finish command buffer '{label}': {reason}"));
@@ -54,7 +54,7 @@ impl Open {
 
 struct Recorded {
     steps: Vec<Step>,
-    buffers: Vec<Arc<Object<Buffer>>>,
+    resources: Vec<Resource>,
     gas: u64,
     held: u64,
 }
@@ -63,28 +63,28 @@ struct Recorded {
 const HELD: u64 = 1 << 10;
 
 /// The same for work of so much gas. It is equal on every device, whatever it takes in one submission.
-fn held(gas: u64) -> u64 {
+pub(crate) fn held(gas: u64) -> u64 {
     (gas >> 20).min(HELD)
 }
 
-struct Recorder<'o> {
-    open: &'o mut Open,
+pub(crate) struct Recorder<'o> {
+    pub(crate) open: &'o mut Open,
     label: &'o str,
     // Before the encoder, which it borrows from inside wgpu.
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     state: PassState,
     steps: Vec<Step>,
-    buffers: Vec<Arc<Object<Buffer>>>,
+    resources: Vec<Resource>,
     /// Addresses of the objects that were noted already.
     seen: BTreeSet<usize>,
-    gas: u64,
+    pub(crate) gas: u64,
     /// Gas that the encoder's work may take.
-    pending: u64,
+    pub(crate) pending: u64,
     /// Whether the encoder has more than what is only checked.
-    works: bool,
+    pub(crate) works: bool,
     /// What its parts count against the memory for unsubmitted commands.
-    held: u64,
+    pub(crate) held: u64,
     /// Open debug groups outside passes and in the pass.
     debug_groups: usize,
     pass_debug_groups: usize,
@@ -93,11 +93,7 @@ struct Recorder<'o> {
 }
 
 /// What a step of recording found: nothing, a broken rule, or a stop.
-type Found = Result<Result<(), String>, Stop>;
-
-fn address<T>(object: &Arc<T>) -> usize {
-    Arc::as_ptr(object) as usize
-}
+pub(crate) type Found = Result<Result<(), String>, Stop>;
 
 impl<'o> Recorder<'o> {
     fn new(open: &'o mut Open, label: &'o str) -> Self {
@@ -108,7 +104,7 @@ impl<'o> Recorder<'o> {
             encoder: None,
             state: PassState::default(),
             steps: Vec::new(),
-            buffers: Vec::new(),
+            resources: Vec::new(),
             seen: BTreeSet::new(),
             gas: 0,
             pending: 0,
@@ -120,7 +116,7 @@ impl<'o> Recorder<'o> {
         }
     }
 
-    fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
+    pub(crate) fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
         self.encoder.get_or_insert_with(|| {
             let wanted = wgpu::CommandEncoderDescriptor { label: Some(self.label) };
             self.open.device.device.create_command_encoder(&wanted)
@@ -141,6 +137,13 @@ impl<'o> Recorder<'o> {
                 self.copy((source, source_offset), (target, target_offset), size)
             }
             Command::ClearBuffer { buffer, offset, size } => self.clear(buffer, offset, size),
+            Command::CopyBufferToTexture { source, target, size } => {
+                self.copy_to_texture(&source, &target, size)
+            }
+            Command::CopyTextureToBuffer { source, target, size } => {
+                self.copy_to_buffer(&source, &target, size)
+            }
+            Command::CopyTexture { source, target, size } => self.copy_texture(&source, &target, size),
             Command::BeginPass { .. } => {
                 let wanted = wgpu::ComputePassDescriptor::default();
                 let pass = self.encoder().begin_compute_pass(&wanted).forget_lifetime();
@@ -181,7 +184,7 @@ impl<'o> Recorder<'o> {
     }
 
     /// Looks a buffer up, notes that it is used, and checks the guest's usage.
-    fn used(
+    pub(crate) fn used(
         &mut self,
         id: u32,
         needed: u32,
@@ -195,63 +198,14 @@ impl<'o> Recorder<'o> {
         if lacks {
             return Ok(Err(format!("usage of buffer '{}' lacks {name}", object.label)));
         }
-        self.note(&object);
+        self.note(&Resource::Buffer(object.clone()));
         Ok(Ok(object))
     }
 
-    fn note(&mut self, object: &Arc<Object<Buffer>>) {
-        if self.seen.insert(address(object)) {
-            self.buffers.push(object.clone());
+    pub(crate) fn note(&mut self, resource: &Resource) {
+        if self.seen.insert(resource.address()) {
+            self.resources.push(resource.clone());
         }
-    }
-
-    fn copy(&mut self, from: (u32, u64), to: (u32, u64), size: u64) -> Found {
-        let source = match self.used(from.0, usage::COPY_SRC, "COPY_SRC")? {
-            Ok(source) => source,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let target = match self.used(to.0, usage::COPY_DST, "COPY_DST")? {
-            Ok(target) => target,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let (Some(source), Some(target)) = (&source.valid, &target.valid) else { return Ok(Ok(())) };
-        let size = if size == WHOLE { source.size.saturating_sub(from.1) } else { size };
-        if !source.holds(from.1, size) || !target.holds(to.1, size) {
-            return Ok(Err(format!(
-                "copy of {size} bytes from {} to {} does not fit the buffers",
-                from.1, to.1
-            )));
-        }
-        self.moves(size);
-        self.encoder().copy_buffer_to_buffer(&source.buffer, from.1, &target.buffer, to.1, size);
-        Ok(Ok(()))
-    }
-
-    /// Makes room for a copy of `size` bytes.
-    fn moves(&mut self, size: u64) {
-        let gas = size.saturating_mul(schedule::BYTE);
-        self.gas = self.gas.saturating_add(gas);
-        self.held = self.held.saturating_add(held(gas));
-        if self.pending.saturating_add(gas) > self.open.device.slice_gas {
-            self.cut();
-        }
-        self.pending = self.pending.saturating_add(gas);
-        self.works = true;
-    }
-
-    fn clear(&mut self, id: u32, offset: u64, size: u64) -> Found {
-        let object = match self.used(id, usage::COPY_DST, "COPY_DST")? {
-            Ok(object) => object,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let Some(buffer) = &object.valid else { return Ok(Ok(())) };
-        let size = if size == WHOLE { buffer.size.saturating_sub(offset) } else { size };
-        if !buffer.holds(offset, size) {
-            return Ok(Err(format!("clear of {size} bytes from {offset} does not fit the buffer")));
-        }
-        self.moves(size);
-        self.encoder().clear_buffer(&buffer.buffer, offset, Some(size));
-        Ok(Ok(()))
     }
 
     fn set_pipeline(&mut self, id: u32) -> Found {
@@ -281,9 +235,9 @@ impl<'o> Recorder<'o> {
             let Some(valid) = &object.valid else {
                 return Ok(Err(format!("bind group '{}' is invalid", object.label)));
             };
-            if self.seen.insert(address(object)) {
-                for buffer in &valid.buffers {
-                    self.note(buffer);
+            if self.seen.insert(Arc::as_ptr(object).addr()) {
+                for resource in &valid.resources {
+                    self.note(resource);
                 }
             }
             wgpu_group = Some(&valid.group);
@@ -370,7 +324,7 @@ impl<'o> Recorder<'o> {
     }
 
     /// Finishes the encoder as one step.
-    fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         self.pass = None;
         if let Some(encoder) = self.encoder.take() {
             self.steps.push(Step::Work(encoder.finish(), std::mem::take(&mut self.pending)));
@@ -390,7 +344,9 @@ impl<'o> Recorder<'o> {
         let invalid = self.open.device.errors()?.into_iter().next().map(|(_, text)| text);
         Ok(match self.refused.or(invalid) {
             Some(reason) => Err(reason),
-            None => Ok(Recorded { steps: self.steps, buffers: self.buffers, gas: self.gas, held: self.held }),
+            None => {
+                Ok(Recorded { steps: self.steps, resources: self.resources, gas: self.gas, held: self.held })
+            }
         })
     }
 }

@@ -70,6 +70,11 @@ impl Open {
                 Ok(())
             }
             Command::WriteBuffer { buffer, offset, data } => self.write(buffer, offset, data).map(|_| ()),
+            Command::CreateTexture { id, shape, label } => self.create_texture(id, &shape, label),
+            Command::DestroyTexture { id } => self.destroy_texture(id),
+            Command::CreateTextureView { id, texture, shape, label } => {
+                self.create_texture_view(id, texture, &shape, label)
+            }
             Command::PushErrorScope { class } => self.errors.push_scope(class),
             Command::PopErrorScope => self.errors.pop_scope(),
             Command::Submit { buffers } => self.submit_buffers(buffers),
@@ -95,6 +100,8 @@ impl Open {
             ObjectKind::ComputePipeline => Entry::ComputePipeline(Object::new("", None, counted)),
             ObjectKind::BindGroup => Entry::BindGroup(Object::new("", None, counted)),
             ObjectKind::CommandBuffer => Entry::CommandBuffer(Object::new("", None, counted)),
+            ObjectKind::Texture => Entry::Texture(Object::new("", None, counted)),
+            ObjectKind::TextureView => Entry::TextureView(Object::new("", None, counted)),
         };
         self.table.insert(id, entry);
         self.errors.raise(class, message.to_owned());

@@ -23,6 +23,7 @@ mod adapters;
 mod buffers;
 mod caps;
 mod commands;
+mod copies;
 mod counted;
 mod counter;
 mod device;
@@ -38,10 +39,11 @@ pub mod schedule;
 mod session;
 mod slices;
 mod submit;
+mod textures;
 
 pub use adapters::{AdapterKind, AdapterLimit, AdapterSummary, Adapters, Choice, ChooseError};
 pub use caps::webgpu_caps;
 pub use device::Hardware;
 pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};
 /// Versions of the shader front end, of its meter and of the [prices](schedule), as GPU profiles name them.
-pub const SHADER_FRONT_END: &str = "naga 30.0, meter 2, prices 3";
+pub const SHADER_FRONT_END: &str = "naga 30.0, meter 3, prices 4";

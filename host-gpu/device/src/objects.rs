@@ -2,7 +2,7 @@
 
 use crate::counted::Counted;
 use fizz_gpu_abi::host::Stop;
-use fizz_gpu_abi::{BindingKind, MapMode, ObjectKind};
+use fizz_gpu_abi::{MapMode, ObjectKind};
 use fizz_shader::CheckedShader;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +59,75 @@ impl Buffer {
     /// Whether `offset..offset + size` lies inside.
     pub(crate) fn holds(&self, offset: u64, size: u64) -> bool {
         offset.checked_add(size).is_some_and(|end| end <= self.size)
+    }
+}
+
+/// A valid texture.
+#[derive(Debug)]
+pub(crate) struct Texture {
+    pub(crate) texture: wgpu::Texture,
+    pub(crate) usage: u32,
+    pub(crate) texel_bytes: u32,
+    /// Its share of the quota, until it is destroyed or dropped.
+    memory: Mutex<Option<Counted>>,
+}
+
+impl Texture {
+    pub(crate) fn new(texture: wgpu::Texture, usage: u32, texel_bytes: u32, memory: Counted) -> Self {
+        Texture { texture, usage, texel_bytes, memory: Mutex::new(Some(memory)) }
+    }
+
+    pub(crate) fn destroy(&self) {
+        *self.memory() = None;
+        self.texture.destroy();
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Option<Counted>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A valid view, with the texture that it keeps alive.
+#[derive(Debug)]
+pub(crate) struct TextureView {
+    pub(crate) view: wgpu::TextureView,
+    pub(crate) texture: Arc<Object<Texture>>,
+}
+
+/// What commands use, and what must still be there when they are submitted.
+#[derive(Clone, Debug)]
+pub(crate) enum Resource {
+    Buffer(Arc<Object<Buffer>>),
+    Texture(Arc<Object<Texture>>),
+}
+
+impl Resource {
+    /// Why nothing can be executed that uses it.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match self {
+            Resource::Buffer(used) => {
+                let label = &used.label;
+                match used.valid.as_ref()?.state().mapping {
+                    Mapping::Unmapped => None,
+                    Mapping::Destroyed => Some(format!("buffer '{label}' is destroyed")),
+                    Mapping::AtCreation | Mapping::Mapped { .. } => {
+                        Some(format!("buffer '{label}' is mapped"))
+                    }
+                }
+            }
+            Resource::Texture(used) => {
+                let destroyed = used.valid.as_ref()?.memory().is_none();
+                destroyed.then(|| format!("texture '{}' is destroyed", used.label))
+            }
+        }
+    }
+
+    /// Where the object is, by which it is known.
+    pub(crate) fn address(&self) -> usize {
+        match self {
+            Resource::Buffer(object) => Arc::as_ptr(object).addr(),
+            Resource::Texture(object) => Arc::as_ptr(object).addr(),
+        }
     }
 }
 
@@ -119,19 +188,19 @@ impl Pipeline {
 /// How many times more than any part before a part of a dispatch may take without being too long.
 const CAUTION: u64 = 16;
 
-/// A valid bind group and the buffers it keeps alive.
+/// A valid bind group and the buffers and textures it keeps alive.
 #[derive(Debug)]
 pub(crate) struct BindGroup {
     pub(crate) group: wgpu::BindGroup,
-    pub(crate) buffers: Vec<Arc<Object<Buffer>>>,
+    pub(crate) resources: Vec<Resource>,
 }
 
 /// A valid, finished command buffer.
 #[derive(Debug)]
 pub(crate) struct CommandBuffer {
     pub(crate) steps: Vec<Step>,
-    /// Buffers that must be neither mapped nor destroyed when it is submitted.
-    pub(crate) buffers: Vec<Arc<Object<Buffer>>>,
+    /// What must be neither mapped nor destroyed when it is submitted.
+    pub(crate) resources: Vec<Resource>,
     /// Gas of its work, indirect dispatches apart.
     pub(crate) gas: u64,
     /// Its share of the memory for unsubmitted commands.
@@ -169,6 +238,8 @@ pub(crate) enum Entry {
     ComputePipeline(Arc<Object<Pipeline>>),
     BindGroup(Arc<Object<BindGroup>>),
     CommandBuffer(Arc<Object<CommandBuffer>>),
+    Texture(Arc<Object<Texture>>),
+    TextureView(Arc<Object<TextureView>>),
 }
 
 impl Entry {
@@ -181,12 +252,20 @@ impl Entry {
             Entry::ComputePipeline(_) => ObjectKind::ComputePipeline,
             Entry::BindGroup(_) => ObjectKind::BindGroup,
             Entry::CommandBuffer(_) => ObjectKind::CommandBuffer,
+            Entry::Texture(_) => ObjectKind::Texture,
+            Entry::TextureView(_) => ObjectKind::TextureView,
         }
     }
 }
 
 fn unknown(kind: &str, id: u32) -> Stop {
     Stop::Protocol(format!("no {kind} has the id {id}").into())
+}
+
+/// What a bind group binds.
+pub(crate) enum Bound {
+    Buffer(Arc<Object<Buffer>>),
+    View(Arc<Object<TextureView>>),
 }
 
 /// The ids.
@@ -216,6 +295,16 @@ impl Table {
         pipeline_layout: PipelineLayout, PipelineLayout, "pipeline layout";
         pipeline: ComputePipeline, Pipeline, "compute pipeline";
         bind_group: BindGroup, BindGroup, "bind group";
+        texture: Texture, Texture, "texture";
+    }
+
+    /// What an entry of a bind group names.
+    pub(crate) fn bound(&self, id: u32) -> Result<Bound, Stop> {
+        match self.entries.get(&id) {
+            Some(Entry::Buffer(object)) => Ok(Bound::Buffer(object.clone())),
+            Some(Entry::TextureView(object)) => Ok(Bound::View(object.clone())),
+            _ => Err(unknown("buffer or texture view", id)),
+        }
     }
 
     /// Whether an id may be given to a new object.
@@ -244,14 +333,5 @@ impl Table {
             Entry::CommandBuffer(object) => Ok(object),
             _ => Err(unknown("command buffer", id)),
         }
-    }
-}
-
-/// wgpu's form of a binding kind.
-pub(crate) fn binding_type(kind: BindingKind) -> wgpu::BufferBindingType {
-    match kind {
-        BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
-        BindingKind::Storage => wgpu::BufferBindingType::Storage { read_only: false },
-        BindingKind::ReadOnlyStorage => wgpu::BufferBindingType::Storage { read_only: true },
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::caps;
 use crate::metered;
-use crate::objects::{BindGroup, Entry, Object, Pipeline, PipelineLayout, Shader, binding_type};
+use crate::objects::{BindGroup, Bound, Entry, Object, Pipeline, PipelineLayout, Resource, Shader};
 use crate::schedule;
 use crate::session::Open;
+use crate::textures;
 use fizz_gpu_abi::host::{HostFault, Limit, Stop};
 use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, Record, RecordKind, Severity, WHOLE};
 use fizz_shader::meter::{self, Counts, MeterOptions};
@@ -70,7 +71,9 @@ impl Open {
     ) -> Result<(), Stop> {
         self.table.free(id)?;
         let counted = self.new_object()?;
-        let storage = entries.iter().filter(|entry| entry.visible && entry.kind != BindingKind::Uniform);
+        let storage = entries.iter().filter(|entry| {
+            entry.visible && matches!(entry.kind, BindingKind::Storage | BindingKind::ReadOnlyStorage)
+        });
         let storage = storage.count();
         let entries: Vec<_> = entries
             .iter()
@@ -81,11 +84,7 @@ impl Open {
                 } else {
                     wgpu::ShaderStages::NONE
                 },
-                ty: wgpu::BindingType::Buffer {
-                    ty: binding_type(entry.kind),
-                    has_dynamic_offset: entry.dynamic_offset,
-                    min_binding_size: NonZeroU64::new(entry.min_size),
-                },
+                ty: binding_type(&entry),
                 count: None,
             })
             .collect();
@@ -312,14 +311,11 @@ impl Open {
         let mut refused = None;
         let mut known = Vec::with_capacity(entries.len().min(64));
         for entry in entries.iter() {
-            let buffer = self.table.buffer(entry.buffer)?;
-            if buffer.valid.is_none() {
-                refused.get_or_insert_with(|| format!("buffer '{}' is invalid", buffer.label));
+            let bound = self.table.bound(entry.resource)?;
+            if let Some(reason) = refuse_binding(&entry, &bound) {
+                refused.get_or_insert(reason);
             }
-            if entry.size == 0 {
-                refused.get_or_insert_with(|| format!("binding {} has no bytes", entry.binding));
-            }
-            known.push((entry, buffer));
+            known.push((entry, bound));
         }
         if layout.valid.is_none() {
             refused = Some(format!("layout '{}' is invalid", layout.label));
@@ -328,11 +324,19 @@ impl Open {
             (None, Some(wgpu_layout)) => {
                 let entries: Vec<_> = known
                     .iter()
-                    .filter_map(|(entry, buffer)| {
-                        let size = if entry.size == WHOLE { None } else { NonZeroU64::new(entry.size) };
-                        let buffer = &buffer.valid.as_ref()?.buffer;
-                        let binding = wgpu::BufferBinding { buffer, offset: entry.offset, size };
-                        let resource = wgpu::BindingResource::Buffer(binding);
+                    .filter_map(|(entry, bound)| {
+                        let resource = match bound {
+                            Bound::Buffer(buffer) => {
+                                let size =
+                                    if entry.size == WHOLE { None } else { NonZeroU64::new(entry.size) };
+                                let buffer = &buffer.valid.as_ref()?.buffer;
+                                let offset = entry.offset;
+                                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+                            }
+                            Bound::View(view) => {
+                                wgpu::BindingResource::TextureView(&view.valid.as_ref()?.view)
+                            }
+                        };
                         Some(wgpu::BindGroupEntry { binding: entry.binding, resource })
                     })
                     .collect();
@@ -344,8 +348,11 @@ impl Open {
                 if self.settle()? {
                     None
                 } else {
-                    let buffers = known.into_iter().map(|(_, buffer)| buffer).collect();
-                    Some(BindGroup { group, buffers })
+                    let resources = known.into_iter().filter_map(|(_, bound)| match bound {
+                        Bound::Buffer(buffer) => Some(Resource::Buffer(buffer)),
+                        Bound::View(view) => Some(Resource::Texture(view.valid.as_ref()?.texture.clone())),
+                    });
+                    Some(BindGroup { group, resources: resources.collect() })
                 }
             }
             _ => {
@@ -355,6 +362,35 @@ impl Open {
         };
         self.table.insert(id, Entry::BindGroup(Object::new(label, valid, counted)));
         Ok(())
+    }
+}
+
+/// wgpu's form of an entry's type.
+fn binding_type(entry: &LayoutEntry) -> wgpu::BindingType {
+    let ty = match (entry.kind, entry.texture) {
+        (kind, Some(texture)) => return textures::binding_type(kind, texture),
+        (BindingKind::Uniform, None) => wgpu::BufferBindingType::Uniform,
+        (kind, None) => wgpu::BufferBindingType::Storage { read_only: kind == BindingKind::ReadOnlyStorage },
+    };
+    wgpu::BindingType::Buffer {
+        ty,
+        has_dynamic_offset: entry.dynamic_offset,
+        min_binding_size: NonZeroU64::new(entry.min_size),
+    }
+}
+
+/// Why an entry cannot be bound, whatever the layout.
+fn refuse_binding(entry: &BindGroupEntry, bound: &Bound) -> Option<String> {
+    match bound {
+        Bound::Buffer(buffer) if buffer.valid.is_none() => {
+            Some(format!("buffer '{}' is invalid", buffer.label))
+        }
+        Bound::Buffer(_) => (entry.size == 0).then(|| format!("binding {} has no bytes", entry.binding)),
+        Bound::View(view) if view.valid.is_none() => {
+            Some(format!("texture view '{}' is invalid", view.label))
+        }
+        Bound::View(_) => (entry.offset != 0 || entry.size != 0)
+            .then(|| format!("binding {} is a texture view with an offset or size", entry.binding)),
     }
 }
 

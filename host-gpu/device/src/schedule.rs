@@ -9,8 +9,8 @@
 //! where `invocations` are workgroups × invocations of a workgroup, and a unit of the last two is an expression or statement of
 //! the shader, calls inlined ([`fizz_shader::meter`] says which loops count, and what one invocation may take). The sums are integers, so that gas is
 //! equal on every machine, with any number of threads, however a dispatch is split, for every shader whose
-//! control flow does not hang on a float that devices compute differently, on a race, on a read outside a buffer (one device gives 0, another one
-//! of the buffer's words), or on a shift by 32 bits and more. One unit is about a nanosecond of a slow device.
+//! control flow does not hang on a float that devices compute differently, on a race, on a read outside a buffer or texture (one device gives 0, another one
+//! of its words), or on a shift by 32 bits and more. One unit is about a nanosecond of a slow device.
 //!
 //! Work of a command buffer is charged when it is submitted, indirect dispatches when their counts have been read (and checked). What loops
 //! counted is charged at the end of each `SUBMIT` and before an indirect dispatch in it; a `SUBMIT` with such loops waits for
@@ -24,13 +24,15 @@
 use fizz_gpu_abi::host::{Quotas, Stop};
 
 /// Version of this table.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Every command of a stream.
 pub const COMMAND: u64 = 100;
 /// Creating any object, on top of what its kind costs.
 pub const OBJECT: u64 = 1_000;
-/// One byte written, read, copied, cleared, or of a new buffer (which is zeroed).
+/// One byte written, read, copied, cleared, or of a new buffer or texture (which is zeroed).
 pub const BYTE: u64 = 1;
+/// Bytes that a row of a copy from or to a texture counts for at least.
+pub const ROW: u64 = 64;
 /// One byte of WGSL, for checking.
 pub const SHADER_BYTE: u64 = 1_000;
 /// One pipeline: its loops' turns are counted, and a driver compiles.

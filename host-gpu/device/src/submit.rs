@@ -1,7 +1,7 @@
 //! Executes command buffers: all of a `SUBMIT` or none.
 
 use crate::caps;
-use crate::objects::{Buffer, CommandBuffer, Mapping, Object, PassState, Step};
+use crate::objects::{Buffer, CommandBuffer, Object, PassState, Resource, Step};
 use crate::schedule;
 use crate::session::Open;
 use crate::slices::{self, Slices};
@@ -159,12 +159,5 @@ fn refuse(object: &Object<CommandBuffer>) -> Option<String> {
     let Some(valid) = &object.valid else {
         return Some(format!("command buffer '{}' is invalid", object.label));
     };
-    valid.buffers.iter().find_map(|used| {
-        let label = &used.label;
-        match used.valid.as_ref()?.state().mapping {
-            Mapping::Unmapped => None,
-            Mapping::Destroyed => Some(format!("buffer '{label}' is destroyed")),
-            Mapping::AtCreation | Mapping::Mapped { .. } => Some(format!("buffer '{label}' is mapped")),
-        }
-    })
+    valid.resources.iter().find_map(Resource::refusal)
 }

@@ -159,8 +159,8 @@ fn dynamic_offsets_and_uniforms() {
     guest.stream.write_buffer(uniform, 256, &10_u32.to_le_bytes()).unwrap();
     let group = guest.id();
     let entries = [
-        BindGroupEntry { binding: 0, buffer: uniform, offset: 0, size: 16 },
-        BindGroupEntry { binding: 1, buffer: data, offset: 0, size: 256 },
+        BindGroupEntry { binding: 0, resource: uniform, offset: 0, size: 16 },
+        BindGroupEntry { binding: 1, resource: data, offset: 0, size: 256 },
     ];
     guest.stream.create_bind_group(group, "group", layout, &entries);
     guest.submit(|to| {

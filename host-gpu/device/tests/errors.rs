@@ -290,13 +290,13 @@ fn bindings_must_fit() {
     let layout = guest.layout(&[BindingKind::Storage], false);
     let data = guest.buffer(BUFFER, 512);
     let plain = guest.buffer(usage::COPY_DST, 512);
-    let entry = BindGroupEntry { binding: 0, buffer: data, offset: 0, size: WHOLE };
+    let entry = BindGroupEntry { binding: 0, resource: data, offset: 0, size: WHOLE };
     guest.clean();
     for entries in [
         &[][..],
         &[entry, entry],
         &[BindGroupEntry { binding: 1, ..entry }],
-        &[BindGroupEntry { buffer: plain, ..entry }],
+        &[BindGroupEntry { resource: plain, ..entry }],
         &[BindGroupEntry { offset: 4, ..entry }],
         &[BindGroupEntry { offset: 512, ..entry }],
         &[BindGroupEntry { offset: 256, size: 512, ..entry }],

@@ -287,7 +287,7 @@ fn random_streams_never_panic() {
                     b,
                     &[fizz_gpu_abi::BindGroupEntry {
                         binding: pick(c) - 1,
-                        buffer: pick(c >> 8),
+                        resource: pick(c >> 8),
                         offset: c >> 50,
                         size: c,
                     }],

@@ -16,8 +16,9 @@
 //!
 //! # What there is
 //! Buffers and their mapping, shaders in WGSL, bind groups, compute pipelines, command encoders, compute passes,
-//! error scopes, with WebGPU's default limits. Textures, samplers and query sets are refused with a validation
-//! error; rendering, ray tracing and surfaces do not exist, and the functions that make them say so.
+//! error scopes, storage textures with their views and copies, with WebGPU's default limits. Samplers, sampled textures
+//! and query sets are refused with a validation error; rendering, ray tracing and surfaces do not exist, and the
+//! functions that make them say so.
 //! There is one device at a time: drop it and all that it made (or call `destroy`) before opening the next.
 
 #![deny(unsafe_code)]

@@ -1,6 +1,8 @@
 //! Commands and structures in the words of `vectors.txt`.
 
-use fizz_gpu_abi::{Caps, Command, LayoutEntry, OpenRequest, PollState, RecordRef, op};
+use fizz_gpu_abi::{
+    Caps, Command, LayoutEntry, NOT_GIVEN, OpenRequest, PollState, RecordRef, TexelBuffer, TexelPlace, op,
+};
 use std::fmt::{Debug, Display};
 
 /// Fields as `NAME=VALUE`, in order.
@@ -22,6 +24,27 @@ impl Line {
         self.field(name, format!("[{}]", items.join(" ")))
     }
 
+    fn sizes(self, names: [&str; 3], values: [u32; 3]) -> Self {
+        names.into_iter().zip(values).fold(self, |to, (name, value)| to.field(name, value))
+    }
+
+    fn given(self, name: &str, value: Option<u32>) -> Self {
+        self.field(name, value.unwrap_or(NOT_GIVEN))
+    }
+
+    fn texel_buffer(self, texels: TexelBuffer) -> Self {
+        let to = self.field("buffer", texels.buffer).field("offset", texels.offset);
+        to.given("bytes_per_row", texels.bytes_per_row).given("rows_per_image", texels.rows_per_image)
+    }
+
+    /// `side` is before the names: empty, or `source_` or `target_` where there are two.
+    fn texel_place(self, side: &str, place: TexelPlace) -> Self {
+        let texture = if side.is_empty() { "texture" } else { side.trim_end_matches('_') };
+        let to = self.field(texture, place.texture).field(&format!("{side}mip_level"), place.mip_level);
+        let [x, y, z] = ["x", "y", "z"].map(|axis| format!("{side}{axis}"));
+        to.sizes([&x, &y, &z], place.origin)
+    }
+
     fn bytes(self, name: &str, value: &[u8]) -> Self {
         self.field(name, format!("x{}", hex::encode(value)))
     }
@@ -40,7 +63,9 @@ pub(crate) fn command(command: &Command<'_>) -> String {
             .field("size", size)
             .field("flags", u32::from(mapped_at_creation))
             .text("label", label),
-        Command::DestroyBuffer { id } | Command::UnmapBuffer { id } => to.field("id", id),
+        Command::DestroyBuffer { id } | Command::UnmapBuffer { id } | Command::DestroyTexture { id } => {
+            to.field("id", id)
+        }
         Command::MapBuffer { id, mode, offset, size } => {
             to.field("id", id).field("mode", mode.code()).field("offset", offset).field("size", size)
         }
@@ -79,7 +104,7 @@ pub(crate) fn command(command: &Command<'_>) -> String {
         }
         Command::CreateBindGroup { id, layout, label, entries } => {
             let entry = |entry: fizz_gpu_abi::BindGroupEntry| {
-                let to = line().field("binding", entry.binding).field("buffer", entry.buffer);
+                let to = line().field("binding", entry.binding).field("resource", entry.resource);
                 to.field("offset", entry.offset).field("size", entry.size)
             };
             let to = to.field("id", id).field("layout", layout).text("label", label);
@@ -113,6 +138,32 @@ pub(crate) fn command(command: &Command<'_>) -> String {
         Command::BeginPass { label }
         | Command::PushDebugGroup { label }
         | Command::InsertDebugMarker { label } => to.text("label", label),
+        Command::CreateTexture { id, shape, label } => to
+            .field("id", id)
+            .field("usage", shape.usage)
+            .field("format", shape.format.code())
+            .field("dimension", shape.dimension.code())
+            .sizes(EXTENT, shape.size)
+            .field("mip_levels", shape.mip_levels)
+            .text("label", label),
+        Command::CreateTextureView { id, texture, shape, label } => to
+            .field("id", id)
+            .field("texture", texture)
+            .field("dimension", shape.dimension.map_or(0, |dimension| dimension.code()))
+            .field("base_mip_level", shape.base_mip_level)
+            .given("mip_levels", shape.mip_levels)
+            .field("base_layer", shape.base_layer)
+            .given("layers", shape.layers)
+            .text("label", label),
+        Command::CopyBufferToTexture { source, target, size } => {
+            to.texel_buffer(source).texel_place("", target).sizes(EXTENT, size)
+        }
+        Command::CopyTextureToBuffer { source, target, size } => {
+            to.texel_place("", source).texel_buffer(target).sizes(EXTENT, size)
+        }
+        Command::CopyTexture { source, target, size } => {
+            to.texel_place("source_", source).texel_place("target_", target).sizes(EXTENT, size)
+        }
         Command::SetPipeline { pipeline } => to.field("pipeline", pipeline),
         Command::SetBindGroup { index, group, offsets } => to
             .field("index", index)
@@ -125,10 +176,15 @@ pub(crate) fn command(command: &Command<'_>) -> String {
     done.0
 }
 
+/// Names of a size.
+const EXTENT: [&str; 3] = ["width", "height", "depth"];
+
 fn layout_entry(entry: LayoutEntry) -> Line {
     let flags = u32::from(entry.dynamic_offset) | u32::from(entry.visible) << 1;
     let to = line().field("binding", entry.binding).field("kind", entry.kind.code()).field("flags", flags);
-    to.field("format", 0).field("dimension", 0).field("min_size", entry.min_size)
+    let to = to.field("format", entry.texture.map_or(0, |texture| texture.format.code()));
+    let to = to.field("dimension", entry.texture.map_or(0, |texture| texture.dimension.code()));
+    to.field("min_size", entry.min_size)
 }
 
 pub(crate) fn request(request: &OpenRequest) -> String {

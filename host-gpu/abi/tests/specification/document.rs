@@ -3,8 +3,9 @@
 use crate::vectors;
 use fizz_gpu_abi::{
     BindingKind, Caps, Class, Commands, Encoder, ErrorClass, Fault, HEADER, MAX_INLINE, MAX_RECORD,
-    MAX_RECORDS, MAX_SCOPES, MAX_TEXT, MAX_UNCAPTURED, MapMode, ObjectKind, OpenRequest, RecordKind,
-    Severity, VERSION, WHOLE, features, imports, op, status, usage,
+    MAX_RECORDS, MAX_SCOPES, MAX_TEXT, MAX_UNCAPTURED, MapMode, NOT_GIVEN, ObjectKind, OpenRequest,
+    RecordKind, Severity, TextureDimension, TextureFormat, VERSION, ViewDimension, WHOLE, features, imports,
+    op, status, texture_usage, usage,
 };
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -41,6 +42,9 @@ fn enumerations_are_those_of_the_code() {
         ("kind", coded(ObjectKind::from_code)),
         ("binding kind", coded(BindingKind::from_code)),
         ("mode", coded(MapMode::from_code)),
+        ("format", coded(TextureFormat::from_code)),
+        ("texture dimension", coded(TextureDimension::from_code)),
+        ("view dimension", coded(ViewDimension::from_code)),
         ("error class", coded(ErrorClass::from_code)),
         ("record kind", coded(RecordKind::from_code)),
         ("severity", coded(Severity::from_code)),
@@ -48,6 +52,14 @@ fn enumerations_are_those_of_the_code() {
     for (heading, code) in tables {
         let said: Vec<_> = numbers(heading).into_iter().map(|(code, name)| (code, name.to_owned())).collect();
         assert_eq!(said, code, "{heading}");
+    }
+}
+
+#[test]
+fn texels_have_the_bytes_of_the_table() {
+    for row in table("format") {
+        let format = TextureFormat::from_code(row[0].parse().unwrap()).unwrap();
+        assert_eq!(row[2], format.texel_bytes().to_string(), "{format:?}");
     }
 }
 
@@ -65,7 +77,11 @@ fn constants_are_those_of_the_code() {
         (status::BAD_SERIAL, "BAD_SERIAL"),
     ];
     assert_eq!(numbers("status"), statuses.map(|(code, name)| (i64::from(code), name)));
-    let bits = [(features::IMMEDIATES, "IMMEDIATES"), (features::INDIRECT_DISPATCH, "INDIRECT_DISPATCH")];
+    let bits = [
+        (features::IMMEDIATES, "IMMEDIATES"),
+        (features::INDIRECT_DISPATCH, "INDIRECT_DISPATCH"),
+        (features::STORAGE_TEXTURES, "STORAGE_TEXTURES"),
+    ];
     assert_eq!(numbers("feature"), bits.map(|(bit, name)| (bit.cast_signed(), name)));
     let usages = [
         (usage::MAP_READ, "MAP_READ"),
@@ -81,6 +97,14 @@ fn constants_are_those_of_the_code() {
     ];
     assert_eq!(numbers("usage"), usages.map(|(bit, name)| (i64::from(bit), name)));
     assert_eq!(usages.iter().fold(0, |all, (bit, _)| all | bit), usage::ALL);
+    let usages = [
+        (texture_usage::COPY_SRC, "COPY_SRC"),
+        (texture_usage::COPY_DST, "COPY_DST"),
+        (texture_usage::TEXTURE_BINDING, "TEXTURE_BINDING"),
+        (texture_usage::STORAGE_BINDING, "STORAGE_BINDING"),
+    ];
+    assert_eq!(numbers("texture usage"), usages.map(|(bit, name)| (i64::from(bit), name)));
+    assert_eq!(usages.iter().fold(0, |all, (bit, _)| all | bit), texture_usage::ALL);
     let imports: Vec<&str> = table("import").iter().map(|row| row[0]).collect();
     assert_eq!(imports, imports::ALL);
     // Numbers in the text.
@@ -91,6 +115,7 @@ fn constants_are_those_of_the_code() {
         format!("a text of at most {MAX_TEXT} bytes"),
         format!("of at most {MAX_INLINE} bytes |"),
         format!("The size {WHOLE:#x} means"),
+        format!("The number {NOT_GIVEN:#x} means"),
         format!("fewer than {HEADER} bytes are left"),
         format!("at most {MAX_SCOPES} are open"),
         format!("{MAX_RECORDS} of them may\nwait"),
@@ -275,7 +300,7 @@ fn the_c_header_has_the_same_numbers() {
     let number = |name: &str| {
         let (_, after) =
             header.split_once(&format!("FIZZ_GPU_{name} = ")).unwrap_or_else(|| panic!("{name}"));
-        let value = after.split([',', ' ', '\n']).next().unwrap();
+        let value = after.split([',', ';', ' ', '\n']).next().unwrap();
         match value.strip_prefix("0x") {
             Some(digits) => i64::from_str_radix(digits, 16).unwrap(),
             None => value.parse().unwrap(),
@@ -283,6 +308,18 @@ fn the_c_header_has_the_same_numbers() {
     };
     for (value, name) in ["op", "status", "feature"].into_iter().flat_map(numbers) {
         assert_eq!(number(name), value, "{name}");
+    }
+    for (value, name) in numbers("texture usage") {
+        assert_eq!(number(&format!("TEXTURE_{}", name.trim_start_matches("TEXTURE_"))), value, "{name}");
+    }
+    for (value, name) in numbers("format") {
+        assert_eq!(number(&format!("FORMAT_{}", name.to_uppercase())), value, "{name}");
+    }
+    for (value, name) in numbers("texture dimension") {
+        assert_eq!(number(&format!("TEXTURE_{}", name.to_uppercase())), value, "{name}");
+    }
+    for (value, name) in numbers("view dimension") {
+        assert_eq!(number(&format!("VIEW_{}", name.to_uppercase())), value, "{name}");
     }
     let others = [
         ("VERSION", i64::from(VERSION)),
@@ -302,6 +339,12 @@ fn the_c_header_has_the_same_numbers() {
         ("COMPUTE_PIPELINE", i64::from(ObjectKind::ComputePipeline.code())),
         ("BIND_GROUP", i64::from(ObjectKind::BindGroup.code())),
         ("COMMAND_BUFFER", i64::from(ObjectKind::CommandBuffer.code())),
+        ("TEXTURE", i64::from(ObjectKind::Texture.code())),
+        ("TEXTURE_VIEW", i64::from(ObjectKind::TextureView.code())),
+        ("WRITE_ONLY_TEXTURE", i64::from(BindingKind::WriteOnlyTexture.code())),
+        ("READ_ONLY_TEXTURE", i64::from(BindingKind::ReadOnlyTexture.code())),
+        ("READ_WRITE_TEXTURE", i64::from(BindingKind::ReadWriteTexture.code())),
+        ("NOT_GIVEN", i64::from(NOT_GIVEN)),
         ("UNIFORM", i64::from(BindingKind::Uniform.code())),
         ("STORAGE", i64::from(BindingKind::Storage.code())),
         ("READ_ONLY_STORAGE", i64::from(BindingKind::ReadOnlyStorage.code())),

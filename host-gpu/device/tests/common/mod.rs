@@ -159,6 +159,7 @@ impl Guest {
                 dynamic_offset,
                 visible: true,
                 min_size: 0,
+                texture: None,
             })
             .collect();
         let id = self.id();
@@ -169,7 +170,7 @@ impl Guest {
     pub fn group(&mut self, layout: u32, buffers: &[u32]) -> u32 {
         let entries: Vec<_> = (0..)
             .zip(buffers)
-            .map(|(binding, buffer)| BindGroupEntry { binding, buffer: *buffer, offset: 0, size: WHOLE })
+            .map(|(binding, buffer)| BindGroupEntry { binding, resource: *buffer, offset: 0, size: WHOLE })
             .collect();
         let id = self.id();
         self.stream.create_bind_group(id, "group", layout, &entries);

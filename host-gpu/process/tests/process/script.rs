@@ -31,7 +31,7 @@ pub fn prepare(session: &mut dyn Session, wgsl: &str, words: u64) -> Result<(), 
     to.create_compute_pipeline(2, "", 0, 1, None, true, [].into_iter());
     to.get_bind_group_layout(3, 2, 0);
     to.create_buffer(4, usage::STORAGE | usage::COPY_SRC | usage::COPY_DST, words * 4, false, "");
-    to.create_bind_group(5, "", 3, &[BindGroupEntry { binding: 0, buffer: 4, offset: 0, size: WHOLE }]);
+    to.create_bind_group(5, "", 3, &[BindGroupEntry { binding: 0, resource: 4, offset: 0, size: WHOLE }]);
     session.submit(to.as_bytes()).map(|_| ())
 }
 

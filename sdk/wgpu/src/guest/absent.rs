@@ -4,14 +4,10 @@
 use super::object::invalid;
 use super::session::Session;
 use fizz_gpu_abi::ErrorClass;
-use std::sync::Arc;
-use wgpu::custom::{
-    DispatchTextureView, PipelineCacheInterface, QuerySetInterface, SamplerInterface, TextureInterface,
-    TextureViewInterface,
-};
+use wgpu::custom::{PipelineCacheInterface, QuerySetInterface, SamplerInterface};
 
-/// Why textures and samplers are refused.
-pub(super) const TEXTURES: &str = "this device has no textures";
+/// Why samplers are refused.
+pub(super) const SAMPLERS: &str = "this device has no samplers: its textures are storage textures";
 /// Why query sets are refused.
 pub(super) const QUERIES: &str = "this device has no queries";
 
@@ -26,12 +22,6 @@ pub(super) fn missing(function: &str) -> ! {
 }
 
 #[derive(Debug)]
-pub(super) struct Texture(pub(super) Arc<Session>);
-
-#[derive(Debug)]
-pub(super) struct TextureView;
-
-#[derive(Debug)]
 pub(super) struct Sampler;
 
 #[derive(Debug)]
@@ -40,16 +30,6 @@ pub(super) struct QuerySet;
 #[derive(Debug)]
 pub(super) struct PipelineCache;
 
-impl TextureInterface for Texture {
-    fn create_view(&self, desc: &wgpu::TextureViewDescriptor<'_>) -> DispatchTextureView {
-        refuse(&self.0, "Texture::create_view", desc.label, TEXTURES);
-        DispatchTextureView::custom(TextureView)
-    }
-
-    fn destroy(&self) {}
-}
-
-impl TextureViewInterface for TextureView {}
 impl SamplerInterface for Sampler {}
 
 impl QuerySetInterface for QuerySet {

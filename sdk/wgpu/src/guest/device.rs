@@ -1,12 +1,13 @@
 //! The device: it makes things.
 
-use super::absent::{self, PipelineCache, QUERIES, QuerySet, Sampler, TEXTURES, Texture};
+use super::absent::{self, PipelineCache, QUERIES, QuerySet, SAMPLERS, Sampler};
 use super::buffer::Buffer;
 use super::caps;
 use super::encoder::CommandEncoder;
 use super::layout::{BindGroup, BindGroupLayout, PipelineLayout};
 use super::pipeline::{ComputePipeline, ShaderModule};
 use super::session::Session;
+use super::texture::Texture;
 use fizz_gpu_abi::ErrorClass;
 use std::fmt;
 use std::future::ready;
@@ -121,8 +122,7 @@ impl DeviceInterface for Device {
     }
 
     fn create_texture(&self, desc: &wgpu::TextureDescriptor<'_>) -> DispatchTexture {
-        absent::refuse(&self.session, "Device::create_texture", desc.label, TEXTURES);
-        DispatchTexture::custom(Texture(Arc::clone(&self.session)))
+        DispatchTexture::custom(Texture::new(&self.session, desc))
     }
 
     fn create_external_texture(
@@ -146,7 +146,7 @@ impl DeviceInterface for Device {
     }
 
     fn create_sampler(&self, desc: &wgpu::SamplerDescriptor<'_>) -> DispatchSampler {
-        absent::refuse(&self.session, "Device::create_sampler", desc.label, TEXTURES);
+        absent::refuse(&self.session, "Device::create_sampler", desc.label, SAMPLERS);
         DispatchSampler::custom(Sampler)
     }
 

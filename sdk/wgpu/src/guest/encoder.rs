@@ -1,12 +1,13 @@
 //! Command encoders and command buffers. An encoder records here; the host sees a command buffer when it is
 //! finished.
 
-use super::absent::{self, QUERIES, TEXTURES};
+use super::absent::{self, QUERIES};
 use super::buffer::Buffer;
 use super::object::{FOREIGN, Object, invalid};
 use super::pass::ComputePass;
 use super::session::Session;
-use fizz_gpu_abi::{Encoder, ErrorClass, ObjectKind, WHOLE};
+use super::texture::{extent, place, texels, texture_of};
+use fizz_gpu_abi::{Encoder, ErrorClass, ObjectKind, TexelBuffer, TexelPlace, WHOLE};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wgpu::custom::{
@@ -36,6 +37,18 @@ impl Recording {
 
     pub(super) fn buffer(&mut self, buffer: &DispatchBuffer) -> Result<u32, String> {
         self.hold(buffer.as_custom::<Buffer>().ok_or(FOREIGN)?.object())
+    }
+
+    /// Texels in a buffer.
+    fn texels(&mut self, info: &wgpu::TexelCopyBufferInfo<'_>) -> Result<TexelBuffer, String> {
+        let buffer = self.hold(info.buffer.as_custom::<Buffer>().ok_or(FOREIGN)?.object())?;
+        texels(buffer, &info.layout)
+    }
+
+    /// A place in a texture.
+    fn place(&mut self, info: &wgpu::TexelCopyTextureInfo<'_>) -> Result<TexelPlace, String> {
+        let texture = self.hold(texture_of(info)?.object())?;
+        Ok(place(texture, info))
     }
 
     /// The command buffer becomes an error object.
@@ -121,29 +134,44 @@ impl CommandEncoderInterface for CommandEncoder {
 
     fn copy_buffer_to_texture(
         &self,
-        _: wgpu::TexelCopyBufferInfo<'_>,
-        _: wgpu::TexelCopyTextureInfo<'_>,
-        _: wgpu::Extent3d,
+        source: wgpu::TexelCopyBufferInfo<'_>,
+        target: wgpu::TexelCopyTextureInfo<'_>,
+        size: wgpu::Extent3d,
     ) {
-        self.refuse("CommandEncoder::copy_buffer_to_texture", TEXTURES);
+        self.record("CommandEncoder::copy_buffer_to_texture", |recording| {
+            let from = recording.texels(&source)?;
+            let to = recording.place(&target)?;
+            recording.stream.copy_buffer_to_texture(&from, &to, extent(size));
+            Ok(())
+        });
     }
 
     fn copy_texture_to_buffer(
         &self,
-        _: wgpu::TexelCopyTextureInfo<'_>,
-        _: wgpu::TexelCopyBufferInfo<'_>,
-        _: wgpu::Extent3d,
+        source: wgpu::TexelCopyTextureInfo<'_>,
+        target: wgpu::TexelCopyBufferInfo<'_>,
+        size: wgpu::Extent3d,
     ) {
-        self.refuse("CommandEncoder::copy_texture_to_buffer", TEXTURES);
+        self.record("CommandEncoder::copy_texture_to_buffer", |recording| {
+            let from = recording.place(&source)?;
+            let to = recording.texels(&target)?;
+            recording.stream.copy_texture_to_buffer(&from, &to, extent(size));
+            Ok(())
+        });
     }
 
     fn copy_texture_to_texture(
         &self,
-        _: wgpu::TexelCopyTextureInfo<'_>,
-        _: wgpu::TexelCopyTextureInfo<'_>,
-        _: wgpu::Extent3d,
+        source: wgpu::TexelCopyTextureInfo<'_>,
+        target: wgpu::TexelCopyTextureInfo<'_>,
+        size: wgpu::Extent3d,
     ) {
-        self.refuse("CommandEncoder::copy_texture_to_texture", TEXTURES);
+        self.record("CommandEncoder::copy_texture_to_texture", |recording| {
+            let from = recording.place(&source)?;
+            let to = recording.place(&target)?;
+            recording.stream.copy_texture(&from, &to, extent(size));
+            Ok(())
+        });
     }
 
     fn begin_compute_pass(&self, desc: &wgpu::ComputePassDescriptor<'_>) -> DispatchComputePass {
@@ -198,7 +226,7 @@ impl CommandEncoderInterface for CommandEncoder {
     }
 
     fn clear_texture(&self, _: &DispatchTexture, _: &wgpu::ImageSubresourceRange) {
-        self.refuse("CommandEncoder::clear_texture", TEXTURES);
+        self.refuse("CommandEncoder::clear_texture", "the feature CLEAR_TEXTURE is not offered");
     }
 
     fn clear_buffer(&self, buffer: &DispatchBuffer, offset: u64, size: Option<u64>) {

@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::queue::Queue;
 use super::session::Session;
-use super::{caps, session};
+use super::{caps, session, texture};
 use fizz_gpu_abi::Caps;
 use std::future::ready;
 use std::pin::Pin;
@@ -61,6 +61,7 @@ impl InstanceInterface for Instance {
     fn wgsl_language_features(&self) -> wgpu::WgslLanguageFeatures {
         wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct
             | wgpu::WgslLanguageFeatures::PointerCompositeAccess
+            | wgpu::WgslLanguageFeatures::ReadOnlyAndReadWriteStorageTextures
     }
 
     fn enumerate_adapters(&self, backends: wgpu::Backends) -> Pin<Box<dyn EnumerateAdapterFuture>> {
@@ -138,12 +139,8 @@ impl AdapterInterface for Adapter {
         caps::info()
     }
 
-    /// No use of any format is allowed.
-    fn get_texture_format_features(&self, _: wgpu::TextureFormat) -> wgpu::TextureFormatFeatures {
-        wgpu::TextureFormatFeatures {
-            allowed_usages: wgpu::TextureUsages::empty(),
-            flags: wgpu::TextureFormatFeatureFlags::empty(),
-        }
+    fn get_texture_format_features(&self, format: wgpu::TextureFormat) -> wgpu::TextureFormatFeatures {
+        texture::format_features(self.caps.features, format)
     }
 
     fn get_presentation_timestamp(&self) -> wgpu::PresentationTimestamp {

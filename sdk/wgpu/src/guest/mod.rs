@@ -1,7 +1,7 @@
 //! wgpu's custom backend over the imports `fizz_gpu`.
 //!
 //! Order of reading: [`session`] (the stream and what comes back) → [`instance`] → [`device`] → [`buffer`] →
-//! [`encoder`] → [`queue`].
+//! [`texture`] → [`encoder`] → [`queue`].
 
 mod absent;
 mod buffer;
@@ -17,6 +17,8 @@ mod pass;
 mod pipeline;
 mod queue;
 mod session;
+mod texture;
+mod upload;
 
 pub(crate) fn instance() -> wgpu::Instance {
     wgpu::Instance::from_custom(instance::Instance)

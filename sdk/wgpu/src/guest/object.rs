@@ -88,6 +88,8 @@ fn name(kind: ObjectKind) -> &'static str {
         ObjectKind::ComputePipeline => "compute pipeline",
         ObjectKind::BindGroup => "bind group",
         ObjectKind::CommandBuffer => "command buffer",
+        ObjectKind::Texture => "texture",
+        ObjectKind::TextureView => "texture view",
     }
 }
 

@@ -5,6 +5,7 @@ use super::buffer::{Buffer, zeros};
 use super::encoder::CommandBuffer;
 use super::object::{FOREIGN, invalid};
 use super::session::Session;
+use super::upload;
 use fizz_gpu_abi::ErrorClass;
 use std::sync::Arc;
 use wgpu::custom::{
@@ -96,12 +97,12 @@ impl QueueInterface for Queue {
 
     fn write_texture(
         &self,
-        _: wgpu::TexelCopyTextureInfo<'_>,
-        _: &[u8],
-        _: wgpu::TexelCopyBufferLayout,
-        _: wgpu::Extent3d,
+        texture: wgpu::TexelCopyTextureInfo<'_>,
+        data: &[u8],
+        layout: wgpu::TexelCopyBufferLayout,
+        size: wgpu::Extent3d,
     ) {
-        self.refuse(ErrorClass::Validation, "Queue::write_texture", absent::TEXTURES);
+        upload::write_texture(&self.session, &texture, data, layout, size);
     }
 
     fn submit(&self, buffers: &mut dyn Iterator<Item = DispatchCommandBuffer>) -> u64 {

@@ -12,13 +12,14 @@ mod matmul;
 mod offsets;
 mod pace;
 mod repeated;
+mod textures;
 
 use wgpu::util::DeviceExt;
 
 /// The programs, in the order in which they run.
 pub(crate) const NAMES: &[&str] = &[
     "collatz", "repeated", "offsets", "errors", "mapping", "matmul", "indirect", "layouts", "encoder",
-    "large", "lifetime",
+    "large", "textures", "lifetime",
 ];
 
 /// Runs only when asked for: it ends the process, because nobody handles its error.
@@ -52,6 +53,7 @@ pub(crate) fn run(name: &str, gpu: &mut Gpu) -> String {
         "layouts" => layouts::run(gpu, &mut out),
         "encoder" => encoder::run(gpu, &mut out),
         "large" => large::run(gpu, &mut out),
+        "textures" => textures::run(gpu, &mut out),
         "lifetime" => lifetime::run(gpu, &mut out),
         UNCAUGHT => errors::uncaught(gpu),
         other => match pace(other) {
