@@ -5,8 +5,8 @@ use crate::error::Fault;
 use crate::list::{Constants, List};
 use crate::op;
 use crate::values::{
-    BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind, TexelBuffer, TexelPlace, TextureDimension,
-    TextureFormat, TextureShape, ViewDimension, ViewShape,
+    BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind, QueryKind, TexelBuffer, TexelPlace,
+    TextureDimension, TextureFormat, TextureShape, ViewDimension, ViewShape,
 };
 use crate::{HEADER, MAX_INLINE};
 
@@ -62,6 +62,10 @@ pub enum Command<'a> {
     DestroyTexture { id: u32 },
     /// Makes a view of a texture.
     CreateTextureView { id: u32, texture: u32, shape: ViewShape, label: &'a str },
+    /// Makes a set of queries.
+    CreateQuerySet { id: u32, kind: QueryKind, count: u32, label: &'a str },
+    /// Frees a set's memory.
+    DestroyQuerySet { id: u32 },
 
     /// Opens a command buffer.
     BeginCommands { id: u32, label: &'a str },
@@ -89,6 +93,12 @@ pub enum Command<'a> {
     CopyTextureToBuffer { source: TexelPlace, target: TexelBuffer, size: [u32; 3] },
     /// Copies texels between textures.
     CopyTexture { source: TexelPlace, target: TexelPlace, size: [u32; 3] },
+    /// Opens a compute pass that writes timestamps.
+    BeginTimedPass { set: u32, begin: Option<u32>, end: Option<u32>, label: &'a str },
+    /// Writes a timestamp.
+    WriteTimestamp { set: u32, index: u32 },
+    /// Writes results of queries into a buffer.
+    ResolveQueries { set: u32, first: u32, count: u32, buffer: u32, offset: u64 },
 
     /// Sets the pipeline.
     SetPipeline { pipeline: u32 },
@@ -126,6 +136,8 @@ impl<'a> Command<'a> {
             Command::CreateTexture { .. } => op::CREATE_TEXTURE,
             Command::DestroyTexture { .. } => op::DESTROY_TEXTURE,
             Command::CreateTextureView { .. } => op::CREATE_TEXTURE_VIEW,
+            Command::CreateQuerySet { .. } => op::CREATE_QUERY_SET,
+            Command::DestroyQuerySet { .. } => op::DESTROY_QUERY_SET,
             Command::BeginCommands { .. } => op::BEGIN_COMMANDS,
             Command::EndCommands => op::END_COMMANDS,
             Command::Invalidate { .. } => op::INVALIDATE,
@@ -139,6 +151,9 @@ impl<'a> Command<'a> {
             Command::CopyBufferToTexture { .. } => op::COPY_BUFFER_TO_TEXTURE,
             Command::CopyTextureToBuffer { .. } => op::COPY_TEXTURE_TO_BUFFER,
             Command::CopyTexture { .. } => op::COPY_TEXTURE,
+            Command::BeginTimedPass { .. } => op::BEGIN_TIMED_PASS,
+            Command::WriteTimestamp { .. } => op::WRITE_TIMESTAMP,
+            Command::ResolveQueries { .. } => op::RESOLVE_QUERIES,
             Command::SetPipeline { .. } => op::SET_PIPELINE,
             Command::SetBindGroup { .. } => op::SET_BIND_GROUP,
             Command::SetImmediates { .. } => op::SET_IMMEDIATES,
@@ -252,6 +267,13 @@ impl<'a> Command<'a> {
                 },
                 label: from.text()?,
             },
+            op::CREATE_QUERY_SET => Command::CreateQuerySet {
+                id: from.id()?,
+                kind: QueryKind::read(from)?,
+                count: from.u32()?,
+                label: from.text()?,
+            },
+            op::DESTROY_QUERY_SET => Command::DestroyQuerySet { id: from.id()? },
             op::BEGIN_COMMANDS => Command::BeginCommands { id: from.id()?, label: from.text()? },
             op::END_COMMANDS => Command::EndCommands,
             op::INVALIDATE => Command::Invalidate { message: from.text()? },
@@ -284,6 +306,20 @@ impl<'a> Command<'a> {
                 source: texel_place(from)?,
                 target: texel_place(from)?,
                 size: from.triple()?,
+            },
+            op::BEGIN_TIMED_PASS => Command::BeginTimedPass {
+                set: from.id()?,
+                begin: from.given()?,
+                end: from.given()?,
+                label: from.text()?,
+            },
+            op::WRITE_TIMESTAMP => Command::WriteTimestamp { set: from.id()?, index: from.u32()? },
+            op::RESOLVE_QUERIES => Command::ResolveQueries {
+                set: from.id()?,
+                first: from.u32()?,
+                count: from.u32()?,
+                buffer: from.id()?,
+                offset: from.u64()?,
             },
             op::SET_PIPELINE => Command::SetPipeline { pipeline: from.id()? },
             op::SET_BIND_GROUP => {

@@ -14,8 +14,8 @@ pub struct Commands<'a> {
     offset: usize,
     /// Offset of the open `BEGIN_COMMANDS`.
     commands: Option<usize>,
-    /// Offset of the open `BEGIN_PASS`.
-    pass: Option<usize>,
+    /// Number and offset of the command that opened the pass.
+    pass: Option<(u16, usize)>,
 }
 
 impl<'a> Commands<'a> {
@@ -47,7 +47,7 @@ impl<'a> Commands<'a> {
         let rest = self.stream.get(offset..).unwrap_or_default();
         if rest.is_empty() {
             return match (self.pass, self.commands) {
-                (Some(offset), _) => Err(DecodeError { op: op::BEGIN_PASS, offset, fault: Fault::Unclosed }),
+                (Some((op, offset)), _) => Err(DecodeError { op, offset, fault: Fault::Unclosed }),
                 (None, Some(offset)) => {
                     Err(DecodeError { op: op::BEGIN_COMMANDS, offset, fault: Fault::Unclosed })
                 }
@@ -87,11 +87,15 @@ impl<'a> Commands<'a> {
             | op::COPY_BUFFER_TO_TEXTURE
             | op::COPY_TEXTURE_TO_BUFFER
             | op::COPY_TEXTURE
+            | op::RESOLVE_QUERIES
             | op::BEGIN_PASS
+            | op::BEGIN_TIMED_PASS
             | op::END_COMMANDS => self.commands.is_some() && self.pass.is_none(),
-            op::PUSH_DEBUG_GROUP | op::POP_DEBUG_GROUP | op::INSERT_DEBUG_MARKER | op::INVALIDATE => {
-                self.commands.is_some()
-            }
+            op::PUSH_DEBUG_GROUP
+            | op::POP_DEBUG_GROUP
+            | op::INSERT_DEBUG_MARKER
+            | op::WRITE_TIMESTAMP
+            | op::INVALIDATE => self.commands.is_some(),
             _ => self.commands.is_none(),
         };
         if !allowed {
@@ -100,7 +104,7 @@ impl<'a> Commands<'a> {
         match op {
             op::BEGIN_COMMANDS => self.commands = Some(self.offset),
             op::END_COMMANDS => self.commands = None,
-            op::BEGIN_PASS => self.pass = Some(self.offset),
+            op::BEGIN_PASS | op::BEGIN_TIMED_PASS => self.pass = Some((op, self.offset)),
             op::END_PASS => self.pass = None,
             _ => {}
         }

@@ -2,8 +2,8 @@
 
 use crate::bytes::{Put, count};
 use crate::values::{
-    BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind, TexelBuffer, TexelPlace, TextureShape,
-    ViewShape,
+    BindGroupEntry, ErrorClass, LayoutEntry, MapMode, ObjectKind, QueryKind, TexelBuffer, TexelPlace,
+    TextureShape, ViewShape,
 };
 use crate::{HEADER, MAX_INLINE, NOT_GIVEN, op};
 use alloc::vec::Vec;
@@ -283,6 +283,16 @@ impl Encoder {
         self.text(op::CREATE_TEXTURE_VIEW, &fields, label);
     }
 
+    /// `CREATE_QUERY_SET`.
+    pub fn create_query_set(&mut self, id: u32, kind: QueryKind, count: u32, label: &str) {
+        self.text(op::CREATE_QUERY_SET, &[id, kind.code(), count], label);
+    }
+
+    /// `DESTROY_QUERY_SET`.
+    pub fn destroy_query_set(&mut self, id: u32) {
+        self.ids(op::DESTROY_QUERY_SET, &[id]);
+    }
+
     /// `BEGIN_COMMANDS`.
     pub fn begin_commands(&mut self, id: u32, label: &str) {
         self.text(op::BEGIN_COMMANDS, &[id], label);
@@ -355,6 +365,25 @@ impl Encoder {
     /// `BEGIN_PASS`.
     pub fn begin_pass(&mut self, label: &str) {
         self.text(op::BEGIN_PASS, &[], label);
+    }
+
+    /// `BEGIN_TIMED_PASS`; indices of the queries for its begin and its end.
+    pub fn begin_timed_pass(&mut self, set: u32, begin: Option<u32>, end: Option<u32>, label: &str) {
+        let fields = [set, begin.unwrap_or(NOT_GIVEN), end.unwrap_or(NOT_GIVEN)];
+        self.text(op::BEGIN_TIMED_PASS, &fields, label);
+    }
+
+    /// `WRITE_TIMESTAMP`.
+    pub fn write_timestamp(&mut self, set: u32, index: u32) {
+        self.ids(op::WRITE_TIMESTAMP, &[set, index]);
+    }
+
+    /// `RESOLVE_QUERIES`.
+    pub fn resolve_queries(&mut self, set: u32, first: u32, count: u32, buffer: u32, offset: u64) {
+        self.command(op::RESOLVE_QUERIES, |to| {
+            [set, first, count, buffer].iter().for_each(|field| to.put_u32(*field));
+            to.put_u64(offset);
+        });
     }
 
     /// `END_PASS`.

@@ -33,9 +33,9 @@ pub use list::{Constants, Item, List};
 pub use open::{Caps, OpenRequest, PollState};
 pub use record::{Record, RecordKind, RecordRef};
 pub use values::{
-    BindGroupEntry, BindingKind, Class, ErrorClass, LayoutEntry, MapMode, ObjectKind, Severity, TexelBuffer,
-    TexelPlace, TextureBinding, TextureDimension, TextureFormat, TextureShape, ViewDimension, ViewShape,
-    features, texture_usage, usage,
+    BindGroupEntry, BindingKind, Class, ErrorClass, LayoutEntry, MapMode, ObjectKind, QueryKind, Severity,
+    TexelBuffer, TexelPlace, TextureBinding, TextureDimension, TextureFormat, TextureShape, ViewDimension,
+    ViewShape, features, texture_usage, usage,
 };
 
 /// Version of the specification. A host answers another version with [`status::UNSUPPORTED`].
@@ -44,7 +44,9 @@ pub const VERSION: u32 = 1;
 pub const HEADER: usize = 8;
 /// A size that means "to the end of the buffer".
 pub const WHOLE: u64 = u64::MAX;
-/// A count, or a distance in a buffer, that is not given.
+/// Most queries of a set.
+pub const MAX_QUERIES: u32 = 4096;
+/// A count, an index, or a distance in a buffer, that is not given.
 pub const NOT_GIVEN: u32 = u32::MAX;
 /// Most bytes of data in one `WRITE_BUFFER` or `SET_IMMEDIATES` command; `write` takes more.
 pub const MAX_INLINE: usize = 64 << 10;

@@ -40,6 +40,10 @@ pub const CREATE_TEXTURE: u16 = 0x0012;
 pub const DESTROY_TEXTURE: u16 = 0x0013;
 /// Makes a view of a texture.
 pub const CREATE_TEXTURE_VIEW: u16 = 0x0014;
+/// Makes a set of queries.
+pub const CREATE_QUERY_SET: u16 = 0x0015;
+/// Frees a set's memory; the id stays taken.
+pub const DESTROY_QUERY_SET: u16 = 0x0016;
 
 /// Opens a command buffer.
 pub const BEGIN_COMMANDS: u16 = 0x0101;
@@ -67,6 +71,12 @@ pub const COPY_BUFFER_TO_TEXTURE: u16 = 0x010b;
 pub const COPY_TEXTURE_TO_BUFFER: u16 = 0x010c;
 /// Copies texels between textures.
 pub const COPY_TEXTURE: u16 = 0x010d;
+/// Opens a compute pass that writes timestamps where it begins and ends.
+pub const BEGIN_TIMED_PASS: u16 = 0x010e;
+/// Writes a timestamp.
+pub const WRITE_TIMESTAMP: u16 = 0x010f;
+/// Writes results of queries into a buffer.
+pub const RESOLVE_QUERIES: u16 = 0x0110;
 
 /// Sets the pass's pipeline.
 pub const SET_PIPELINE: u16 = 0x0201;
@@ -102,6 +112,8 @@ pub fn name(op: u16) -> &'static str {
         CREATE_TEXTURE => "CREATE_TEXTURE",
         DESTROY_TEXTURE => "DESTROY_TEXTURE",
         CREATE_TEXTURE_VIEW => "CREATE_TEXTURE_VIEW",
+        CREATE_QUERY_SET => "CREATE_QUERY_SET",
+        DESTROY_QUERY_SET => "DESTROY_QUERY_SET",
         BEGIN_COMMANDS => "BEGIN_COMMANDS",
         END_COMMANDS => "END_COMMANDS",
         INVALIDATE => "INVALIDATE",
@@ -115,6 +127,9 @@ pub fn name(op: u16) -> &'static str {
         COPY_BUFFER_TO_TEXTURE => "COPY_BUFFER_TO_TEXTURE",
         COPY_TEXTURE_TO_BUFFER => "COPY_TEXTURE_TO_BUFFER",
         COPY_TEXTURE => "COPY_TEXTURE",
+        BEGIN_TIMED_PASS => "BEGIN_TIMED_PASS",
+        WRITE_TIMESTAMP => "WRITE_TIMESTAMP",
+        RESOLVE_QUERIES => "RESOLVE_QUERIES",
         SET_PIPELINE => "SET_PIPELINE",
         SET_BIND_GROUP => "SET_BIND_GROUP",
         SET_IMMEDIATES => "SET_IMMEDIATES",

@@ -62,6 +62,10 @@ impl Encoder {
             Command::CreateTextureView { id, texture, shape, label } => {
                 self.create_texture_view(id, texture, &shape, label);
             }
+            Command::CreateQuerySet { id, kind, count, label } => {
+                self.create_query_set(id, kind, count, label);
+            }
+            Command::DestroyQuerySet { id } => self.destroy_query_set(id),
             Command::BeginCommands { id, label } => self.begin_commands(id, label),
             Command::EndCommands => self.end_commands(),
             Command::Invalidate { message } => self.invalidate(message),
@@ -70,6 +74,13 @@ impl Encoder {
             }
             Command::ClearBuffer { buffer, offset, size } => self.clear_buffer(buffer, offset, size),
             Command::BeginPass { label } => self.begin_pass(label),
+            Command::BeginTimedPass { set, begin, end, label } => {
+                self.begin_timed_pass(set, begin, end, label);
+            }
+            Command::WriteTimestamp { set, index } => self.write_timestamp(set, index),
+            Command::ResolveQueries { set, first, count, buffer, offset } => {
+                self.resolve_queries(set, first, count, buffer, offset);
+            }
             Command::EndPass => self.end_pass(),
             Command::PushDebugGroup { label } => self.push_debug_group(label),
             Command::PopDebugGroup => self.pop_debug_group(),

@@ -53,6 +53,8 @@ coded! {
         Texture = 8,
         /// A view of a texture.
         TextureView = 9,
+        /// A set of queries.
+        QuerySet = 10,
     }
 }
 
@@ -205,6 +207,14 @@ coded! {
 }
 
 coded! {
+    /// What the queries of a set ask for.
+    QueryKind, "query kind" {
+        /// The GPU gas of the task so far.
+        Timestamp = 1,
+    }
+}
+
+coded! {
     /// How a session computes.
     Class, "class" {
         /// Native speed; bits may differ between devices.
@@ -342,7 +352,7 @@ pub mod usage {
     pub const STORAGE: u32 = 0x080;
     /// May hold the counts of `DISPATCH_INDIRECT`.
     pub const INDIRECT: u32 = 0x100;
-    /// Target of query results: accepted, of no use here.
+    /// May take the results of queries.
     pub const QUERY_RESOLVE: u32 = 0x200;
     /// Every bit above.
     pub const ALL: u32 = 0x3ff;
@@ -370,4 +380,6 @@ pub mod features {
     pub const INDIRECT_DISPATCH: u64 = 2;
     /// There are textures and their views, which can be copied and bound as storage textures.
     pub const STORAGE_TEXTURES: u64 = 4;
+    /// There are query sets, whose timestamps are GPU gas. Only in the class `Fast`.
+    pub const TIMESTAMPS: u64 = 8;
 }

@@ -3,7 +3,7 @@
 
 use fizz_gpu_abi::{
     BindGroupEntry, BindingKind, Caps, Class, Command, Commands, Encoder, ErrorClass, LayoutEntry, MapMode,
-    ObjectKind, OpenRequest, PollState, Record, RecordKind, RecordRef, TexelBuffer, TexelPlace,
+    ObjectKind, OpenRequest, PollState, QueryKind, Record, RecordKind, RecordRef, TexelBuffer, TexelPlace,
     TextureBinding, TextureDimension, TextureFormat, TextureShape, VERSION, ViewDimension, ViewShape, op,
 };
 use proptest::prelude::*;
@@ -21,11 +21,11 @@ fn seeds() -> impl Strategy<Value = Vec<Seed>> {
 fn device_command(to: &mut Encoder, (kind, id, a, b, text, list): &Seed) {
     let (id, a, b, low) = (*id, *a, *b, *a as u32);
     let class = ErrorClass::from_code(low % 3 + 1).unwrap();
-    let kind_of = ObjectKind::from_code(low % 9 + 1).unwrap();
+    let kind_of = ObjectKind::from_code(low % 10 + 1).unwrap();
     let binding = BindingKind::from_code(low % 6 + 1).unwrap();
     let format = TextureFormat::from_code(low % 16 + 1).unwrap();
     let texture = binding.is_texture();
-    match kind % 20 {
+    match kind % 22 {
         0 => to.create_buffer(id, low, b, a % 2 == 0, text),
         1 => to.destroy_buffer(id),
         2 => to.map_buffer(id, MapMode::from_code(low % 2 + 1).unwrap(), a, b),
@@ -71,6 +71,8 @@ fn device_command(to: &mut Encoder, (kind, id, a, b, text, list): &Seed) {
             to.create_texture(id, &shape, text);
         }
         17 => to.destroy_texture(id),
+        20 => to.create_query_set(id, QueryKind::Timestamp, low, text),
+        21 => to.destroy_query_set(id),
         18 => {
             let shape = ViewShape {
                 dimension: ViewDimension::from_code(low % 5),
@@ -94,11 +96,12 @@ fn recorded_command(to: &mut Encoder, pass: bool, (kind, id, a, b, text, list): 
         rows_per_image: list.get(1).copied(),
     };
     let place = TexelPlace { texture: id, mip_level: low, origin: [low, id, b as u32] };
-    match (pass, kind % 11) {
+    match (pass, kind % 13) {
         (_, 0) => to.push_debug_group(text),
         (_, 1) => to.pop_debug_group(),
         (_, 2) => to.insert_debug_marker(text),
         (_, 3) => to.invalidate(text),
+        (_, 11) => to.write_timestamp(id, low),
         (true, 4) => to.set_pipeline(id),
         (true, 5) => to.set_bind_group(low, id, list),
         (true, 6) => to.set_immediates(low, text.as_bytes()).unwrap(),
@@ -107,6 +110,7 @@ fn recorded_command(to: &mut Encoder, pass: bool, (kind, id, a, b, text, list): 
         (false, 4 | 5) => to.copy_buffer(id, a, id, b, a),
         (false, 6) => to.copy_buffer_to_texture(&texels, &place, [low, low, id]),
         (false, 7) => to.copy_texture_to_buffer(&place, &texels, [low, low, id]),
+        (false, 12) => to.resolve_queries(id, low, low, id, b),
         (false, 8) => to.copy_texture(&place, &place, [low, low, id]),
         (false, _) => to.clear_buffer(id, a, b),
     }
@@ -124,7 +128,11 @@ fn encode(seeds: &[Seed]) -> Encoder {
             }
             _ => {
                 to.begin_commands(seed.1, "");
-                to.begin_pass(&seed.4);
+                if seed.2 % 3 == 0 {
+                    to.begin_timed_pass(seed.1, seed.5.first().copied(), seed.5.get(1).copied(), &seed.4);
+                } else {
+                    to.begin_pass(&seed.4);
+                }
                 recorded_command(&mut to, true, seed);
                 to.end_pass();
                 to.end_commands();
@@ -194,7 +202,7 @@ proptest! {
 
     #[test]
     fn random_payloads_never_panic(which in 0..50_usize, payload in prop::collection::vec(any::<u8>(), 0..256)) {
-        let ops: Vec<u16> = (1..0x15).chain(0x101..0x10e).chain(0x201..0x206).collect();
+        let ops: Vec<u16> = (1..0x17).chain(0x101..0x111).chain(0x201..0x206).collect();
         let mut payload = payload;
         payload.resize(payload.len() / 4 * 4, 0);
         let mut stream = ops[which % ops.len()].to_le_bytes().to_vec();

@@ -39,7 +39,8 @@ pub(crate) const MAX_TEXTURE_3D: u32 = 2048;
 /// Layers of a texture.
 pub(crate) const MAX_LAYERS: u32 = 256;
 /// Features offered to guests.
-pub(crate) const FEATURES: u64 = features::INDIRECT_DISPATCH | features::STORAGE_TEXTURES;
+pub(crate) const FEATURES: u64 =
+    features::INDIRECT_DISPATCH | features::STORAGE_TEXTURES | features::TIMESTAMPS;
 
 /// The answer of `open`: WebGPU's default limits, and the job's quotas.
 pub fn webgpu_caps(quotas: &Quotas) -> Caps {

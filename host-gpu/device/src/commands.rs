@@ -1,7 +1,7 @@
 //! Records command buffers: what stands between `BEGIN_COMMANDS` and `END_COMMANDS`.
 
 use crate::caps;
-use crate::objects::{Buffer, CommandBuffer, Entry, Object, PassState, Resource, Step};
+use crate::objects::{Buffer, CommandBuffer, Entry, Object, PassState, QuerySet, Resource, Step};
 use crate::schedule;
 use crate::session::Open;
 use crate::slices;
@@ -60,7 +60,7 @@ struct Recorded {
 }
 
 /// Bytes that a part of a command buffer counts for, in which one encoder may be held.
-const HELD: u64 = 1 << 10;
+pub(crate) const HELD: u64 = 1 << 10;
 
 /// The same for work of so much gas. It is equal on every device, whatever it takes in one submission.
 pub(crate) fn held(gas: u64) -> u64 {
@@ -74,7 +74,9 @@ pub(crate) struct Recorder<'o> {
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     state: PassState,
-    steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
+    /// The query that is written where the pass ends.
+    pub(crate) timed: Option<(Arc<Object<QuerySet>>, u32)>,
     resources: Vec<Resource>,
     /// Addresses of the objects that were noted already.
     seen: BTreeSet<usize>,
@@ -104,6 +106,7 @@ impl<'o> Recorder<'o> {
             encoder: None,
             state: PassState::default(),
             steps: Vec::new(),
+            timed: None,
             resources: Vec::new(),
             seen: BTreeSet::new(),
             gas: 0,
@@ -145,14 +148,19 @@ impl<'o> Recorder<'o> {
             }
             Command::CopyTexture { source, target, size } => self.copy_texture(&source, &target, size),
             Command::BeginPass { .. } => {
-                let wanted = wgpu::ComputePassDescriptor::default();
-                let pass = self.encoder().begin_compute_pass(&wanted).forget_lifetime();
-                self.pass = Some(pass);
-                self.state = PassState::default();
+                self.begin_pass();
                 Ok(Ok(()))
+            }
+            Command::BeginTimedPass { set, begin, end, .. } => self.begin_timed_pass(set, begin, end),
+            Command::WriteTimestamp { set, index } => self.write_timestamp(set, index),
+            Command::ResolveQueries { set, first, count, buffer, offset } => {
+                self.resolve_queries(set, first, count, buffer, offset)
             }
             Command::EndPass => {
                 self.pass = None;
+                if let Some((set, index)) = self.timed.take() {
+                    self.stamp(set, index);
+                }
                 let open = std::mem::take(&mut self.pass_debug_groups);
                 Ok(if open == 0 { Ok(()) } else { Err("pass ends with open debug groups".to_owned()) })
             }
@@ -177,6 +185,13 @@ impl<'o> Recorder<'o> {
             // The decoder does not let anything else stand here.
             other => Err(Stop::Protocol(format!("op {:#06x} in a command buffer", other.op()).into())),
         }
+    }
+
+    pub(crate) fn begin_pass(&mut self) {
+        let wanted = wgpu::ComputePassDescriptor::default();
+        let pass = self.encoder().begin_compute_pass(&wanted).forget_lifetime();
+        self.pass = Some(pass);
+        self.state = PassState::default();
     }
 
     fn open_groups(&mut self) -> &mut usize {

@@ -1,6 +1,6 @@
 //! The buffer in which the loops of shaders count, and what the host reads from it.
 
-use crate::objects::{Object, Pipeline};
+use crate::objects::{Object, Pipeline, QuerySet};
 use crate::session::Open;
 use fizz_gpu_abi::host::{HostFault, Stop};
 use fizz_shader::meter::{METER_WORDS, sum_words};
@@ -17,6 +17,8 @@ pub(crate) struct Counter {
     pub(crate) layout: wgpu::BindGroupLayout,
     /// Dispatches that count, in the order of their words from word 1.
     under_way: Vec<Counting>,
+    /// Timestamps that are to be told what those before them counted, in order.
+    stamps: Vec<Stamp>,
     /// Words in use; the first is for cut loops.
     words: u32,
 }
@@ -27,6 +29,24 @@ struct Counting {
     pipeline: Arc<Object<Pipeline>>,
     words: u32,
     invocations: u64,
+}
+
+/// A timestamp: what is known of it, and how many of the dispatches under way come before it.
+#[derive(Debug)]
+struct Stamp {
+    set: Arc<Object<QuerySet>>,
+    index: u32,
+    known: u64,
+    after: usize,
+}
+
+impl Stamp {
+    /// Writes it, given what those before it counted.
+    fn write(&self, counted: u64) {
+        if let Some(set) = &self.set.valid {
+            set.write(self.index, self.known.saturating_add(counted));
+        }
+    }
 }
 
 impl Counter {
@@ -50,7 +70,7 @@ impl Counter {
                 count: None,
             }],
         });
-        Counter { buffer, layout, under_way: Vec::new(), words: 1 }
+        Counter { buffer, layout, under_way: Vec::new(), stamps: Vec::new(), words: 1 }
     }
 
     /// Words that are free.
@@ -64,6 +84,16 @@ impl Counter {
         self.words += words;
         self.under_way.push(Counting { pipeline: pipeline.clone(), words, invocations });
         first
+    }
+
+    /// Writes a timestamp as soon as all that comes before it has counted.
+    pub(crate) fn stamp(&mut self, set: &Arc<Object<QuerySet>>, index: u32, known: u64) {
+        let stamp = Stamp { set: set.clone(), index, known, after: self.under_way.len() };
+        if stamp.after == 0 {
+            stamp.write(0);
+        } else {
+            self.stamps.push(stamp);
+        }
     }
 }
 
@@ -83,6 +113,7 @@ impl Open {
             return Ok(());
         }
         let under_way = std::mem::take(&mut counter.under_way);
+        let mut stamps = std::mem::take(&mut counter.stamps).into_iter().peekable();
         let size = 4 * u64::from(std::mem::replace(&mut counter.words, 1));
         let buffer = counter.buffer.clone();
         let staging = self.staging(size);
@@ -100,7 +131,10 @@ impl Open {
             return Err(Stop::HostFault(HostFault::DeviceLost, text));
         }
         let mut gas = 0_u64;
-        for Counting { pipeline, words, invocations } in under_way {
+        for (before, Counting { pipeline, words, invocations }) in under_way.into_iter().enumerate() {
+            while let Some(stamp) = stamps.next_if(|stamp| stamp.after <= before) {
+                stamp.write(gas);
+            }
             let (own, after) = rest.split_at(4 * words as usize);
             rest = after;
             let Some(sum) = sum_words(own) else { return self.meter.exhaust() };
@@ -111,6 +145,7 @@ impl Open {
                 pipeline.note(sum, invocations);
             }
         }
+        stamps.for_each(|stamp| stamp.write(gas));
         self.meter.charge(gas, 1)
     }
 }

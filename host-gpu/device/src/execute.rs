@@ -4,7 +4,7 @@ use crate::objects::{Entry, Object};
 use crate::schedule;
 use crate::session::Open;
 use fizz_gpu_abi::host::{Limit, Stop};
-use fizz_gpu_abi::{Command, Commands, DecodeError, ErrorClass, ObjectKind};
+use fizz_gpu_abi::{Command, Commands, DecodeError, ErrorClass, ObjectKind, QueryKind};
 
 fn malformed(error: DecodeError) -> Stop {
     Stop::Protocol(error.to_string().into())
@@ -75,6 +75,10 @@ impl Open {
             Command::CreateTextureView { id, texture, shape, label } => {
                 self.create_texture_view(id, texture, &shape, label)
             }
+            Command::CreateQuerySet { id, kind: QueryKind::Timestamp, count, label } => {
+                self.create_query_set(id, count, label)
+            }
+            Command::DestroyQuerySet { id } => self.destroy_query_set(id),
             Command::PushErrorScope { class } => self.errors.push_scope(class),
             Command::PopErrorScope => self.errors.pop_scope(),
             Command::Submit { buffers } => self.submit_buffers(buffers),
@@ -102,6 +106,7 @@ impl Open {
             ObjectKind::CommandBuffer => Entry::CommandBuffer(Object::new("", None, counted)),
             ObjectKind::Texture => Entry::Texture(Object::new("", None, counted)),
             ObjectKind::TextureView => Entry::TextureView(Object::new("", None, counted)),
+            ObjectKind::QuerySet => Entry::QuerySet(Object::new("", None, counted)),
         };
         self.table.insert(id, entry);
         self.errors.raise(class, message.to_owned());

@@ -20,6 +20,7 @@
 #![deny(unsafe_code)]
 
 mod adapters;
+mod bindings;
 mod buffers;
 mod caps;
 mod commands;
@@ -40,6 +41,7 @@ mod session;
 mod slices;
 mod submit;
 mod textures;
+mod timestamps;
 
 pub use adapters::{AdapterKind, AdapterLimit, AdapterSummary, Adapters, Choice, ChooseError};
 pub use caps::webgpu_caps;

@@ -94,11 +94,51 @@ pub(crate) struct TextureView {
     pub(crate) texture: Arc<Object<Texture>>,
 }
 
+/// A valid query set.
+#[derive(Debug)]
+pub(crate) struct QuerySet {
+    pub(crate) count: u32,
+    /// The results, and their share of the quota; none once destroyed.
+    results: Mutex<Option<(Vec<u64>, Counted)>>,
+}
+
+impl QuerySet {
+    pub(crate) fn new(count: u32, memory: Counted) -> Self {
+        QuerySet { count, results: Mutex::new(Some((vec![0; count as usize], memory))) }
+    }
+
+    fn results(&self) -> MutexGuard<'_, Option<(Vec<u64>, Counted)>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn destroy(&self) {
+        *self.results() = None;
+    }
+
+    /// Notes a result, if the set is still there.
+    pub(crate) fn write(&self, index: u32, value: u64) {
+        if let Some((values, _)) = &mut *self.results()
+            && let Some(at) = values.get_mut(index as usize)
+        {
+            *at = value;
+        }
+    }
+
+    /// Results as bytes; none of what is not there.
+    pub(crate) fn bytes(&self, first: u32, count: u32) -> Vec<u8> {
+        let results = self.results();
+        let values = results.as_ref().map_or(&[][..], |(values, _)| values);
+        let values = values.iter().skip(first as usize).take(count as usize);
+        values.flat_map(|value| value.to_le_bytes()).collect()
+    }
+}
+
 /// What commands use, and what must still be there when they are submitted.
 #[derive(Clone, Debug)]
 pub(crate) enum Resource {
     Buffer(Arc<Object<Buffer>>),
     Texture(Arc<Object<Texture>>),
+    QuerySet(Arc<Object<QuerySet>>),
 }
 
 impl Resource {
@@ -119,6 +159,10 @@ impl Resource {
                 let destroyed = used.valid.as_ref()?.memory().is_none();
                 destroyed.then(|| format!("texture '{}' is destroyed", used.label))
             }
+            Resource::QuerySet(used) => {
+                let destroyed = used.valid.as_ref()?.results().is_none();
+                destroyed.then(|| format!("query set '{}' is destroyed", used.label))
+            }
         }
     }
 
@@ -127,6 +171,7 @@ impl Resource {
         match self {
             Resource::Buffer(object) => Arc::as_ptr(object).addr(),
             Resource::Texture(object) => Arc::as_ptr(object).addr(),
+            Resource::QuerySet(object) => Arc::as_ptr(object).addr(),
         }
     }
 }
@@ -216,6 +261,10 @@ pub(crate) enum Step {
     Dispatch { counts: [u32; 3], state: PassState },
     /// A dispatch whose counts are read when it is reached.
     Indirect { counts: Arc<Object<Buffer>>, offset: u64, state: PassState },
+    /// A query that gets the gas used so far; `before` is that of the command buffer's own work up to here.
+    Timestamp { set: Arc<Object<QuerySet>>, index: u32, before: u64 },
+    /// Results that go into a buffer when they are known.
+    Resolve { set: Arc<Object<QuerySet>>, first: u32, count: u32, target: Arc<Object<Buffer>>, offset: u64 },
 }
 
 /// What a pass has set.
@@ -240,6 +289,7 @@ pub(crate) enum Entry {
     CommandBuffer(Arc<Object<CommandBuffer>>),
     Texture(Arc<Object<Texture>>),
     TextureView(Arc<Object<TextureView>>),
+    QuerySet(Arc<Object<QuerySet>>),
 }
 
 impl Entry {
@@ -254,6 +304,7 @@ impl Entry {
             Entry::CommandBuffer(_) => ObjectKind::CommandBuffer,
             Entry::Texture(_) => ObjectKind::Texture,
             Entry::TextureView(_) => ObjectKind::TextureView,
+            Entry::QuerySet(_) => ObjectKind::QuerySet,
         }
     }
 }
@@ -296,6 +347,7 @@ impl Table {
         pipeline: ComputePipeline, Pipeline, "compute pipeline";
         bind_group: BindGroup, BindGroup, "bind group";
         texture: Texture, Texture, "texture";
+        query_set: QuerySet, QuerySet, "query set";
     }
 
     /// What an entry of a bind group names.

@@ -1,16 +1,14 @@
-//! Shaders, layouts, pipelines and bind groups.
+//! Shaders, pipelines and their layouts.
 
 use crate::caps;
 use crate::metered;
-use crate::objects::{BindGroup, Bound, Entry, Object, Pipeline, PipelineLayout, Resource, Shader};
+use crate::objects::{Entry, Object, Pipeline, PipelineLayout, Shader};
 use crate::schedule;
 use crate::session::Open;
-use crate::textures;
 use fizz_gpu_abi::host::{HostFault, Limit, Stop};
-use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, Record, RecordKind, Severity, WHOLE};
+use fizz_gpu_abi::{List, Record, RecordKind, Severity};
 use fizz_shader::meter::{self, Counts, MeterOptions};
 use fizz_shader::{Reason, ShaderError, ShaderLimits};
-use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 
 /// All sources of a task together may have this many times the bytes of the largest one.
@@ -60,46 +58,6 @@ impl Open {
             text: text.clone(),
         });
         self.invalid(text);
-        Ok(())
-    }
-
-    pub(crate) fn create_bind_group_layout(
-        &mut self,
-        id: u32,
-        label: &str,
-        entries: List<'_, LayoutEntry>,
-    ) -> Result<(), Stop> {
-        self.table.free(id)?;
-        let counted = self.new_object()?;
-        let storage = entries.iter().filter(|entry| {
-            entry.visible && matches!(entry.kind, BindingKind::Storage | BindingKind::ReadOnlyStorage)
-        });
-        let storage = storage.count();
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|entry| wgpu::BindGroupLayoutEntry {
-                binding: entry.binding,
-                visibility: if entry.visible {
-                    wgpu::ShaderStages::COMPUTE
-                } else {
-                    wgpu::ShaderStages::NONE
-                },
-                ty: binding_type(&entry),
-                count: None,
-            })
-            .collect();
-        let valid = if storage > caps::MAX_STORAGE_BUFFERS {
-            let most = caps::MAX_STORAGE_BUFFERS;
-            self.invalid(format!(
-                "create bind group layout '{label}': {storage} storage buffers are more than {most}"
-            ));
-            None
-        } else {
-            let wanted = wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries };
-            let layout = self.device.device.create_bind_group_layout(&wanted);
-            if self.settle()? { None } else { Some(layout) }
-        };
-        self.table.insert(id, Entry::BindGroupLayout(Object::new(label, valid, counted)));
         Ok(())
     }
 
@@ -271,126 +229,6 @@ impl Open {
             layout: &pipeline.get_bind_group_layout(meter::METER_GROUP),
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
         })
-    }
-
-    pub(crate) fn get_bind_group_layout(&mut self, id: u32, pipeline: u32, index: u32) -> Result<(), Stop> {
-        self.table.free(id)?;
-        let counted = self.new_object()?;
-        let pipeline = self.table.pipeline(pipeline)?;
-        let valid = match &pipeline.valid {
-            Some(known) if index < caps::MAX_BIND_GROUPS => {
-                let layout = known.pipeline.get_bind_group_layout(index);
-                if self.settle()? { None } else { Some(layout) }
-            }
-            Some(_) => {
-                self.invalid(format!("get bind group layout: index {index} is above 3"));
-                None
-            }
-            None => {
-                self.invalid(format!(
-                    "get bind group layout: compute pipeline '{}' is invalid",
-                    pipeline.label
-                ));
-                None
-            }
-        };
-        self.table.insert(id, Entry::BindGroupLayout(Object::new(&pipeline.label, valid, counted)));
-        Ok(())
-    }
-
-    pub(crate) fn create_bind_group(
-        &mut self,
-        id: u32,
-        label: &str,
-        layout: u32,
-        entries: List<'_, BindGroupEntry>,
-    ) -> Result<(), Stop> {
-        self.table.free(id)?;
-        let counted = self.new_object()?;
-        let layout = self.table.bind_group_layout(layout)?;
-        let mut refused = None;
-        let mut known = Vec::with_capacity(entries.len().min(64));
-        for entry in entries.iter() {
-            let bound = self.table.bound(entry.resource)?;
-            if let Some(reason) = refuse_binding(&entry, &bound) {
-                refused.get_or_insert(reason);
-            }
-            known.push((entry, bound));
-        }
-        if layout.valid.is_none() {
-            refused = Some(format!("layout '{}' is invalid", layout.label));
-        }
-        let valid = match (&refused, &layout.valid) {
-            (None, Some(wgpu_layout)) => {
-                let entries: Vec<_> = known
-                    .iter()
-                    .filter_map(|(entry, bound)| {
-                        let resource = match bound {
-                            Bound::Buffer(buffer) => {
-                                let size =
-                                    if entry.size == WHOLE { None } else { NonZeroU64::new(entry.size) };
-                                let buffer = &buffer.valid.as_ref()?.buffer;
-                                let offset = entry.offset;
-                                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
-                            }
-                            Bound::View(view) => {
-                                wgpu::BindingResource::TextureView(&view.valid.as_ref()?.view)
-                            }
-                        };
-                        Some(wgpu::BindGroupEntry { binding: entry.binding, resource })
-                    })
-                    .collect();
-                let group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some(label),
-                    layout: wgpu_layout,
-                    entries: &entries,
-                });
-                if self.settle()? {
-                    None
-                } else {
-                    let resources = known.into_iter().filter_map(|(_, bound)| match bound {
-                        Bound::Buffer(buffer) => Some(Resource::Buffer(buffer)),
-                        Bound::View(view) => Some(Resource::Texture(view.valid.as_ref()?.texture.clone())),
-                    });
-                    Some(BindGroup { group, resources: resources.collect() })
-                }
-            }
-            _ => {
-                self.invalid(format!("create bind group '{label}': {}", refused.unwrap_or_default()));
-                None
-            }
-        };
-        self.table.insert(id, Entry::BindGroup(Object::new(label, valid, counted)));
-        Ok(())
-    }
-}
-
-/// wgpu's form of an entry's type.
-fn binding_type(entry: &LayoutEntry) -> wgpu::BindingType {
-    let ty = match (entry.kind, entry.texture) {
-        (kind, Some(texture)) => return textures::binding_type(kind, texture),
-        (BindingKind::Uniform, None) => wgpu::BufferBindingType::Uniform,
-        (kind, None) => wgpu::BufferBindingType::Storage { read_only: kind == BindingKind::ReadOnlyStorage },
-    };
-    wgpu::BindingType::Buffer {
-        ty,
-        has_dynamic_offset: entry.dynamic_offset,
-        min_binding_size: NonZeroU64::new(entry.min_size),
-    }
-}
-
-/// Why an entry cannot be bound, whatever the layout.
-fn refuse_binding(entry: &BindGroupEntry, bound: &Bound) -> Option<String> {
-    match bound {
-        Bound::Buffer(buffer) if buffer.valid.is_none() => {
-            Some(format!("buffer '{}' is invalid", buffer.label))
-        }
-        Bound::Buffer(_) => (entry.size == 0).then(|| format!("binding {} has no bytes", entry.binding)),
-        Bound::View(view) if view.valid.is_none() => {
-            Some(format!("texture view '{}' is invalid", view.label))
-        }
-        Bound::View(_) => (entry.offset != 0 || entry.size != 0)
-            .then(|| format!("binding {} is a texture view with an offset or size", entry.binding)),
     }
 }
 

@@ -16,6 +16,9 @@
 //! counted is charged at the end of each `SUBMIT` and before an indirect dispatch in it; a `SUBMIT` with such loops waits for
 //! its end, every other one does not.
 //!
+//! **Timestamps** are this gas, as if all work were charged when it is reached. What loops before one counted is added when
+//! it is known: at the latest where results are written into a buffer, which is therefore waited for like an indirect dispatch.
+//!
 //! **Out of gas.** When the gas of the task does not suffice, or one invocation has used up what its loops may take, the call that submitted
 //! ends the task with [`Stop::OutOfGas`]: the outcome is the limit `GPU gas`, and the task's GPU gas is its limit exactly, wherever in the
 //! dispatch it happened. An invocation that has used up its share leaves its loops and goes on behind them, so buffers then hold what no one can predict; no one sees it,
@@ -47,6 +50,9 @@ pub const SUBMIT: u64 = 10_000;
 pub const DISPATCH: u64 = 10_000;
 /// Reading the counts of an indirect dispatch, which waits for the device.
 pub const INDIRECT: u64 = 1_000_000;
+
+/// Writing the results of queries into a buffer, which may wait for the device.
+pub const RESOLVE: u64 = 1_000_000;
 
 /// Gas used and the other counts that last as long as the task.
 #[derive(Debug)]

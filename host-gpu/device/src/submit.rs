@@ -27,21 +27,48 @@ impl Open {
         let gas = buffers.iter().fold(0_u64, |sum, buffer| sum.saturating_add(buffer.gas));
         self.meter.charge(gas, 1)?;
         let mut batch = Batch::default();
-        for step in buffers.into_iter().flat_map(|buffer| buffer.steps) {
-            match step {
-                Step::Work(work, gas) => self.add(&mut batch, work, gas)?,
-                Step::Dispatch { counts, state } => self.dispatch(&mut batch, counts, &state)?,
-                Step::Indirect { counts, offset, state } => {
-                    // What was counted before is charged before, on every device.
-                    self.settle_counts(&mut batch.ready)?;
-                    self.flow.submit(&self.device, batch.take())?;
-                    self.indirect(&mut batch, &counts, offset, &state)?;
-                }
+        // Gas that is charged for what is not reached yet.
+        let mut ahead = gas;
+        for buffer in buffers {
+            for step in buffer.steps {
+                self.step(&mut batch, step, ahead)?;
             }
+            ahead -= buffer.gas;
         }
         self.settle_counts(&mut batch.ready)?;
         self.flow.submit(&self.device, batch.ready)?;
         self.settle().map(|_| ())
+    }
+
+    /// Executes one step of a command buffer. `ahead` was charged for this command buffer and those behind it.
+    fn step(&mut self, batch: &mut Batch, step: Step, ahead: u64) -> Result<(), Stop> {
+        match step {
+            Step::Work(work, gas) => self.add(batch, work, gas),
+            Step::Dispatch { counts, state } => self.dispatch(batch, counts, &state),
+            Step::Indirect { counts, offset, state } => {
+                self.catch_up(batch)?;
+                self.indirect(batch, &counts, offset, &state)
+            }
+            Step::Timestamp { set, index, before } => {
+                let reached = self.meter.used() - (ahead - before);
+                match (&mut self.counter, &set.valid) {
+                    (Some(counter), _) => counter.stamp(&set, index, reached),
+                    (None, Some(set)) => set.write(index, reached),
+                    (None, None) => {}
+                }
+                Ok(())
+            }
+            Step::Resolve { set, first, count, target, offset } => {
+                self.catch_up(batch)?;
+                self.resolve(&set, first, count, &target, offset)
+            }
+        }
+    }
+
+    /// Submits all that comes before, and charges what it counted: on every device at the same place.
+    fn catch_up(&mut self, batch: &mut Batch) -> Result<(), Stop> {
+        self.settle_counts(&mut batch.ready)?;
+        self.flow.submit(&self.device, batch.take())
     }
 
     /// Reads the counts and dispatches by them.

@@ -60,6 +60,7 @@ enum {
     FIZZ_GPU_IMMEDIATES = 1,
     FIZZ_GPU_INDIRECT_DISPATCH = 2,
     FIZZ_GPU_STORAGE_TEXTURES = 4,
+    FIZZ_GPU_TIMESTAMPS = 8,
     // Sizes in bytes.
     FIZZ_GPU_REQUEST_SIZE = 16,
     FIZZ_GPU_CAPS_SIZE = 132,
@@ -71,7 +72,7 @@ enum {
     FIZZ_GPU_MAX_SCOPES = 1024,
 };
 
-// A count, or a distance in a buffer, that is not given.
+// A count, an index, or a distance in a buffer, that is not given.
 static const uint32_t FIZZ_GPU_NOT_GIVEN = 0xffffffff;
 
 enum fizz_gpu_op {
@@ -95,6 +96,8 @@ enum fizz_gpu_op {
     FIZZ_GPU_CREATE_TEXTURE = 0x0012,
     FIZZ_GPU_DESTROY_TEXTURE = 0x0013,
     FIZZ_GPU_CREATE_TEXTURE_VIEW = 0x0014,
+    FIZZ_GPU_CREATE_QUERY_SET = 0x0015,
+    FIZZ_GPU_DESTROY_QUERY_SET = 0x0016,
     FIZZ_GPU_BEGIN_COMMANDS = 0x0101,
     FIZZ_GPU_END_COMMANDS = 0x0102,
     FIZZ_GPU_INVALIDATE = 0x0103,
@@ -108,6 +111,9 @@ enum fizz_gpu_op {
     FIZZ_GPU_COPY_BUFFER_TO_TEXTURE = 0x010b,
     FIZZ_GPU_COPY_TEXTURE_TO_BUFFER = 0x010c,
     FIZZ_GPU_COPY_TEXTURE = 0x010d,
+    FIZZ_GPU_BEGIN_TIMED_PASS = 0x010e,
+    FIZZ_GPU_WRITE_TIMESTAMP = 0x010f,
+    FIZZ_GPU_RESOLVE_QUERIES = 0x0110,
     FIZZ_GPU_SET_PIPELINE = 0x0201,
     FIZZ_GPU_SET_BIND_GROUP = 0x0202,
     FIZZ_GPU_SET_IMMEDIATES = 0x0203,
@@ -125,6 +131,7 @@ enum fizz_gpu_object {
     FIZZ_GPU_COMMAND_BUFFER = 7,
     FIZZ_GPU_TEXTURE = 8,
     FIZZ_GPU_TEXTURE_VIEW = 9,
+    FIZZ_GPU_QUERY_SET = 10,
 };
 
 enum fizz_gpu_binding {
@@ -173,6 +180,8 @@ enum fizz_gpu_view_dimension {
     FIZZ_GPU_VIEW_D2ARRAY = 3,
     FIZZ_GPU_VIEW_D3 = 4,
 };
+
+enum fizz_gpu_query { FIZZ_GPU_TIMESTAMP = 1 };
 
 enum fizz_gpu_map_mode { FIZZ_GPU_MAP_READ = 1, FIZZ_GPU_MAP_WRITE = 2 };
 

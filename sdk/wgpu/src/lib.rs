@@ -16,9 +16,14 @@
 //!
 //! # What there is
 //! Buffers and their mapping, shaders in WGSL, bind groups, compute pipelines, command encoders, compute passes,
-//! error scopes, storage textures with their views and copies, with WebGPU's default limits. Samplers, sampled textures
-//! and query sets are refused with a validation error; rendering, ray tracing and surfaces do not exist, and the
-//! functions that make them say so.
+//! error scopes, storage textures with their views and copies, timestamps, with WebGPU's default limits. Samplers, sampled
+//! textures and other queries are refused with a validation error; rendering, ray tracing and surfaces do not exist, and
+//! the functions that make them say so.
+//!
+//! A timestamp is no time in the sandbox, where there is no clock: it is the GPU gas that the job has used so far. The period
+//! is 1, and a unit of gas is about a nanosecond of a slow device. Timestamps are the same in every run, so a difference is a
+//! measure of work, not of a device's speed.
+//!
 //! There is one device at a time: drop it and all that it made (or call `destroy`) before opening the next.
 
 #![deny(unsafe_code)]

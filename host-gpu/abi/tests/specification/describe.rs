@@ -63,9 +63,10 @@ pub(crate) fn command(command: &Command<'_>) -> String {
             .field("size", size)
             .field("flags", u32::from(mapped_at_creation))
             .text("label", label),
-        Command::DestroyBuffer { id } | Command::UnmapBuffer { id } | Command::DestroyTexture { id } => {
-            to.field("id", id)
-        }
+        Command::DestroyBuffer { id }
+        | Command::UnmapBuffer { id }
+        | Command::DestroyTexture { id }
+        | Command::DestroyQuerySet { id } => to.field("id", id),
         Command::MapBuffer { id, mode, offset, size } => {
             to.field("id", id).field("mode", mode.code()).field("offset", offset).field("size", size)
         }
@@ -164,6 +165,19 @@ pub(crate) fn command(command: &Command<'_>) -> String {
         Command::CopyTexture { source, target, size } => {
             to.texel_place("source_", source).texel_place("target_", target).sizes(EXTENT, size)
         }
+        Command::CreateQuerySet { id, kind, count, label } => {
+            to.field("id", id).field("kind", kind.code()).field("count", count).text("label", label)
+        }
+        Command::BeginTimedPass { set, begin, end, label } => {
+            to.field("set", set).given("begin", begin).given("end", end).text("label", label)
+        }
+        Command::WriteTimestamp { set, index } => to.field("set", set).field("index", index),
+        Command::ResolveQueries { set, first, count, buffer, offset } => to
+            .field("set", set)
+            .field("first", first)
+            .field("count", count)
+            .field("buffer", buffer)
+            .field("offset", offset),
         Command::SetPipeline { pipeline } => to.field("pipeline", pipeline),
         Command::SetBindGroup { index, group, offsets } => to
             .field("index", index)

@@ -2,10 +2,10 @@
 
 use crate::vectors;
 use fizz_gpu_abi::{
-    BindingKind, Caps, Class, Commands, Encoder, ErrorClass, Fault, HEADER, MAX_INLINE, MAX_RECORD,
-    MAX_RECORDS, MAX_SCOPES, MAX_TEXT, MAX_UNCAPTURED, MapMode, NOT_GIVEN, ObjectKind, OpenRequest,
-    RecordKind, Severity, TextureDimension, TextureFormat, VERSION, ViewDimension, WHOLE, features, imports,
-    op, status, texture_usage, usage,
+    BindingKind, Caps, Class, Commands, Encoder, ErrorClass, Fault, HEADER, MAX_INLINE, MAX_QUERIES,
+    MAX_RECORD, MAX_RECORDS, MAX_SCOPES, MAX_TEXT, MAX_UNCAPTURED, MapMode, NOT_GIVEN, ObjectKind,
+    OpenRequest, QueryKind, RecordKind, Severity, TextureDimension, TextureFormat, VERSION, ViewDimension,
+    WHOLE, features, imports, op, status, texture_usage, usage,
 };
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -42,6 +42,7 @@ fn enumerations_are_those_of_the_code() {
         ("kind", coded(ObjectKind::from_code)),
         ("binding kind", coded(BindingKind::from_code)),
         ("mode", coded(MapMode::from_code)),
+        ("query kind", coded(QueryKind::from_code)),
         ("format", coded(TextureFormat::from_code)),
         ("texture dimension", coded(TextureDimension::from_code)),
         ("view dimension", coded(ViewDimension::from_code)),
@@ -81,6 +82,7 @@ fn constants_are_those_of_the_code() {
         (features::IMMEDIATES, "IMMEDIATES"),
         (features::INDIRECT_DISPATCH, "INDIRECT_DISPATCH"),
         (features::STORAGE_TEXTURES, "STORAGE_TEXTURES"),
+        (features::TIMESTAMPS, "TIMESTAMPS"),
     ];
     assert_eq!(numbers("feature"), bits.map(|(bit, name)| (bit.cast_signed(), name)));
     let usages = [
@@ -116,6 +118,7 @@ fn constants_are_those_of_the_code() {
         format!("of at most {MAX_INLINE} bytes |"),
         format!("The size {WHOLE:#x} means"),
         format!("The number {NOT_GIVEN:#x} means"),
+        format!("from 1 to {MAX_QUERIES} queries"),
         format!("fewer than {HEADER} bytes are left"),
         format!("at most {MAX_SCOPES} are open"),
         format!("{MAX_RECORDS} of them may\nwait"),
@@ -341,6 +344,8 @@ fn the_c_header_has_the_same_numbers() {
         ("COMMAND_BUFFER", i64::from(ObjectKind::CommandBuffer.code())),
         ("TEXTURE", i64::from(ObjectKind::Texture.code())),
         ("TEXTURE_VIEW", i64::from(ObjectKind::TextureView.code())),
+        ("QUERY_SET", i64::from(ObjectKind::QuerySet.code())),
+        ("TIMESTAMP", i64::from(QueryKind::Timestamp.code())),
         ("WRITE_ONLY_TEXTURE", i64::from(BindingKind::WriteOnlyTexture.code())),
         ("READ_ONLY_TEXTURE", i64::from(BindingKind::ReadOnlyTexture.code())),
         ("READ_WRITE_TEXTURE", i64::from(BindingKind::ReadWriteTexture.code())),

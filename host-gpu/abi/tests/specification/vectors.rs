@@ -42,7 +42,7 @@ fn in_its_place(command: &[u8]) -> (Vec<u8>, usize) {
     }
     let mut stream = to.take();
     stream.extend_from_slice(command);
-    if depth > 1 && op != op::END_PASS || op == op::BEGIN_PASS {
+    if depth > 1 && op != op::END_PASS || matches!(op, op::BEGIN_PASS | op::BEGIN_TIMED_PASS) {
         to.end_pass();
     }
     if depth > 0 && op != op::END_COMMANDS || op == op::BEGIN_COMMANDS {

@@ -4,13 +4,10 @@
 use super::object::invalid;
 use super::session::Session;
 use fizz_gpu_abi::ErrorClass;
-use wgpu::custom::{PipelineCacheInterface, QuerySetInterface, SamplerInterface};
+use wgpu::custom::{PipelineCacheInterface, SamplerInterface};
 
 /// Why samplers are refused.
 pub(super) const SAMPLERS: &str = "this device has no samplers: its textures are storage textures";
-/// Why query sets are refused.
-pub(super) const QUERIES: &str = "this device has no queries";
-
 /// Records that a function cannot do what it was asked.
 pub(super) fn refuse(session: &Session, function: &str, label: Option<&str>, reason: &str) {
     session.report(ErrorClass::Validation, &invalid(function, label, reason));
@@ -25,16 +22,9 @@ pub(super) fn missing(function: &str) -> ! {
 pub(super) struct Sampler;
 
 #[derive(Debug)]
-pub(super) struct QuerySet;
-
-#[derive(Debug)]
 pub(super) struct PipelineCache;
 
 impl SamplerInterface for Sampler {}
-
-impl QuerySetInterface for QuerySet {
-    fn destroy(&self) {}
-}
 
 impl PipelineCacheInterface for PipelineCache {
     fn get_data(&self) -> Option<Vec<u8>> {

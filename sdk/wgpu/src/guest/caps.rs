@@ -4,6 +4,10 @@ use fizz_gpu_abi::{Caps, features};
 
 pub(super) fn features(caps: &Caps) -> wgpu::Features {
     let mut offered = wgpu::Features::empty();
+    let timestamps = wgpu::Features::TIMESTAMP_QUERY
+        | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
+        | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+    offered.set(timestamps, caps.features & features::TIMESTAMPS != 0);
     offered.set(wgpu::Features::IMMEDIATES, caps.features & features::IMMEDIATES != 0);
     offered
 }

@@ -1,11 +1,12 @@
 //! The device: it makes things.
 
-use super::absent::{self, PipelineCache, QUERIES, QuerySet, SAMPLERS, Sampler};
+use super::absent::{self, PipelineCache, SAMPLERS, Sampler};
 use super::buffer::Buffer;
 use super::caps;
 use super::encoder::CommandEncoder;
 use super::layout::{BindGroup, BindGroupLayout, PipelineLayout};
 use super::pipeline::{ComputePipeline, ShaderModule};
+use super::query::QuerySet;
 use super::session::Session;
 use super::texture::Texture;
 use fizz_gpu_abi::ErrorClass;
@@ -151,12 +152,11 @@ impl DeviceInterface for Device {
     }
 
     fn create_query_set(&self, desc: &wgpu::QuerySetDescriptor<'_>) -> DispatchQuerySet {
-        absent::refuse(&self.session, "Device::create_query_set", desc.label, QUERIES);
-        DispatchQuerySet::custom(QuerySet)
+        DispatchQuerySet::custom(QuerySet::new(&self.session, self.features, desc))
     }
 
     fn create_command_encoder(&self, desc: &wgpu::CommandEncoderDescriptor<'_>) -> DispatchCommandEncoder {
-        DispatchCommandEncoder::custom(CommandEncoder::new(&self.session, desc.label))
+        DispatchCommandEncoder::custom(CommandEncoder::new(&self.session, self.features, desc.label))
     }
 
     fn create_render_bundle_encoder(

@@ -1,10 +1,11 @@
 //! Command encoders and command buffers. An encoder records here; the host sees a command buffer when it is
 //! finished.
 
-use super::absent::{self, QUERIES};
+use super::absent;
 use super::buffer::Buffer;
 use super::object::{FOREIGN, Object, invalid};
 use super::pass::ComputePass;
+use super::query::{QuerySet, check_enabled, given};
 use super::session::Session;
 use super::texture::{extent, place, texels, texture_of};
 use fizz_gpu_abi::{Encoder, ErrorClass, ObjectKind, TexelBuffer, TexelPlace, WHOLE};
@@ -20,6 +21,8 @@ use wgpu::custom::{
 pub(super) struct Recording {
     pub(super) session: Arc<Session>,
     pub(super) stream: Encoder,
+    /// Features that the device was asked for.
+    features: wgpu::Features,
     /// Objects that the commands name: their ids must stay taken until the host has the commands.
     held: BTreeMap<u32, Arc<Object>>,
     /// A compute pass is open: the encoder itself may record nothing.
@@ -37,6 +40,32 @@ impl Recording {
 
     pub(super) fn buffer(&mut self, buffer: &DispatchBuffer) -> Result<u32, String> {
         self.hold(buffer.as_custom::<Buffer>().ok_or(FOREIGN)?.object())
+    }
+
+    pub(super) fn write_timestamp(
+        &mut self,
+        needed: wgpu::Features,
+        set: &DispatchQuerySet,
+        index: u32,
+    ) -> Result<(), String> {
+        check_enabled(self.features, needed)?;
+        let set = self.hold(&set.as_custom::<QuerySet>().ok_or(FOREIGN)?.0)?;
+        self.stream.write_timestamp(set, index);
+        Ok(())
+    }
+
+    /// The command that opens a pass.
+    fn begin_pass(&mut self, desc: &wgpu::ComputePassDescriptor<'_>) -> Result<(), String> {
+        let label = desc.label.unwrap_or_default();
+        let Some(writes) = &desc.timestamp_writes else {
+            self.stream.begin_pass(label);
+            return Ok(());
+        };
+        let begin = given(writes.beginning_of_pass_write_index)?;
+        let end = given(writes.end_of_pass_write_index)?;
+        let set = self.hold(&writes.query_set.as_custom::<QuerySet>().ok_or(FOREIGN)?.0)?;
+        self.stream.begin_timed_pass(set, begin, end, label);
+        Ok(())
     }
 
     /// Texels in a buffer.
@@ -88,12 +117,13 @@ pub(super) struct CommandEncoder {
 }
 
 impl CommandEncoder {
-    pub(super) fn new(session: &Arc<Session>, label: Option<&str>) -> Self {
+    pub(super) fn new(session: &Arc<Session>, features: wgpu::Features, label: Option<&str>) -> Self {
         CommandEncoder {
             label: label.unwrap_or_default().to_owned(),
             recording: Arc::new(Mutex::new(Recording {
                 session: Arc::clone(session),
                 stream: Encoder::new(),
+                features,
                 held: BTreeMap::new(),
                 in_pass: false,
                 finished: false,
@@ -177,15 +207,15 @@ impl CommandEncoderInterface for CommandEncoder {
     fn begin_compute_pass(&self, desc: &wgpu::ComputePassDescriptor<'_>) -> DispatchComputePass {
         const FUNCTION: &str = "CommandEncoder::begin_compute_pass";
         let mut recording = lock(&self.recording);
-        if desc.timestamp_writes.is_some() {
-            recording.invalidate(FUNCTION, QUERIES);
-        }
         if recording.in_pass {
             recording.invalidate(FUNCTION, OPEN_PASS);
             return DispatchComputePass::custom(ComputePass::nowhere());
         }
         recording.in_pass = true;
-        recording.stream.begin_pass(desc.label.unwrap_or_default());
+        if let Err(reason) = recording.begin_pass(desc) {
+            recording.invalidate(FUNCTION, &reason);
+            recording.stream.begin_pass("");
+        }
         drop(recording);
         DispatchComputePass::custom(ComputePass::new(Arc::clone(&self.recording)))
     }
@@ -258,12 +288,26 @@ impl CommandEncoderInterface for CommandEncoder {
         });
     }
 
-    fn write_timestamp(&self, _: &DispatchQuerySet, _: u32) {
-        self.refuse("CommandEncoder::write_timestamp", QUERIES);
+    fn write_timestamp(&self, set: &DispatchQuerySet, index: u32) {
+        self.record("CommandEncoder::write_timestamp", |recording| {
+            recording.write_timestamp(wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS, set, index)
+        });
     }
 
-    fn resolve_query_set(&self, _: &DispatchQuerySet, _: u32, _: u32, _: &DispatchBuffer, _: u64) {
-        self.refuse("CommandEncoder::resolve_query_set", QUERIES);
+    fn resolve_query_set(
+        &self,
+        set: &DispatchQuerySet,
+        first: u32,
+        count: u32,
+        target: &DispatchBuffer,
+        offset: u64,
+    ) {
+        self.record("CommandEncoder::resolve_query_set", |recording| {
+            let set = recording.hold(&set.as_custom::<QuerySet>().ok_or(FOREIGN)?.0)?;
+            let target = recording.buffer(target)?;
+            recording.stream.resolve_queries(set, first, count, target, offset);
+            Ok(())
+        });
     }
 
     fn mark_acceleration_structures_built<'a>(

@@ -15,6 +15,7 @@ mod layout;
 mod object;
 mod pass;
 mod pipeline;
+mod query;
 mod queue;
 mod session;
 mod texture;

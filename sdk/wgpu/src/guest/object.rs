@@ -90,6 +90,7 @@ fn name(kind: ObjectKind) -> &'static str {
         ObjectKind::CommandBuffer => "command buffer",
         ObjectKind::Texture => "texture",
         ObjectKind::TextureView => "texture view",
+        ObjectKind::QuerySet => "query set",
     }
 }
 

@@ -1,10 +1,10 @@
 //! Compute passes.
 
-use super::absent::QUERIES;
 use super::encoder::{Recording, lock};
 use super::layout::BindGroup;
 use super::object::FOREIGN;
 use super::pipeline::ComputePipeline;
+use super::query::STATISTICS;
 use std::sync::{Arc, Mutex};
 use wgpu::custom::{
     ComputePassInterface, DispatchBindGroup, DispatchBuffer, DispatchComputePipeline, DispatchQuerySet,
@@ -84,16 +84,18 @@ impl ComputePassInterface for ComputePass {
         });
     }
 
-    fn write_timestamp(&mut self, _: &DispatchQuerySet, _: u32) {
-        self.refuse("ComputePass::write_timestamp", QUERIES);
+    fn write_timestamp(&mut self, set: &DispatchQuerySet, index: u32) {
+        self.record("ComputePass::write_timestamp", |recording| {
+            recording.write_timestamp(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES, set, index)
+        });
     }
 
     fn begin_pipeline_statistics_query(&mut self, _: &DispatchQuerySet, _: u32) {
-        self.refuse("ComputePass::begin_pipeline_statistics_query", QUERIES);
+        self.refuse("ComputePass::begin_pipeline_statistics_query", STATISTICS);
     }
 
     fn end_pipeline_statistics_query(&mut self) {
-        self.refuse("ComputePass::end_pipeline_statistics_query", QUERIES);
+        self.refuse("ComputePass::end_pipeline_statistics_query", STATISTICS);
     }
 
     fn dispatch_workgroups(&mut self, x: u32, y: u32, z: u32) {

@@ -4,6 +4,7 @@ use super::absent;
 use super::buffer::{Buffer, zeros};
 use super::encoder::CommandBuffer;
 use super::object::{FOREIGN, invalid};
+use super::query;
 use super::session::Session;
 use super::upload;
 use fizz_gpu_abi::ErrorClass;
@@ -122,9 +123,8 @@ impl QueueInterface for Queue {
         self.session.flush()
     }
 
-    /// There are no timestamps to have a period.
     fn get_timestamp_period(&self) -> f32 {
-        1.0
+        query::PERIOD
     }
 
     fn on_submitted_work_done(&self, callback: BoxSubmittedWorkDoneCallback) {

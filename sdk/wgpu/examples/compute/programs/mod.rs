@@ -13,13 +13,25 @@ mod offsets;
 mod pace;
 mod repeated;
 mod textures;
+mod timestamps;
 
 use wgpu::util::DeviceExt;
 
 /// The programs, in the order in which they run.
 pub(crate) const NAMES: &[&str] = &[
-    "collatz", "repeated", "offsets", "errors", "mapping", "matmul", "indirect", "layouts", "encoder",
-    "large", "textures", "lifetime",
+    "collatz",
+    "repeated",
+    "offsets",
+    "errors",
+    "mapping",
+    "matmul",
+    "indirect",
+    "layouts",
+    "encoder",
+    "large",
+    "textures",
+    "timestamps",
+    "lifetime",
 ];
 
 /// Runs only when asked for: it ends the process, because nobody handles its error.
@@ -54,6 +66,7 @@ pub(crate) fn run(name: &str, gpu: &mut Gpu) -> String {
         "encoder" => encoder::run(gpu, &mut out),
         "large" => large::run(gpu, &mut out),
         "textures" => textures::run(gpu, &mut out),
+        "timestamps" => timestamps::run(gpu, &mut out),
         "lifetime" => lifetime::run(gpu, &mut out),
         UNCAUGHT => errors::uncaught(gpu),
         other => match pace(other) {
@@ -75,6 +88,12 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+fn adapter() -> Result<wgpu::Adapter, String> {
+    let instance = fizz_wgpu::instance();
+    pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
+        .map_err(|error| error.to_string())
+}
+
 /// A device and its queue.
 pub(crate) struct Gpu {
     pub(crate) device: wgpu::Device,
@@ -82,15 +101,24 @@ pub(crate) struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the first adapter there is, with WebGPU's default limits.
+    /// Opens the first adapter there is, with WebGPU's default limits, and with timestamps where it has them.
     pub(crate) fn connect() -> Result<Self, String> {
-        Self::connect_with(&wgpu::DeviceDescriptor { label: Some("compute programs"), ..Default::default() })
+        let adapter = adapter()?;
+        Self::open(
+            &adapter,
+            &wgpu::DeviceDescriptor {
+                label: Some("compute programs"),
+                required_features: adapter.features() & timestamps::FEATURES,
+                ..Default::default()
+            },
+        )
     }
 
     fn connect_with(desc: &wgpu::DeviceDescriptor<'_>) -> Result<Self, String> {
-        let instance = fizz_wgpu::instance();
-        let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
-            .map_err(|error| error.to_string())?;
+        Self::open(&adapter()?, desc)
+    }
+
+    fn open(adapter: &wgpu::Adapter, desc: &wgpu::DeviceDescriptor<'_>) -> Result<Self, String> {
         let (device, queue) =
             pollster::block_on(adapter.request_device(desc)).map_err(|error| error.to_string())?;
         Ok(Self { device, queue })
