@@ -271,7 +271,7 @@ impl Guest {
         to.create_bind_group(5, "", 3, &entries);
         session.submit(to.as_bytes()).expect("setup");
         for entry in &entries {
-            assert_eq!(session.write(entry.buffer, 0, &words()), Ok(status::OK));
+            assert_eq!(session.write(entry.resource, 0, &words()), Ok(status::OK));
         }
         let mut record = [0; fizz_gpu_abi::MAX_RECORD];
         assert_eq!(session.take_error(&mut record), Ok(0), "{}", String::from_utf8_lossy(&record));
