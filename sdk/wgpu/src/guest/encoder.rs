@@ -61,6 +61,7 @@ impl Recording {
             self.stream.begin_pass(label);
             return Ok(());
         };
+        check_enabled(self.features, wgpu::Features::TIMESTAMP_QUERY)?;
         let begin = given(writes.beginning_of_pass_write_index)?;
         let end = given(writes.end_of_pass_write_index)?;
         let set = self.hold(&writes.query_set.as_custom::<QuerySet>().ok_or(FOREIGN)?.0)?;
@@ -303,6 +304,7 @@ impl CommandEncoderInterface for CommandEncoder {
         offset: u64,
     ) {
         self.record("CommandEncoder::resolve_query_set", |recording| {
+            check_enabled(recording.features, wgpu::Features::TIMESTAMP_QUERY)?;
             let set = recording.hold(&set.as_custom::<QuerySet>().ok_or(FOREIGN)?.0)?;
             let target = recording.buffer(target)?;
             recording.stream.resolve_queries(set, first, count, target, offset);

@@ -152,6 +152,7 @@ fn parts(
                 binding.size.map_or(WHOLE, wgpu::BufferSize::get),
             ),
             wgpu::BindingResource::TextureView(view) => {
+                texture::check_offered(session)?;
                 (view.as_custom::<TextureView>().ok_or(FOREIGN)?.0.id(session)?, 0, 0)
             }
             _ => {

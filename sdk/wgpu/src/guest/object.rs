@@ -30,13 +30,15 @@ impl Object {
         Arc::new(Object { session: Arc::clone(session), kind, id, forgotten: AtomicBool::new(false) })
     }
 
-    /// Makes an error object, and the error.
+    /// Makes an error object, and the error. A host that does not know the kind gets an object of another one, which no
+    /// command of the kind may name.
     pub(super) fn refuse(
         session: &Arc<Session>,
         kind: ObjectKind,
         class: ErrorClass,
         message: &str,
     ) -> Arc<Self> {
+        let kind = if session.knows(kind) { kind } else { ObjectKind::Buffer };
         Self::create(session, kind, |stream, id| stream.create_error(kind, id, class, message))
     }
 

@@ -42,8 +42,10 @@ impl QuerySet {
 
 impl QuerySetInterface for QuerySet {
     fn destroy(&self) {
-        let id = self.0.own_id();
-        self.0.session().push(|stream| stream.destroy_query_set(id));
+        let (session, id) = (self.0.session(), self.0.own_id());
+        if session.knows(ObjectKind::QuerySet) {
+            session.push(|stream| stream.destroy_query_set(id));
+        }
     }
 }
 

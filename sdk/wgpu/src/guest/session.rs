@@ -2,8 +2,8 @@
 
 use super::imports;
 use fizz_gpu_abi::{
-    Caps, Class, Encoder, ErrorClass, MAX_INLINE, MAX_RECORD, OpenRequest, RecordKind, RecordRef, Severity,
-    status,
+    Caps, Class, Encoder, ErrorClass, MAX_INLINE, MAX_RECORD, ObjectKind, OpenRequest, RecordKind, RecordRef,
+    Severity, features, status,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -121,6 +121,16 @@ impl Session {
     /// Whether the session never was one.
     pub(super) fn is_detached(&self) -> bool {
         self.detached
+    }
+
+    /// Whether the host has objects of this kind.
+    pub(super) fn knows(&self, kind: ObjectKind) -> bool {
+        let needed = match kind {
+            ObjectKind::Texture | ObjectKind::TextureView => features::STORAGE_TEXTURES,
+            ObjectKind::QuerySet => features::TIMESTAMPS,
+            _ => 0,
+        };
+        self.caps.features & needed == needed
     }
 
     /// There is one thread, and no user code runs under the lock.

@@ -57,7 +57,7 @@ impl Texture {
 
 /// What the stream has for textures may be used only where the host offers it.
 pub(super) fn check_offered(session: &Session) -> Result<(), String> {
-    if session.caps.features & features::STORAGE_TEXTURES == 0 { Err(NONE.into()) } else { Ok(()) }
+    if session.knows(ObjectKind::Texture) { Ok(()) } else { Err(NONE.into()) }
 }
 
 /// The stream's form of a texture.
@@ -105,14 +105,17 @@ impl TextureInterface for Texture {
     }
 
     fn destroy(&self) {
-        let id = self.object.own_id();
-        self.object.session().push(|stream| stream.destroy_texture(id));
+        let (session, id) = (self.object.session(), self.object.own_id());
+        if check_offered(session).is_ok() {
+            session.push(|stream| stream.destroy_texture(id));
+        }
     }
 }
 
 impl Texture {
     /// The stream's form of a view.
     fn view(&self, desc: &wgpu::TextureViewDescriptor<'_>) -> Result<ViewShape, String> {
+        check_offered(self.object.session())?;
         if let Some(other) = desc.format.filter(|format| *format != self.format) {
             return Err(format!("format {other:?} is not the texture's, which is {:?}", self.format));
         }
@@ -197,7 +200,9 @@ pub(super) fn format_features(offered: u64, of: wgpu::TextureFormat) -> wgpu::Te
 /// The texture of a copy.
 pub(super) fn texture_of<'t>(info: &wgpu::TexelCopyTextureInfo<'t>) -> Result<&'t Texture, String> {
     check_aspect(info.aspect)?;
-    info.texture.as_custom::<Texture>().ok_or_else(|| FOREIGN.into())
+    let texture = info.texture.as_custom::<Texture>().ok_or(FOREIGN)?;
+    check_offered(texture.object.session())?;
+    Ok(texture)
 }
 
 /// The stream's form of a place in a texture with this id.

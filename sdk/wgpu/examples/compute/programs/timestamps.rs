@@ -26,7 +26,9 @@ const COUNT: u32 = 9;
 pub(super) fn run(gpu: &mut Gpu, out: &mut String) {
     refused(gpu, out);
     if !gpu.device.features().contains(FEATURES) {
-        assert!(!cfg!(target_family = "wasm"), "the sandbox has timestamps wherever it has a GPU");
+        if cfg!(target_family = "wasm") {
+            panic!("the sandbox has timestamps wherever it has a GPU");
+        }
         // A few drivers have none. No line tells times, so that all devices say the same.
         unknown(out);
         return;
