@@ -81,7 +81,7 @@ pub trait Sessions: Send + Sync {
 pub struct Quotas {
     /// GPU gas of the task.
     pub gas: u64,
-    /// Bytes of all live buffers, each counted up to a multiple of 256.
+    /// Bytes of all live buffers, each counted up to a multiple of 256, textures and query sets.
     pub bytes: u64,
     /// Live objects.
     pub objects: u32,

@@ -93,7 +93,7 @@ caps! {
     class: u32,
     /// Bits of [`features`](crate::features).
     features: u64,
-    /// Bytes that all live buffers may take together (each counted up to a multiple of 256).
+    /// Bytes that all live buffers (each counted up to a multiple of 256), textures and query sets may take together.
     quota_bytes: u64,
     /// Live objects.
     quota_objects: u32,

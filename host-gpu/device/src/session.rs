@@ -44,7 +44,7 @@ pub(crate) struct Open {
     pub(crate) errors: Errors,
     pub(crate) flow: Flow,
     pub(crate) pace: Pace,
-    /// Live objects, bytes of live buffers, bytes of unsubmitted command buffers.
+    /// Live objects, bytes of what is live, bytes of unsubmitted command buffers.
     pub(crate) objects: Total,
     pub(crate) memory: Total,
     pub(crate) recorded: Total,
