@@ -6,7 +6,8 @@ use arbitrary::Unstructured;
 use fizz_gpu::{Adapters, Choice, Hardware, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{
     BindGroupEntry, BindingKind, Caps, Class, Encoder, ErrorClass, LayoutEntry, MAX_RECORD, MapMode,
-    ObjectKind, OpenRequest, PollState, RecordRef, WHOLE,
+    ObjectKind, OpenRequest, PollState, QueryKind, RecordRef, TexelBuffer, TexelPlace, TextureBinding,
+    TextureDimension, TextureFormat, TextureShape, ViewDimension, ViewShape, WHOLE,
 };
 
 /// The input chooses calls and commands that mostly fit what exists.
@@ -39,7 +40,7 @@ static HARDWARE: LazyLock<Option<Hardware>> = LazyLock::new(|| {
 const QUOTAS: Quotas = Quotas {
     gas: 2_000_000_000,
     bytes: 1 << 20,
-    objects: 40,
+    objects: 60,
     shaders: 8,
     shader_bytes: 4096,
     stream_bytes: 64 << 10,
@@ -47,7 +48,7 @@ const QUOTAS: Quotas = Quotas {
 };
 
 /// Shaders without races and without long loops.
-const SHADERS: [&str; 7] = [
+const SHADERS: [&str; 10] = [
     "@group(0) @binding(0) var<storage, read_write> d: array<u32>;
      @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) i: vec3u) {
          if (i.x < arrayLength(&d) && i.y + i.z == 0u) { d[i.x] = d[i.x] * 2u + 1u; } }",
@@ -66,12 +67,31 @@ const SHADERS: [&str; 7] = [
     "fn main() { let x = y; }",
     "@group(0) @binding(0) var<storage, read_write> d: array<vec3f>; var<private> p: u32;
      @compute @workgroup_size(1) fn main() { d[0].x = 1.0; p = arrayLength(&d); d[p + 7u] = vec3f(); }",
+    // Loops that count.
+    "@group(0) @binding(0) var<storage, read_write> d: array<u32>;
+     @compute @workgroup_size(8) fn main(@builtin(local_invocation_index) i: u32, @builtin(workgroup_id) g: vec3u) {
+         var sum = 0u; for (var n = 0u; n < (i + g.x) % 9u; n++) { sum += n; }
+         if (g.x + g.y + g.z == 0u && i < arrayLength(&d)) { d[i] = sum; } }",
+    // Loads stay inside, for what they give outside is the device's choice.
+    "@group(0) @binding(0) var a: texture_storage_2d<r32uint, read>;
+     @group(0) @binding(1) var b: texture_storage_2d<r32uint, write>;
+     @compute @workgroup_size(8, 2) fn main(@builtin(global_invocation_id) i: vec3u) {
+         if (i.z == 0u) { textureStore(b, i.xy, textureLoad(a, min(i.xy, textureDimensions(a) - 1u)) + 1u); } }",
+    "@group(0) @binding(0) var t: texture_storage_3d<rgba16sint, write>;
+     @group(0) @binding(1) var<storage, read_write> d: array<u32>;
+     @compute @workgroup_size(4) fn main(@builtin(global_invocation_id) i: vec3u) {
+         if (i.y + i.z == 0u) { textureStore(t, i.xxy - 1u, vec4i(i.xyzx)); d[0] = textureDimensions(t).z; } }",
 ];
 const TEXTS: [&str; 4] = ["", "label", "main", "ü"];
 const SIZES: [u64; 16] = [0, 1, 2, 4, 8, 12, 16, 20, 32, 64, 256, 260, 4096, 65_536, 1 << 21, WHOLE];
 const OFFSETS: [u64; 8] = [0, 0, 0, 4, 8, 256, 3, 1 << 40];
 
 const USAGES: [u32; 5] = [0x18c, 0x8c, 0xcc, 0x009, 0x006];
+/// Sizes of textures in each direction, and counts of levels and layers.
+const TEXTURE_SIZES: [u32; 12] = [1, 1, 1, 2, 4, 8, 8, 64, 0, 300, 8193, u32::MAX - 1];
+/// Bytes of rows in copies.
+const ROWS: [Option<u32>; 6] = [Some(256), Some(256), Some(512), None, Some(100), Some(u32::MAX - 255)];
+
 const CLASSES: [ErrorClass; 3] = [ErrorClass::Validation, ErrorClass::OutOfMemory, ErrorClass::Internal];
 
 /// What a session answered, as words.
@@ -178,13 +198,45 @@ impl Play {
         let layout = self.make(ObjectKind::BindGroupLayout);
         self.stream.get_bind_group_layout(layout, pipeline, 0);
         let group = self.make(ObjectKind::BindGroup);
-        let entry = BindGroupEntry { binding: 0, buffer: 1, offset: 0, size: WHOLE };
+        let entry = BindGroupEntry { binding: 0, resource: 1, offset: 0, size: WHOLE };
         self.stream.create_bind_group(group, "group", layout, &[entry]);
+        // Two textures, one read and one written.
+        let views = [0, 1].map(|_| {
+            let texture = self.make(ObjectKind::Texture);
+            let shape = TextureShape {
+                usage: 0x0b,
+                format: TextureFormat::R32Uint,
+                dimension: TextureDimension::D2,
+                size: [8, 8, 1],
+                mip_levels: 1,
+            };
+            self.stream.create_texture(texture, &shape, "texture");
+            let view = self.make(ObjectKind::TextureView);
+            self.stream.create_texture_view(view, texture, &ViewShape::default(), "view");
+            BindGroupEntry { binding: 0, resource: view, offset: 0, size: 0 }
+        });
+        let shader = self.make(ObjectKind::Shader);
+        self.stream.create_shader(shader, "shader", SHADERS[8]);
+        let pipeline = self.make(ObjectKind::ComputePipeline);
+        self.stream.create_compute_pipeline(pipeline, "textures", 0, shader, None, true, [].into_iter());
+        let layout = self.make(ObjectKind::BindGroupLayout);
+        self.stream.get_bind_group_layout(layout, pipeline, 0);
+        let group = self.make(ObjectKind::BindGroup);
+        let set = self.make(ObjectKind::QuerySet);
+        self.stream.create_query_set(set, QueryKind::Timestamp, 4, "set");
+        let results = self.make(ObjectKind::Buffer);
+        self.stream.create_buffer(results, 0x20c, 512, false, "results");
+        let [read, written] = views;
+        self.stream.create_bind_group(group, "", layout, &[read, BindGroupEntry { binding: 1, ..written }]);
     }
 
     /// One call or command; one that lacks its objects is left out.
     fn step(&mut self, input: &mut Unstructured<'_>) -> Result<(), Stop> {
-        match byte(input) % 32 {
+        match byte(input) % 36 {
+            32.. => {
+                let _ = self.create_texture(input);
+                Ok(())
+            }
             choice @ 0..18 => {
                 let _ = self.create(choice, input);
                 Ok(())
@@ -229,25 +281,51 @@ impl Play {
                 let layout = self.id(input, ObjectKind::BindGroupLayout)?;
                 let mut entries = Vec::new();
                 for binding in 0..u32::from(byte(input) % 3) {
-                    entries.push(BindGroupEntry {
-                        binding: if byte(input) < 240 { binding } else { u32::MAX },
-                        buffer: self.id(input, ObjectKind::Buffer)?,
-                        offset: pick(input, &OFFSETS),
-                        size: if byte(input) < 128 { WHOLE } else { pick(input, &SIZES) },
+                    let binding = if byte(input) < 240 { binding } else { u32::MAX };
+                    entries.push(if byte(input) < 140 {
+                        BindGroupEntry {
+                            binding,
+                            resource: self.id(input, ObjectKind::Buffer)?,
+                            offset: pick(input, &OFFSETS),
+                            size: if byte(input) < 128 { WHOLE } else { pick(input, &SIZES) },
+                        }
+                    } else {
+                        let resource = self.id(input, ObjectKind::TextureView)?;
+                        let size = if byte(input) < 240 { 0 } else { WHOLE };
+                        BindGroupEntry { binding, resource, offset: 0, size }
                     });
                 }
                 let id = self.make(ObjectKind::BindGroup);
                 self.stream.create_bind_group(id, text, layout, &entries);
             }
             9 => {
-                let kinds = [BindingKind::Storage, BindingKind::ReadOnlyStorage, BindingKind::Uniform];
+                let kinds = [
+                    BindingKind::Storage,
+                    BindingKind::ReadOnlyStorage,
+                    BindingKind::Uniform,
+                    BindingKind::ReadOnlyTexture,
+                    BindingKind::WriteOnlyTexture,
+                    BindingKind::ReadWriteTexture,
+                ];
                 let entries: Vec<_> = (0..u32::from(byte(input) % 3))
-                    .map(|binding| LayoutEntry {
-                        binding: if byte(input) < 240 { binding } else { 5000 },
-                        kind: pick(input, &kinds),
-                        dynamic_offset: byte(input) < 80,
-                        visible: byte(input) < 200,
-                        min_size: if byte(input) < 200 { 0 } else { pick(input, &SIZES) },
+                    .map(|binding| {
+                        let kind = pick(input, &kinds);
+                        let texture = kind.is_texture().then(|| TextureBinding {
+                            format: format(input),
+                            dimension: ViewDimension::from_code(u32::from(byte(input) % 4 + 1))
+                                .expect("one of four"),
+                        });
+                        LayoutEntry {
+                            binding: if byte(input) < 240 { binding } else { 5000 },
+                            kind,
+                            dynamic_offset: texture.is_none() && byte(input) < 80,
+                            visible: byte(input) < 200,
+                            min_size: match texture {
+                                None if byte(input) >= 200 => pick(input, &SIZES),
+                                _ => 0,
+                            },
+                            texture,
+                        }
                     })
                     .collect();
                 let id = self.make(ObjectKind::BindGroupLayout);
@@ -268,6 +346,9 @@ impl Play {
                     ObjectKind::BindGroup,
                     ObjectKind::ComputePipeline,
                     ObjectKind::CommandBuffer,
+                    ObjectKind::Texture,
+                    ObjectKind::TextureView,
+                    ObjectKind::QuerySet,
                 ];
                 let kind = pick(input, &kinds);
                 let id = self.make(kind);
@@ -289,6 +370,69 @@ impl Play {
         Some(())
     }
 
+    /// A texture, a view, or a set of queries.
+    fn create_texture(&mut self, input: &mut Unstructured<'_>) -> Option<()> {
+        if byte(input) < 30 {
+            let id = self.make(ObjectKind::QuerySet);
+            self.stream.create_query_set(id, QueryKind::Timestamp, pick(input, &TEXTURE_SIZES), "queries");
+            return Some(());
+        }
+        if byte(input) < 128 {
+            let shape = TextureShape {
+                usage: if byte(input) < 240 { 0x0b } else { u32::from(byte(input)) },
+                format: format(input),
+                dimension: TextureDimension::from_code(u32::from(byte(input) % 3 + 1)).expect("one of three"),
+                size: [0, 1, 2].map(|_| pick(input, &TEXTURE_SIZES)),
+                mip_levels: pick(input, &TEXTURE_SIZES),
+            };
+            let id = self.make(ObjectKind::Texture);
+            self.stream.create_texture(id, &shape, "texture");
+            return Some(());
+        }
+        let texture = self.id(input, ObjectKind::Texture)?;
+        let count = |input: &mut Unstructured<'_>| (byte(input) < 128).then(|| pick(input, &TEXTURE_SIZES));
+        let shape = ViewShape {
+            dimension: ViewDimension::from_code(u32::from(byte(input) % 5)),
+            base_mip_level: u32::from(byte(input) / 128),
+            mip_levels: count(input),
+            base_layer: u32::from(byte(input) / 128),
+            layers: count(input),
+        };
+        let id = self.make(ObjectKind::TextureView);
+        self.stream.create_texture_view(id, texture, &shape, "view");
+        Some(())
+    }
+
+    /// A copy from, to or between textures.
+    fn copy_texels(&mut self, input: &mut Unstructured<'_>) -> Option<()> {
+        let place = |play: &Self, input: &mut Unstructured<'_>| {
+            let texture = play.id(input, ObjectKind::Texture)?;
+            let mip_level = u32::from(byte(input) / 200);
+            let far = byte(input) > 250;
+            let origin = [0, 1, 2].map(|_| if far { u32::MAX - 2 } else { u32::from(byte(input) / 100) });
+            Some(TexelPlace { texture, mip_level, origin })
+        };
+        let size = [0, 1, 2].map(|_| pick(input, &TEXTURE_SIZES));
+        let from = place(self, input)?;
+        if byte(input) < 80 {
+            let into = place(self, input)?;
+            self.stream.copy_texture(&from, &into, size);
+            return Some(());
+        }
+        let lies = TexelBuffer {
+            buffer: self.id(input, ObjectKind::Buffer)?,
+            offset: pick(input, &OFFSETS),
+            bytes_per_row: pick(input, &ROWS),
+            rows_per_image: (byte(input) < 128).then(|| pick(input, &TEXTURE_SIZES)),
+        };
+        if byte(input) < 128 {
+            self.stream.copy_texture_to_buffer(&from, &lies, size);
+        } else {
+            self.stream.copy_buffer_to_texture(&lies, &from, size);
+        }
+        Some(())
+    }
+
     /// A command that changes what there is.
     fn change(&mut self, choice: u8, input: &mut Unstructured<'_>) -> Option<()> {
         match choice {
@@ -303,6 +447,10 @@ impl Play {
                 self.stream.map_buffer(id, mode, pick(input, &OFFSETS), pick(input, &SIZES));
             }
             20 => self.stream.unmap_buffer(self.id(input, ObjectKind::Buffer)?),
+            21 if byte(input) < 30 => {
+                self.stream.destroy_query_set(self.id(input, ObjectKind::QuerySet)?);
+            }
+            21 if byte(input) < 80 => self.stream.destroy_texture(self.id(input, ObjectKind::Texture)?),
             21 => self.stream.destroy_buffer(self.id(input, ObjectKind::Buffer)?),
             22 => {
                 let index = usize::from(byte(input)) % self.objects.len();
@@ -365,7 +513,15 @@ impl Play {
 
     /// One command inside a command buffer, or a pass.
     fn command(&mut self, input: &mut Unstructured<'_>) -> Option<()> {
-        match byte(input) % 10 {
+        match byte(input) % 16 {
+            10..13 => self.copy_texels(input)?,
+            13 => self.stamp(input)?,
+            14 => {
+                let set = self.id(input, ObjectKind::QuerySet)?;
+                let (first, count) = (u32::from(byte(input) / 50), u32::from(byte(input) / 50));
+                let buffer = self.id(input, ObjectKind::Buffer)?;
+                self.stream.resolve_queries(set, first, count, buffer, pick(input, &OFFSETS));
+            }
             0 => {
                 let (source, target) =
                     (self.id(input, ObjectKind::Buffer)?, self.id(input, ObjectKind::Buffer)?);
@@ -379,8 +535,16 @@ impl Play {
             2 => self.stream.push_debug_group("group"),
             3 => self.stream.pop_debug_group(),
             4 if byte(input) < 60 => self.stream.invalidate("by the guest"),
-            _ => {
-                self.stream.begin_pass("pass");
+            choice => {
+                if choice == 15 {
+                    let set = self.id(input, ObjectKind::QuerySet)?;
+                    let index = |input: &mut Unstructured<'_>| {
+                        (byte(input) < 200).then(|| u32::from(byte(input) / 55))
+                    };
+                    self.stream.begin_timed_pass(set, index(input), index(input), "timed");
+                } else {
+                    self.stream.begin_pass("pass");
+                }
                 for _ in 0..byte(input) % 3 + 1 {
                     let _ = self.work(input);
                 }
@@ -390,7 +554,13 @@ impl Play {
         Some(())
     }
 
-    /// A pipeline, its groups and a dispatch.
+    fn stamp(&mut self, input: &mut Unstructured<'_>) -> Option<()> {
+        let set = self.id(input, ObjectKind::QuerySet)?;
+        self.stream.write_timestamp(set, u32::from(byte(input) / 55));
+        Some(())
+    }
+
+    /// A pipeline, its groups and a dispatch, and a timestamp now and then.
     fn work(&mut self, input: &mut Unstructured<'_>) -> Option<()> {
         if byte(input) < 250 {
             let pipeline = self.id(input, ObjectKind::ComputePipeline)?;
@@ -409,12 +579,19 @@ impl Play {
             1 => self.stream.dispatch(u32::from(byte(input)) * 300, 1, 1),
             _ => self.stream.dispatch(u32::from(byte(input) % 4), u32::from(byte(input) % 3), 1),
         }
+        if byte(input) > 230 {
+            self.stamp(input)?;
+        }
         Some(())
     }
 }
 
 fn byte(input: &mut Unstructured<'_>) -> u8 {
     input.arbitrary().unwrap_or_default()
+}
+
+fn format(input: &mut Unstructured<'_>) -> TextureFormat {
+    TextureFormat::from_code(u32::from(byte(input) % 16 + 1)).expect("one of sixteen")
 }
 
 fn pick<T: Copy>(input: &mut Unstructured<'_>, from: &[T]) -> T {

@@ -8,6 +8,7 @@ use fizz_attest::{
     Blob, Canonical, Digest, EngineInfo, GpuProfile, HostFault, Job, Outcome, Profile, Receipt, ReceiptFile,
 };
 use fizz_fuzz::TARGETS;
+use fizz_gpu_abi::{Commands, Encoder, op};
 use fizz_wire::{NodeInfo, RefusalCode, Reply, Request, StatusReport, frame};
 
 fn folder(of: &str) -> PathBuf {
@@ -216,13 +217,36 @@ fn processes(seeds: &mut Maker) {
 }
 
 fn streams(seeds: &mut Maker) {
-    for name in ["double", "every-device-command", "bad-place", "bad-list"] {
-        let path = folder(&format!("../host-gpu/abi/tests/vectors/{name}.hex"));
-        let text = std::fs::read_to_string(path).unwrap();
-        let digits: String =
-            text.lines().filter(|line| !line.starts_with('#')).flat_map(|line| line.split(' ')).collect();
-        seeds.add("gpu_stream", name, hex::decode(digits).unwrap());
+    // Each stream of the vectors, and one with every command where it may stand.
+    let text = std::fs::read_to_string(folder("../host-gpu/abi/tests/vectors.txt")).unwrap();
+    let mut every = [Vec::new(), Vec::new(), Vec::new()];
+    for vector in text.split("\n\n") {
+        let mut lines = vector.lines().filter(|line| !line.starts_with('#'));
+        let Some(says) = lines.next() else { continue };
+        let digits: String = lines.flat_map(|line| line.split(' ')).collect();
+        let bytes = hex::decode(digits).unwrap();
+        if let Some(says) = says.strip_prefix("stream ") {
+            let (count, _) = says.split_once(':').unwrap();
+            seeds.add("gpu_stream", format!("stream-{count}"), bytes);
+        } else if says.starts_with("command ") {
+            let op = u16::from_le_bytes([bytes[0], bytes[1]]);
+            let brackets = [op::BEGIN_COMMANDS, op::END_COMMANDS, op::BEGIN_PASS, op::END_PASS];
+            if !brackets.contains(&op) && op != op::BEGIN_TIMED_PASS {
+                every[usize::from(op >> 8)].extend(bytes);
+            }
+        }
     }
+    let [outside, commands, pass] = every;
+    let mut brackets = Encoder::new();
+    brackets.begin_commands(6, "every");
+    let mut stream = [outside, brackets.take(), commands].concat();
+    brackets.begin_timed_pass(22, Some(0), None, "command");
+    stream.extend([brackets.take(), pass].concat());
+    brackets.end_pass();
+    brackets.end_commands();
+    stream.extend(brackets.take());
+    Commands::check(&stream).unwrap();
+    seeds.add("gpu_stream", "every-command", stream);
     let mut record = Vec::new();
     for field in [3u32, 44, 1, 1, 9, 2, 70, 4, 5] {
         record.extend(field.to_le_bytes());
@@ -238,6 +262,7 @@ fn shaders(seeds: &mut Maker) {
     seeds.add("shader", "overrides", format!("override size: u32 = 4;\n@id(3) override k: f32;\nvar<workgroup> tile: array<vec4f, 64>;\nstruct P {{ a: mat3x3f, @align(16) n: i32, }}\n@group(0) @binding(1) var<uniform> p: P;\n{data}@compute @workgroup_size(size)\nfn main(@builtin(local_invocation_index) i: u32) {{\n  tile[i] = vec4f(p.a * vec3f(k, 1.0, 2.5), f32(p.n));\n  workgroupBarrier();\n  data[i] = pack2x16float(tile[63u - i].xy);\n}}\n"));
     seeds.add("shader", "calls", format!("{data}var<private> depth: i32;\nconst n = 1u << 3u;\nalias A = array<vec2i, n>;\nfn f(p: ptr<function, A>, x: i32) -> i32 {{\n  switch x {{ case 1, 2: {{ return (*p)[x].y; }} case default: {{ depth += 1; return abs(x) - depth; }} }}\n}}\n{main}{{\n  var a = A();\n  while depth < 4 {{ a[1].y = f(&a, bitcast<i32>(data[0])); }}\n  loop {{ if any(a[0] > vec2i(3)) {{ break; }} continuing {{ a[0]++; break if a[0].x == 9; }} }}\n  atomicless(id);\n}}\nfn atomicless(v: vec3u) {{ data[v.y] = dot(v, v) + countOneBits(v.z); }}\n").replace("a[0]++;", "a[0].x++;"));
     seeds.add("shader", "atomics", "struct Q { n: atomic<u32>, m: array<atomic<i32>, 4> }\n@group(1) @binding(2) var<storage, read_write> q: Q;\nvar<workgroup> w: atomic<u32>;\n@compute @workgroup_size(64)\nfn main(@builtin(workgroup_id) g: vec3<u32>) {\n  let old = atomicAdd(&q.n, 1u);\n  let r = atomicCompareExchangeWeak(&w, old, g.x);\n  if r.exchanged { atomicMax(&q.m[old % 4u], i32(exp2(f32(g.y)))); }\n  storageBarrier();\n}\n");
+    seeds.add("shader", "textures", format!("@group(0) @binding(1) var a: texture_storage_2d<rgba8unorm, read>;\n@group(0) @binding(2) var b: texture_storage_2d_array<rgba16float, write>;\n@group(0) @binding(3) var c: texture_storage_3d<r32uint, read_write>;\nfn at(t: texture_storage_2d<rgba8unorm, read>, p: vec2u) -> vec4f {{ return textureLoad(t, min(p, textureDimensions(t) - 1u)); }}\n{data}{main}{{\n  if textureLoad(a, vec2u(3, 4)).x > 0.5 {{ storageBarrier(); }}\n  for (var i = 0u; i < textureNumLayers(b); i++) {{ textureStore(b, id.xy, i, at(a, id.xy)); }}\n  textureStore(c, id, vec4u(textureLoad(c, id.zyx).x + data[0]));\n  textureBarrier();\n}}\n"));
     seeds.add("shader", "error", "fn main() { let x = /* no such */ é + 0x1p3f; }");
 }
 
@@ -283,6 +308,22 @@ fn session(seeds: &mut Maker) {
         "copy",
         [&[26, 0, 0, 7, 11][..], &[12, 0, 1, 0, 0, 1, 0, 0, 3, 0], &[27, 1, 0, 9]].concat(),
     );
+    // Texels written, moved by a shader, and copied out again.
+    let texels = [
+        &[26, 4, 7, 10, 0, 12, 0, 3][..],
+        &[10, 5, 0, 0, 0, 0, 0, 0, 0, 0, 100, 4, 0, 0, 200, 200],
+        &[5, 0, 0, 1, 1, 30, 1, 0, 0, 2, 1, 1, 0],
+        &[10, 5, 0, 0, 1, 0, 0, 0, 0, 0, 100, 4, 0, 0, 200, 0],
+        &[0, 27, 4, 0, 10],
+    ];
+    seeds.add("session", "texels", texels.concat());
+    // A timed pass, and what its timestamps are.
+    let stamps = [
+        &[12, 0, 2, 15, 0, 0, 0, 0, 55, 0][..],
+        &[0, 0, 1, 30, 0, 0, 0, 2, 2, 1, 0],
+        &[14, 0, 0, 100, 4, 0, 0, 27, 4, 0, 8],
+    ];
+    seeds.add("session", "stamps", stamps.concat());
     seeds.add("session", "scopes", [23, 0, 1, 0, 16, 2, 24, 0, 30, 0]);
 }
 
@@ -338,7 +379,7 @@ fn good_seeds_are_good(seeds: &Seeds) {
             good += 1;
         }
     }
-    assert_eq!(good, 7);
+    assert_eq!(good, 8);
 }
 
 /// A seed with single bytes changed, and cut short.
