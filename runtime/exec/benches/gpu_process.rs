@@ -170,7 +170,7 @@ fn setup() -> Vec<u8> {
     for (pipeline, entry) in [(10, "main"), (20, "small")] {
         to.create_compute_pipeline(pipeline, "", 0, 1, Some(entry), true, [].into_iter());
         to.get_bind_group_layout(pipeline + 1, pipeline, 0);
-        let entry = BindGroupEntry { binding: 0, buffer: 2, offset: 0, size: WHOLE };
+        let entry = BindGroupEntry { binding: 0, resource: 2, offset: 0, size: WHOLE };
         to.create_bind_group(pipeline + 2, "", pipeline + 1, &[entry]);
     }
     to.take()

@@ -202,7 +202,8 @@ fn a_dispatch_longer_than_a_step_is_the_nodes_fault() {
     stream.create_compute_pipeline(2, "", 0, 1, None, true, [].into_iter());
     stream.get_bind_group_layout(3, 2, 0);
     stream.create_buffer(4, fizz_gpu_abi::usage::STORAGE, 256, false, "");
-    let entry = fizz_gpu_abi::BindGroupEntry { binding: 0, resource: 4, offset: 0, size: fizz_gpu_abi::WHOLE };
+    let entry =
+        fizz_gpu_abi::BindGroupEntry { binding: 0, resource: 4, offset: 0, size: fizz_gpu_abi::WHOLE };
     stream.create_bind_group(5, "", 3, &[entry]);
     stream.begin_commands(6, "");
     stream.begin_pass("");
