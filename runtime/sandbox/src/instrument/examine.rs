@@ -6,12 +6,14 @@ use wasmparser::{
 };
 
 use super::act::is_stop;
-use super::again::{Again, Extra};
 use super::calls::Calls;
 use super::cost::is_simd;
 use super::current::Current;
+use super::early::{Early, Extra};
 use super::error::ModuleError;
 use super::limits::Tally;
+use super::operands::Effect;
+use super::roots::{self, Root, Roots};
 use super::{COSTS, ModuleLimits, RESERVED_PREFIX, exceptions, function, nan, track};
 use crate::features;
 
@@ -53,6 +55,8 @@ pub(crate) struct ModuleFacts {
     pub(crate) functions: Vec<FunctionFacts>,
     /// What operators cost beside their own, by rising function and operator.
     pub(crate) extras: Vec<Extra>,
+    /// Values that are tied to their places, by rising function and operator.
+    pub(crate) roots: Vec<Root>,
     /// Imported functions, which come first in the index space.
     pub(crate) imported_functions: u32,
     /// Globals of the module.
@@ -132,7 +136,8 @@ struct Examiner<'l, F> {
     facts: ModuleFacts,
     exports: Exports,
     calls: Calls,
-    again: Again,
+    early: Early,
+    roots: Roots,
     locals: u64,
     /// The first mutable global that holds a reference.
     reference_global: Option<u32>,
@@ -153,6 +158,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 function_types: Vec::new(),
                 functions: Vec::new(),
                 extras: Vec::new(),
+                roots: Vec::new(),
                 imported_functions: 0,
                 globals: 0,
                 start: None,
@@ -167,7 +173,8 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             },
             exports: Exports::default(),
             calls: Calls::default(),
-            again: Again::default(),
+            early: Early::default(),
+            roots: Roots::default(),
             locals: 0,
             reference_global: None,
             unsaved: None,
@@ -369,7 +376,8 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
         // Whoever checks a part of a task in steps compiles a form that grows more, and must be able to.
         let steps = self.exports.step.is_some();
-        self.again.begin(validator.len_locals());
+        self.early.begin();
+        self.roots.begin(validator.len_locals());
         let mut operator_reader = body.get_operators_reader()?;
         let mut current = Current::new();
         while !operator_reader.eof() {
@@ -378,15 +386,20 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             let before = validator.operand_stack_height() as usize;
             validator.op(offset, operator)?;
             let after = validator.operand_stack_height() as usize;
-            let values = self.values(operator);
-            self.again.operator(operator, (before, after), values);
+            let top = validator.get_operand_type(0).flatten();
+            let effect = Effect::of(operator, (before, after), self.changes(operator));
+            self.early.operator(operator, effect);
+            self.roots.operator(operator, effect, (before, after), self.arity(operator), top);
             height = height.max(validator.operand_stack_height());
             nesting = nesting.max(validator.control_stack_height());
             operators += 1;
             if is_stop(operator) {
                 instrumented += function::growth(operator);
                 places += branches(operator);
-                carried += self.carried(operator);
+                if block_type(operator).is_some() {
+                    let (parameters, results) = self.arity(operator);
+                    carried += (parameters + results) as u64;
+                }
                 match operator {
                     Operator::Loop { .. } => {
                         open.push(Opened::Loop);
@@ -430,9 +443,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 instrumented += track::growth(operator);
             }
             // What makes a NaN leaves it on top.
-            if let Some(ty @ (ValType::F32 | ValType::F64 | ValType::V128)) =
-                validator.get_operand_type(0).flatten()
-            {
+            if let Some(ty @ (ValType::F32 | ValType::F64 | ValType::V128)) = top {
                 makes_nans |= nan::makes_nans(operator);
                 let grows = nan::growth(operator, ty);
                 canonical += grows;
@@ -441,6 +452,11 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             vectors += u64::from(is_simd(operator));
         }
         operator_reader.finish()?;
+        let index = u32::try_from(self.facts.functions.len()).unwrap_or(u32::MAX);
+        self.early.finish(index, &mut self.facts.extras);
+        let tied = self.roots.finish(index, &mut self.facts.roots);
+        instrumented += tied * roots::GROWTH;
+        places += 2 * tied;
         instrumented += if makes_nans { canonical } else { 0 };
         self.tally.nesting(nesting.into())?;
         places += if makes_nans { 2 * checks } else { 0 };
@@ -453,49 +469,27 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         // Larger than any stack that a job may ask for, and far from the end of an i32.
         let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
         self.calls.end_of_function();
-        let index = u32::try_from(self.facts.functions.len()).unwrap_or(u32::MAX);
-        let again = self.again.finish(index, &mut self.facts.extras);
-        self.tally.again(again.saturating_sub(128 * operators))?;
         Ok(FunctionFacts { frame, metered_stack: unbounded, makes_nans })
     }
 
-    /// Results of a call and of a look at a global that may change, and parameters of a block.
-    fn values(&self, operator: &Operator<'_>) -> usize {
+    /// Whether an operator reads a global that may change.
+    fn changes(&self, operator: &Operator<'_>) -> bool {
+        let Operator::GlobalGet { global_index } = operator else { return false };
+        self.facts.mutable_globals.binary_search_by_key(global_index, |global| global.0).is_ok()
+    }
+
+    /// How many parameters and results a block has, or what a call calls.
+    fn arity(&self, operator: &Operator<'_>) -> (usize, usize) {
         let index = match operator {
             Operator::Call { function_index } => self.facts.type_of(*function_index),
             Operator::CallIndirect { type_index, .. } => *type_index,
-            Operator::GlobalGet { global_index } => {
-                let found = self.facts.mutable_globals.binary_search_by_key(global_index, |global| global.0);
-                return found.is_ok().into();
-            }
-            Operator::Loop { blockty: BlockType::FuncType(index) }
-            | Operator::Block { blockty: BlockType::FuncType(index) }
-            | Operator::If { blockty: BlockType::FuncType(index) }
-            | Operator::TryTable { try_table: wasmparser::TryTable { ty: BlockType::FuncType(index), .. } } =>
-            {
-                return self.facts.types.get(*index as usize).map_or(0, |ty| ty.params().len());
-            }
-            _ => return 0,
+            _ => match block_type(operator) {
+                None | Some(BlockType::Empty) => return (0, 0),
+                Some(BlockType::Type(_)) => return (0, 1),
+                Some(BlockType::FuncType(index)) => index,
+            },
         };
-        self.facts.types.get(index as usize).map_or(0, |ty| ty.results().len())
-    }
-
-    /// Values that a block takes and gives.
-    fn carried(&self, operator: &Operator<'_>) -> u64 {
-        let blockty = match operator {
-            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => *blockty,
-            Operator::TryTable { try_table } => try_table.ty,
-            _ => return 0,
-        };
-        match blockty {
-            BlockType::Empty => 0,
-            BlockType::Type(_) => 1,
-            BlockType::FuncType(index) => self
-                .facts
-                .types
-                .get(index as usize)
-                .map_or(0, |ty| (ty.params().len() + ty.results().len()) as u64),
-        }
+        self.facts.types.get(index as usize).map_or((0, 0), |ty| (ty.params().len(), ty.results().len()))
     }
 
     fn finish(mut self) -> Result<ModuleFacts, ModuleError> {
@@ -569,6 +563,15 @@ fn unsaved(operator: &Operator<'_>) -> Option<&'static str> {
         Operator::DataDrop { .. } => "data.drop",
         _ => return None,
     })
+}
+
+/// The type of what an operator opens.
+fn block_type(operator: &Operator<'_>) -> Option<BlockType> {
+    match operator {
+        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => Some(*blockty),
+        Operator::TryTable { try_table } => Some(try_table.ty),
+        _ => None,
+    }
 }
 
 /// An open block, as far as the compiler's work depends on it.

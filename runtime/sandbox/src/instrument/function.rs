@@ -16,6 +16,7 @@ use super::counter::{Counter, Kind, Labels};
 use super::examine::{FunctionFacts, ModuleFacts};
 use super::nan::{self, Fixes, Hint, Survey, Temporaries};
 use super::plan::{Plan, Planner, Segment};
+use super::roots;
 use super::{COSTS, ENDING_STACK, ENDING_UNREACHABLE, Variant};
 
 type Error = reencode::Error<std::convert::Infallible>;
@@ -111,6 +112,9 @@ pub(super) fn instrument<'f>(
         None => Fixes::default(),
     };
     let temporaries = fixes.add_temporaries(&mut groups, locals + 3);
+    let used =
+        groups.iter().map(|(count, _)| *count).sum::<u32>() + u32::try_from(ty.params().len()).unwrap_or(0);
+    let tied = roots::Temporaries::add(plan.roots.iter().map(|root| root.1), &mut groups, used)?;
     out.clear();
     groups.len().encode(out);
     for (count, ty) in groups {
@@ -135,6 +139,8 @@ pub(super) fn instrument<'f>(
         fixes: &fixes,
         fixed: 0,
         temporaries,
+        roots: &plan.roots,
+        tied,
         hints: Vec::new(),
     };
     let result = match ty.results() {
@@ -187,6 +193,9 @@ struct Emitter<'f, 'o> {
     fixes: &'o Fixes,
     fixed: usize,
     temporaries: Temporaries,
+    /// Values to be tied to their places, from the next operator on, and the locals for it.
+    roots: &'o [(u32, wasmparser::ValType)],
+    tied: roots::Temporaries,
     hints: Vec<Hint>,
 }
 
@@ -459,18 +468,27 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Copies the operators before `end`, with what makes their results canonical.
+    /// Copies the operators before `end`, with what makes their results canonical or ties them to their places.
     fn copy_to(&mut self, end: u32) {
-        while let Some(at) = self.fixes.next(self.fixed, end) {
+        loop {
+            let root = self.roots.first().map(|root| root.0).filter(|at| *at <= end);
+            let fix = self.fixes.next(self.fixed, end);
+            let Some(at) = root.into_iter().chain(fix).min() else { break };
             self.copy(at);
             self.fix_at(at);
         }
         self.copy(end);
     }
 
-    /// Writes what makes the result of the operator canonical that ends here.
+    /// Writes what makes the result of the operator canonical that ends here, and what ties it to its place.
     fn fix_at(&mut self, end: u32) {
         self.fixes.write(end, &mut self.fixed, &self.temporaries, self.out, &mut self.hints);
+        if let Some((&(at, ty), rest)) = self.roots.split_first()
+            && at == end
+        {
+            self.tied.write(ty, self.globals.ending, self.out, &mut self.hints);
+            self.roots = rest;
+        }
     }
 
     /// The final `end`.

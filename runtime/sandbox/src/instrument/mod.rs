@@ -5,21 +5,23 @@
 //! [`rewrite`] makes the instrumented module from it.
 
 mod act;
-mod again;
 mod calls;
 mod carry;
 mod cost;
 mod counted;
 mod counter;
 mod current;
+mod early;
 mod error;
 mod examine;
 mod exceptions;
 mod function;
 mod limits;
 mod nan;
+mod operands;
 mod plan;
 mod rewrite;
+mod roots;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -33,7 +35,7 @@ pub(crate) use rewrite::rewrite;
 pub(crate) use track::{MISSING, PRESENT, TOUCHED, TOUCHED_EXPORT, track};
 
 /// Version of what the pass does to a module, apart from the numbers of the cost table. It stands in the profile.
-pub const INSTRUMENTATION_VERSION: u32 = 4;
+pub const INSTRUMENTATION_VERSION: u32 = 5;
 
 /// Prefix of the exports that the pass adds. A module that has such exports itself is refused.
 pub(crate) const RESERVED_PREFIX: &str = "fizz:";
