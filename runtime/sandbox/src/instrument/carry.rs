@@ -9,7 +9,7 @@ use wasmparser::{BlockType, Operator, ValType};
 use super::COSTS;
 use super::act::is_stop;
 use super::early::Extra;
-use super::examine::ModuleFacts;
+use super::facts::ModuleFacts;
 
 /// The values of a label, vectors counted twice.
 #[derive(Debug, Clone, Copy)]

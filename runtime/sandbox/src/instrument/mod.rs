@@ -15,6 +15,7 @@ mod early;
 mod error;
 mod examine;
 mod exceptions;
+mod facts;
 mod function;
 mod limits;
 mod nan;
@@ -28,8 +29,9 @@ mod track;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
 pub use error::ModuleError;
-pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
+pub(crate) use examine::{GPU_MODULE, WASI_MODULE, examine};
 pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
+pub(crate) use facts::{ModuleFacts, StepFacts};
 pub use limits::ModuleLimits;
 pub(crate) use rewrite::rewrite;
 pub(crate) use track::{MISSING, PRESENT, TOUCHED, TOUCHED_EXPORT, track};

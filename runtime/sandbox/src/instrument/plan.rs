@@ -9,7 +9,7 @@ use super::act::{Act, LabelRange, Stop};
 use super::carry::Prices;
 use super::counted::{Candidate, Counted};
 use super::current::Current;
-use super::examine::ModuleFacts;
+use super::facts::ModuleFacts;
 use super::nan::Survey;
 use super::roots::Root;
 
