@@ -104,6 +104,16 @@ impl QueueInterface for Queue {
         self.refuse(ErrorClass::Validation, "Queue::write_texture", absent::TEXTURES);
     }
 
+    #[cfg(feature = "webgpu")]
+    fn copy_external_image_to_texture(
+        &self,
+        _: &wgpu::CopyExternalImageSourceInfo,
+        _: wgpu::CopyExternalImageDestInfo<&wgpu::Texture>,
+        _: wgpu::Extent3d,
+    ) {
+        absent::no_browser("Queue::copy_external_image_to_texture")
+    }
+
     fn submit(&self, buffers: &mut dyn Iterator<Item = DispatchCommandBuffer>) -> u64 {
         let buffers: Vec<DispatchCommandBuffer> = buffers.collect();
         let ids = buffers
