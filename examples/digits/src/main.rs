@@ -20,7 +20,7 @@ use network::{Network, Training};
 use weights::Weights;
 
 /// How far a step of learning goes down the slope.
-const RATE: f64 = 0.1;
+const RATE: f64 = 0.3;
 /// Pictures that the network is not shown while it learns.
 const EXAMINED: usize = 250;
 /// The largest difference that is allowed between a score by the GPU and by the processor, for the same weights.
@@ -29,13 +29,13 @@ const SCORES_WITHIN: f64 = 1e-4;
 /// The same for losses and weights while learning, where differences add up from step to step.
 const LEARNING_WITHIN: f64 = 2e-3;
 
-const USAGE: &str = "usage: digits [STEPS [PICTURES]]   (40 steps of 50 pictures, if not said)";
+const USAGE: &str = "usage: digits [STEPS [PICTURES]]   (100 steps of 50 pictures, if not said)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Option<Vec<usize>> = arguments.iter().map(|argument| argument.parse().ok()).collect();
     let (steps, pictures) = match numbers.as_deref() {
-        Some([]) => (40, 50),
+        Some([]) => (100, 50),
         Some([steps]) => (*steps, 50),
         Some([steps, pictures @ 1..=1000]) => (*steps, *pictures),
         _ => {
@@ -115,4 +115,25 @@ fn within(what: &str, apart: f64, most: f64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{what}: GPU and processor are {apart:.2e} apart, and {most:.0e} is allowed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{farther, within};
+
+    #[test]
+    fn what_is_too_far_apart_fails() {
+        let mut apart = 0.0;
+        farther(&mut apart, 1.0, 1.25);
+        farther(&mut apart, 1.0, 1.125);
+        assert_eq!(apart, 0.25);
+        assert_eq!(within("all", apart, 0.25), Ok(()));
+        assert_eq!(
+            within("all", apart, 0.2),
+            Err("all: GPU and processor are 2.50e-1 apart, and 2e-1 is allowed".to_owned())
+        );
+        farther(&mut apart, f32::NAN, 1.0);
+        farther(&mut apart, 1.0, 1.5);
+        assert!(within("all", apart, 1e300).is_err());
+    }
 }
