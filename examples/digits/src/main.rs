@@ -27,7 +27,7 @@ const EXAMINED: usize = 250;
 /// The GPU has 24 bits, and the longest sum has 128 terms.
 const SCORES_WITHIN: f64 = 1e-4;
 /// The same for losses and weights while learning, where differences add up from step to step.
-const LEARNING_WITHIN: f64 = 2e-3;
+const LEARNING_WITHIN: f64 = 1e-3;
 
 const USAGE: &str = "usage: digits [STEPS [PICTURES]]   (100 steps of 50 pictures, if not said)";
 
