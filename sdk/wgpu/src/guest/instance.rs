@@ -95,10 +95,9 @@ struct Adapter {
 /// See `fizz_wgpu::claiming`.
 pub(super) fn claiming(adapter: &wgpu::Adapter, features: wgpu::Features) -> wgpu::Adapter {
     match adapter.as_custom::<Adapter>() {
-        Some(adapter) => wgpu::Adapter::from_custom(Adapter {
-            caps: adapter.caps.clone(),
-            claimed: adapter.claimed | features,
-        }),
+        Some(adapter) => {
+            wgpu::Adapter::from_custom(Adapter { caps: adapter.caps, claimed: adapter.claimed | features })
+        }
         None => adapter.clone(),
     }
 }
