@@ -22,8 +22,11 @@
 //! `global_invocation_id`; `num_workgroups` is that of the whole dispatch. A driver that ends loops by itself (lavapipe does, after 65,535 turns) is
 //! found out: every loop notes that it ended by its own break ([`CUT`]).
 
+mod ahead;
 mod build;
 mod entry;
+mod order;
+mod prepay;
 mod rewrite;
 mod trips;
 mod weigh;
