@@ -15,7 +15,7 @@
 use super::order::Order;
 use naga::{
     AddressSpace, BinaryOperator as Op, Expression, Function, Handle, Literal, LocalVariable, Module, Scalar,
-    StorageAccess, TypeInner,
+    StorageAccess, TypeInner, UnaryOperator,
 };
 
 /// A loop that is charged before it begins.
@@ -87,10 +87,16 @@ impl Finder<'_> {
             TypeInner::Scalar(Scalar::U32) => false,
             _ => return None,
         };
-        let Expression::Binary { op, left, right } = self.function.expressions[head.condition] else {
+        let Head { mut condition, mut goes_on } = head;
+        while let Expression::Unary { op: UnaryOperator::LogicalNot, expr } =
+            self.function.expressions[condition]
+        {
+            (condition, goes_on) = (expr, !goes_on);
+        }
+        let Expression::Binary { op, left, right } = self.function.expressions[condition] else {
             return None;
         };
-        if !self.order.is_made_in(head.condition, number) {
+        if !self.order.is_made_in(condition, number) {
             return None;
         }
         let (op, bound) = match (self.is(left, variable, number), self.is(right, variable, number)) {
@@ -98,7 +104,7 @@ impl Finder<'_> {
             (false, true) => (mirrored(op)?, left),
             _ => return None,
         };
-        let op = if head.goes_on { op } else { negated(op)? };
+        let op = if goes_on { op } else { negated(op)? };
         let mut room = MOST_COPIED;
         let step = self.step(variable, next, number, &mut room)?;
         let while_ = match (op, step) {
@@ -249,7 +255,10 @@ impl Finder<'_> {
 }
 
 /// Gives the operands of an expression that depends on nothing else; `None` if it does.
-pub(crate) fn operands(expression: &mut Expression, to: &mut impl FnMut(&mut Handle<Expression>)) -> Option<()> {
+pub(crate) fn operands(
+    expression: &mut Expression,
+    to: &mut impl FnMut(&mut Handle<Expression>),
+) -> Option<()> {
     match expression {
         Expression::AccessIndex { base: one, .. }
         | Expression::Load { pointer: one }

@@ -129,8 +129,7 @@ impl Prepay<'_, '_> {
         let enters = self.build.binary(op, start, bound);
         let strict = matches!(op, Op::Less | Op::Greater);
         let one = self.build.word(1);
-        let mut distance =
-            if up { self.distance(start, bound) } else { self.distance(bound, start) };
+        let mut distance = if up { self.distance(start, bound) } else { self.distance(bound, start) };
         if strict {
             distance = self.build.binary(Op::Subtract, distance, one);
         }
@@ -158,7 +157,8 @@ impl Prepay<'_, '_> {
             let rest = self.build.binary(Op::Subtract, room, size);
             let passes = self.build.binary(Op::Greater, moved, rest);
             let wraps = self.build.binary(Op::LogicalOr, none, passes);
-            rounds = self.build.emit(Expression::Select { condition: wraps, accept: endless, reject: rounds });
+            rounds =
+                self.build.emit(Expression::Select { condition: wraps, accept: endless, reject: rounds });
         }
         if let Some(condition) = moves {
             rounds = self.build.emit(Expression::Select { condition, accept: rounds, reject: endless });

@@ -4,7 +4,8 @@ use super::build::{Build, Cuts, Globals};
 use super::prepay;
 use super::weigh::{Kind, LoopPlan, Plan, Plans};
 use naga::{
-    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, LocalVariable, Module, Span, Statement,
+    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, LocalVariable, Module, Span,
+    Statement,
 };
 
 pub(crate) fn rewrite(module: &mut Module, plans: &Plans, globals: &Globals) {

@@ -205,8 +205,7 @@ impl Weigh<'_> {
                 Statement::Loop { body, continuing, break_if } => {
                     sum.add(one);
                     let (number, parts) = (self.loops.len(), (body, continuing));
-                    let turns =
-                        self.trips.look(number, &block[..index], parts, break_if.is_some(), in_loop);
+                    let turns = self.trips.look(number, &block[..index], parts, break_if.is_some(), in_loop);
                     sum.add(self.repeat(body, continuing, turns));
                 }
                 Statement::Call { function, arguments, .. } => {
