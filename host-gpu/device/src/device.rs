@@ -47,7 +47,7 @@ const SOFTWARE_SLICE: u64 = 1 << 30;
 /// workgroup may take more. Less would split a dispatch whose loops are short into many parts, each of which is waited
 /// for: at 2^6 an elementwise kernel with one turn of a loop took 7 times as long on software. One that takes all of it
 /// meets the time limit instead.
-pub(crate) const WORST: u64 = 1 << 13;
+pub(crate) const WORST: u64 = 1 << 15;
 
 impl Hardware {
     pub(crate) fn new(summary: AdapterSummary, adapter: wgpu::Adapter) -> Self {

@@ -228,12 +228,13 @@ fn values_weigh_what_they_move() {
     let shared = |n: u32| fixed(&globals(n), "ours[id.x] = 1u;");
     assert_eq!(shared(2240) - shared(1600), 640 * 4 / 16 / 16);
     // What loops move, they count.
-    let copies = |n: usize| {
-        let body = format!("loop {{ if (data[0] == 1u) {{ break; }} {} }}", "y = x; ".repeat(n));
-        meter(&format!("{} {}", globals(4096), main(&body)), MeterOptions::default()).map(|_| ())
+    let copies = |calls: usize| {
+        let body = format!("loop {{ if (data[0] == 1u) {{ break; }} {} }}", "copy(); ".repeat(calls));
+        let copy = format!("fn copy() {{ {} }}", "y = x; ".repeat(8000));
+        meter(&format!("{} {copy} {}", globals(4096), main(&body)), MeterOptions::default()).map(|_| ())
     };
-    copies(8000).unwrap();
-    assert!(copies(9000).unwrap_err().message.contains("without a check of gas"));
+    copies(4).unwrap();
+    assert!(copies(5).unwrap_err().message.contains("without a check of gas"));
     assert!(fixed(&globals(4), "data[0] = at(1u);") < 20);
 }
 
@@ -322,12 +323,12 @@ fn functions_with_a_result_cannot_end_behind_a_loop() {
 
 #[test]
 fn too_much_before_any_check_is_refused() {
-    let nested = "for (var a = 0u; a < 400u; a++) { for (var b = 0u; b < 100u; b++) { data[a] = b; } }";
-    let error = meter(&main(&nested.repeat(60)), MeterOptions::default()).unwrap_err();
+    let nested = "for (var a = 0u; a < 300u; a++) { for (var b = 0u; b < 100u; b++) { data[a] = b; data[b] = a; data[1] = a + b; data[2] = a; } }";
+    let error = meter(&main(&nested.repeat(100)), MeterOptions::default()).unwrap_err();
     assert_eq!(error.reason, Reason::Limit);
     assert!(error.message.contains("without a check of gas"), "{error}");
     let error = meter(
-        &main(&format!("loop {{ if (data[0] == 1u) {{ break; }} {} }}", nested.repeat(60))),
+        &main(&format!("loop {{ if (data[0] == 1u) {{ break; }} {} }}", nested.repeat(100))),
         MeterOptions::default(),
     )
     .unwrap_err();
