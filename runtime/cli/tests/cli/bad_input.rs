@@ -172,9 +172,14 @@ fn bad_shaders_are_shown_where_they_are_bad() {
         ),
         (main("512", "data[i] = 1u;"), &["workgroup of 512 × 1 × 1 is outside 256 × 256 × 64"]),
         (
-            main("64", "data[i] = big[i].x;")
+            main("64", "data[i] = big[i].x + tile[i];")
                 .replace("var<workgroup>", "var<workgroup> big: array<vec4u, 4096>; var<workgroup>"),
-            &["bytes"],
+            &["line 2, column 1", "workgroup variables take 65792 bytes, more than 16384"],
+        ),
+        (
+            main("64", "mine[i] = 1u; data[i] = mine[0];")
+                .replace("var<w", "var<private> mine: array<u32, 5000>; var<w"),
+            &["line 2, column 1", "variables of one invocation take more than 16384 bytes"],
         ),
         ("fn helper() {}".to_owned(), &["no compute entry point", "@workgroup_size(64)"]),
         (main("n", "data[i] = 1u;").replace("var<w", "override n: u32; var<w"), &["--constant"]),
