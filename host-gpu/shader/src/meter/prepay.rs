@@ -38,6 +38,23 @@ pub(crate) fn charge(
     gone
 }
 
+/// `if gone { i = n; }`, so that the loop ends where it begins; `false` if there is no value of `i` that surely does that.
+///
+/// A loop inside an `if` would do the same, and takes a fifth more time on a processor that plays a GPU when it has barriers.
+pub(crate) fn skip(build: &mut Build<'_>, order: &Order, number: usize, ahead: &Ahead, gone: Value) -> bool {
+    let end = match ahead.while_ {
+        // The bound is 0.
+        While::Less | While::Greater | While::NotEqual | While::Bits => ahead.bound,
+        While::LessEqual | While::GreaterEqual => return false,
+    };
+    let accept = copy(build, order, number, end, &mut BTreeMap::new());
+    let pointer = build.name(Expression::LocalVariable(ahead.variable));
+    let reject = build.load(pointer);
+    let value = build.emit(Expression::Select { condition: gone, accept, reject });
+    build.push(Statement::Store { pointer, value });
+    true
+}
+
 /// `if condition { cut = 1; }`, with the condition on which the loop goes on.
 pub(crate) fn came_to_its_end(
     build: &mut Build<'_>,

@@ -171,7 +171,11 @@ impl Rewrite<'_> {
                 let mut build = Build::new(self.function);
                 let weight = u32::try_from(plan.weight).unwrap_or(u32::MAX);
                 let gone = prepay::charge(&mut build, &self.plan.order, number, &ahead, weight, counter);
-                build.push(Statement::If { condition: gone, accept: Block::new(), reject: whole });
+                if prepay::skip(&mut build, &self.plan.order, number, &ahead, gone) {
+                    build.block.append(&mut whole);
+                } else {
+                    build.push(Statement::If { condition: gone, accept: Block::new(), reject: whole });
+                }
                 to.append(&mut build.block);
             }
             _ => to.append(&mut whole),
