@@ -23,6 +23,7 @@ mod repeat;
 mod session;
 mod shader;
 mod steps;
+mod wgsl;
 
 // Private parts of the crates, which their interfaces rightly do not show.
 #[allow(dead_code, unreachable_pub)]
@@ -53,14 +54,14 @@ pub use nan::nan;
 pub use program::{opinions, program};
 pub use receipt::receipt;
 pub use session::session;
-pub use shader::shader;
+pub use shader::{shader, wgsl};
 pub use steps::{SCRIPT, resume, snapshot, stored};
 
 /// A fuzz target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -68,6 +69,7 @@ pub const TARGETS: [Target; 19] = [
     ("gpu_process", gpu_process),
     ("gpu_stream", gpu_stream),
     ("shader", shader),
+    ("wgsl", wgsl),
     ("module", module),
     ("guest", guest),
     ("files", files),

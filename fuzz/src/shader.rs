@@ -9,6 +9,7 @@ use naga::back::spv;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 use crate::memory;
+use crate::wgsl::made;
 
 /// What a check may take beyond a multiple of the source: tables of the front end, and the spelled-out zero values.
 const MEMORY: usize = 64 << 20;
@@ -38,6 +39,11 @@ pub fn shader(data: &[u8]) {
             assert_eq!(again, error);
         }
     }
+}
+
+/// The same for a shader that the bytes choose, which is nearly always valid, and so comes far.
+pub fn wgsl(data: &[u8]) {
+    shader(made(data).as_bytes());
 }
 
 fn specialize(shader: &CheckedShader, data: &[u8]) {

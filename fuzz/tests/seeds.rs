@@ -45,6 +45,9 @@ fn make() -> Seeds {
     streams(&mut seeds);
     processes(&mut seeds);
     shaders(&mut seeds);
+    let mut choices = [0; 300];
+    blake3::Hasher::new().update(b"wgsl").finalize_xof().fill(&mut choices);
+    seeds.add("wgsl", "choices", choices);
     modules(&mut seeds);
     // Plans: case, start, edits, pieces; the rest is read as it comes.
     seeds.add("blob", "whole", [9, 0, 0, 0, 1, 0, 64, 1, 200, 0, 0, 1, 255, 255, 0, 0]);

@@ -47,7 +47,7 @@ const SOFTWARE_SLICE: u64 = 1 << 30;
 /// workgroup may take more. Less would split a dispatch whose loops are short into many parts, each of which is waited
 /// for: at 2^6 an elementwise kernel with one turn of a loop took 7 times as long on software. One that takes all of it
 /// meets the time limit instead.
-pub(crate) const WORST: u64 = 1 << 13;
+pub(crate) const WORST: u64 = 1 << 15;
 
 impl Hardware {
     pub(crate) fn new(summary: AdapterSummary, adapter: wgpu::Adapter) -> Self {
@@ -70,7 +70,7 @@ impl Hardware {
     }
 
     /// The gas that one submission may take as far as is known before it runs; a dispatch that may take more is
-    /// split. Loops may take 64 times more than those of the parts before did. No guest can tell: not by its results, and not by its gas.
+    /// split. Loops may take more than those of the parts before did, but not much more. No guest can tell: not by its results, and not by its gas.
     #[must_use]
     pub fn with_slice_gas(mut self, gas: u64) -> Self {
         self.slice_gas = gas;
@@ -90,6 +90,14 @@ impl Hardware {
     #[must_use]
     pub fn with_share(mut self, percent: u8) -> Self {
         self.pace = Pace::new(percent);
+        self
+    }
+
+    /// The same, of all processes that are given this file together, which is made where it is not there. What one of them owes is still owed
+    /// when it is gone.
+    #[must_use]
+    pub fn with_joint_share(mut self, percent: u8, file: &std::path::Path) -> Self {
+        self.pace = Pace::joint(percent, file);
         self
     }
 

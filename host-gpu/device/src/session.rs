@@ -154,13 +154,16 @@ impl Session for HardwareSession {
     fn submit(&mut self, stream: &[u8]) -> Result<i64, Stop> {
         let pace = self.hardware.pace.clone();
         self.guard(i64::from(status::NOT_OPEN), |open| {
-            pace.rest(|| open.device.beat());
+            let lost = |error: std::io::Error| {
+                Stop::HostFault(HostFault::DeviceLost, format!("the device cannot rest: {error}"))
+            };
+            pace.rest(|| open.device.beat()).map_err(lost)?;
             let begun = Instant::now();
             let mut ran = open.run(stream);
             if pace.rests() {
                 ran = ran.and_then(|()| open.flow.idle(&open.device));
                 // Also after a stop: other sessions of this process rest for it.
-                pace.worked(begun.elapsed());
+                pace.worked(begun.elapsed()).map_err(lost)?;
             }
             ran?;
             open.meter.serial += 1;

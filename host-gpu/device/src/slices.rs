@@ -3,6 +3,7 @@
 use crate::device::WORST;
 use crate::objects::{PassState, Pipeline};
 use fizz_shader::meter;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The parts of a dispatch, one after the other: boxes of workgroups.
@@ -113,6 +114,20 @@ impl Pipeline {
 }
 
 impl PassState {
+    /// Whether a pass in this state is in that one too.
+    pub(crate) fn is_same(&self, other: &PassState) -> bool {
+        let pipelines = match (&self.pipeline, &other.pipeline) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let mut groups = self.groups.iter().zip(&other.groups);
+        pipelines
+            && groups.all(|groups| match groups {
+                (Some((one, offsets)), Some((other, others))) => Arc::ptr_eq(one, other) && offsets == others,
+                (one, other) => one.is_none() && other.is_none(),
+            })
+    }
+
     /// Brings a new pass into this state.
     pub(crate) fn set(&self, pass: &mut wgpu::ComputePass<'_>) {
         if let Some(pipeline) = self.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref()) {

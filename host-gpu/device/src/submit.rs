@@ -1,6 +1,7 @@
 //! Executes command buffers: all of a `SUBMIT` or none.
 
 use crate::caps;
+use crate::device::Device;
 use crate::objects::{Buffer, CommandBuffer, Object, PassState, Resource, Step};
 use crate::schedule;
 use crate::session::Open;
@@ -35,8 +36,8 @@ impl Open {
             }
             ahead -= buffer.gas;
         }
-        self.settle_counts(&mut batch.ready)?;
-        self.flow.submit(&self.device, batch.ready)?;
+        self.settle_counts(batch.finished())?;
+        self.flow.submit(&self.device, batch.take())?;
         self.settle().map(|_| ())
     }
 
@@ -67,7 +68,7 @@ impl Open {
 
     /// Submits all that comes before, and charges what it counted: on every device at the same place.
     fn catch_up(&mut self, batch: &mut Batch) -> Result<(), Stop> {
-        self.settle_counts(&mut batch.ready)?;
+        self.settle_counts(batch.finished())?;
         self.flow.submit(&self.device, batch.take())
     }
 
@@ -92,13 +93,20 @@ impl Open {
         self.dispatch(batch, counts, state)
     }
 
-    /// Adds work to what is submitted next; what is there already goes first, if both are too much for one submission.
+    /// Adds work to what is submitted next.
     fn add(&mut self, batch: &mut Batch, work: wgpu::CommandBuffer, gas: u64) -> Result<(), Stop> {
+        batch.close();
+        self.room(batch, gas)?;
+        batch.ready.push(work);
+        Ok(())
+    }
+
+    /// Makes room for so much gas in what is submitted next: what is there already goes first, if both are too much for one submission.
+    fn room(&mut self, batch: &mut Batch, gas: u64) -> Result<(), Stop> {
         let full = batch.ready.len() >= MOST_READY || batch.gas.saturating_add(gas) > self.device.slice_gas;
-        if full && !batch.ready.is_empty() {
+        if full && !batch.is_empty() {
             self.flow.submit(&self.device, batch.take())?;
         }
-        batch.ready.push(work);
         batch.gas = batch.gas.saturating_add(gas);
         Ok(())
     }
@@ -114,7 +122,7 @@ impl Open {
             let mut most = self.pace.workgroups(pipeline.guess(each), pipeline.worst(each));
             if let Some((_, words)) = &pipeline.counter {
                 if self.counter().free() < *words {
-                    self.settle_counts(&mut batch.ready)?;
+                    self.settle_counts(batch.finished())?;
                     batch.gas = 0;
                 }
                 most = most.min(u64::from(self.counter().free() / words));
@@ -129,18 +137,13 @@ impl Open {
                 }
                 None => 0,
             };
-            let mut encoder =
-                self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                state.set(&mut pass);
-                slices::dispatch(&mut pass, pipeline.sliced, (base, size), first_word, counts);
-            }
-            self.add(batch, encoder.finish(), pipeline.guess(invocations))?;
+            self.room(batch, pipeline.guess(invocations))?;
+            let pass = batch.pass(&self.device, state);
+            slices::dispatch(pass, pipeline.sliced, (base, size), first_word, counts);
             if !slices.is_done() {
                 // The size of the next part follows from what this one took.
                 let start = Instant::now();
-                self.settle_counts(&mut batch.ready)?;
+                self.settle_counts(batch.finished())?;
                 self.flow.submit(&self.device, batch.take())?;
                 self.flow.idle(&self.device)?;
                 self.pace.note(start.elapsed());
@@ -172,10 +175,57 @@ const MOST_READY: usize = 256;
 struct Batch {
     ready: Vec<wgpu::CommandBuffer>,
     gas: u64,
+    /// Dispatches that are not in `ready` yet.
+    open: Option<Dispatches>,
+}
+
+/// Dispatches that share an encoder, and those in a row with one state a pass: an encoder for each takes longer than a small dispatch.
+struct Dispatches {
+    // Before the encoder, which it borrows from inside wgpu.
+    pass: wgpu::ComputePass<'static>,
+    encoder: wgpu::CommandEncoder,
+    state: PassState,
 }
 
 impl Batch {
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.open.is_none()
+    }
+
+    /// A pass in this state.
+    fn pass(&mut self, device: &Device, state: &PassState) -> &mut wgpu::ComputePass<'static> {
+        let encoder = match self.open.take() {
+            Some(open) if open.state.is_same(state) => return &mut self.open.insert(open).pass,
+            Some(Dispatches { pass, encoder, .. }) => {
+                drop(pass);
+                Some(encoder)
+            }
+            None => None,
+        };
+        let mut encoder = encoder.unwrap_or_else(|| {
+            device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+        });
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime();
+        state.set(&mut pass);
+        &mut self.open.insert(Dispatches { pass, encoder, state: state.clone() }).pass
+    }
+
+    /// Puts the open dispatches to what is ready.
+    fn close(&mut self) {
+        if let Some(Dispatches { pass, encoder, .. }) = self.open.take() {
+            drop(pass);
+            self.ready.push(encoder.finish());
+        }
+    }
+
+    /// What is ready, open dispatches included.
+    fn finished(&mut self) -> &mut Vec<wgpu::CommandBuffer> {
+        self.close();
+        &mut self.ready
+    }
+
     fn take(&mut self) -> Vec<wgpu::CommandBuffer> {
+        self.close();
         self.gas = 0;
         std::mem::take(&mut self.ready)
     }

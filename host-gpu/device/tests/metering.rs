@@ -123,7 +123,7 @@ const ENDLESS: [&str; 6] = [
 
 #[test]
 fn endless_loops_end_out_of_gas() {
-    let heavy = "{ var s = id.x; ".to_owned() + &"s = s * 3u + 1u; ".repeat(240) + "data[2] = s; }";
+    let heavy = "{ var s = id.x; ".to_owned() + &"s = s * 3u + 1u; ".repeat(960) + "data[2] = s; }";
     for body in ENDLESS {
         let Some(mut guest) = Guest::new() else { return };
         let body = body.replace("HEAVY", &heavy);
@@ -258,7 +258,7 @@ fn no_guest_reaches_the_meter() {
 fn what_takes_too_much_before_any_check_is_refused() {
     let Some(mut guest) = Guest::new() else { return };
     let nested =
-        "for (var a = 0u; a < 400u; a++) { for (var b = 0u; b < 100u; b++) { s += a * b; } }".repeat(60);
+        "for (var a = 0u; a < 300u; a++) { for (var b = 0u; b < 100u; b++) { s += a * b; s += a; s += b; s *= a; } }".repeat(100);
     let shader = guest.shader(&main(1, &format!("var s = 0u; {nested} data[0] = s;")));
     guest.pipeline(0, shader);
     let text = guest.invalid();

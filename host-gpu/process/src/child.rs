@@ -5,9 +5,10 @@ use crate::client::Transport;
 use crate::client::{GpuCommand, StartError, Watch};
 use crate::frame::{REPLY_BYTES, REQUEST_BYTES, Reply, Request, decode_identity};
 use crate::link::{Link, Pump};
+use crate::starter;
 use fizz_gpu_abi::host::Identity;
 use std::io;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a process may take until it says what it has: loading a driver.
@@ -57,17 +58,18 @@ impl Process {
     }
 
     fn spawn(command: &GpuCommand) -> io::Result<Process> {
-        let mut child = Command::new(&command.program);
+        let mut child = starter::command(&command.program);
         child.args(&command.args);
         #[cfg(unix)]
         if command.transport != Transport::Pipes {
             let (here, there) = std::os::unix::net::UnixStream::pair()?;
             child.stdin(Stdio::from(std::os::fd::OwnedFd::from(there)));
             // Whatever a driver prints must not go where the worker speaks to its node.
-            let child = child.stdout(Stdio::null()).spawn()?;
-            return Ok(Process::new(child, Link::Socket(here)));
+            child.stdout(Stdio::null());
+            return Ok(Process::new(starter::start(child)?, Link::Socket(here)));
         }
-        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = starter::start(child)?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("no pipes"));
         };
@@ -245,6 +247,7 @@ fn reap(mut child: Child, within: Duration) {
 #[cfg(unix)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
     fn a_process_that_does_not_end_is_reaped_later_and_keeps_nobody() {

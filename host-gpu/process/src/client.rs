@@ -1,6 +1,7 @@
 //! The worker's side: a session whose calls go to another process.
 
 use crate::child::Process;
+use crate::claims::Claims;
 use crate::frame::{Place, REQUEST_BYTES, Reply, Request, Span, StopKind, WORKING_EVERY};
 use fizz_gpu_abi::host::{HostFault, Identity, Lent, Limit, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{Caps, MAX_RECORD, PollState, status};
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant};
 const IDLE: usize = 2;
 
 /// How the GPU's process is started: a program that makes a [`Server`](crate::Server).
+///
+/// It gets the variables of the environment that say where programs, libraries and drivers are and how drivers behave, and no
+/// others: what a node's operator keeps in the environment is not for drivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpuCommand {
     /// The program.
@@ -134,6 +138,7 @@ impl GpuProcess {
             serial: 0,
             stopped: None,
             lent: None,
+            claims: Claims::default(),
         };
         remote.call(Request::Begin(*quotas), &[])?;
         Ok(Box::new(remote))
@@ -166,6 +171,8 @@ struct Remote {
     stopped: Option<Stop>,
     /// Address and size of the guest's memory, once the process has it.
     lent: Option<(usize, u64)>,
+    /// What was asked of the process so far.
+    claims: Claims,
 }
 
 /// An answer that is as it must be; so many bytes follow.
@@ -236,8 +243,9 @@ impl Remote {
                 note(gas)?;
                 let limit = match stop {
                     StopKind::OutOfGas => gas == self.quotas.gas,
-                    StopKind::Limit(Limit::StreamBytes) => long,
-                    _ => true,
+                    StopKind::Limit(Limit::StreamBytes) if long => true,
+                    StopKind::Limit(limit) => self.claims.allow(limit, &self.quotas),
+                    StopKind::Protocol | StopKind::Fault(_) => true,
                 };
                 if !limit {
                     return Err(rubbish("a limit that was not passed"));
@@ -332,7 +340,11 @@ impl Session for Remote {
     fn submit(&mut self, stream: &[u8]) -> Result<i64, Stop> {
         // A byte more than the limit is as good as all of them.
         let most = (self.quotas.stream_bytes as usize).saturating_add(1);
-        let (span, bytes) = self.span(&stream[..stream.len().min(most)]);
+        let stream = &stream[..stream.len().min(most)];
+        if stream.len() < most {
+            self.claims.note(stream);
+        }
+        let (span, bytes) = self.span(stream);
         let answer = self.call(Request::Submit(span), bytes)?;
         let next = answer.value == self.serial + 1;
         if answer.len != 0 || !next && answer.value != status::NOT_OPEN.into() {

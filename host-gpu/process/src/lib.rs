@@ -22,16 +22,20 @@
 //!
 //! **Trust.** Each side takes the other for hostile: [`frame`] says what is let through. The guest is stopped while its memory is
 //! read; a worker that has been taken over may change it all the same, so a stream is copied before it is looked at, and
-//! written data is copied and never looked at. Answers are checked for their lengths, serials must rise by one, and gas must neither fall nor pass
-//! its limit. What the process says in words goes into the operator's log and never into a result.
+//! written data is copied and never looked at. Answers are checked for their lengths, serials must rise by one, gas must neither fall nor pass
+//! its limit, and a limit that the streams so far cannot have passed was not passed: that is a fault, and not the guest's. What the process says in words goes into the operator's log and never into a result.
 //!
 //! **Limits.** A driver that has been taken over decides what a task's GPU computed: gas below the limit, and whether a stream broke
-//! the rules, are taken from its process, as the bytes of buffers are. That the process ends with its worker is its own doing. A call that
-//! goes on and says so has no end of its own: the node's time for a task ends it. Over pipes, a process that reads nothing can hold up
-//! whoever writes to it, and one whose driver hangs at exit may outlive its worker.
+//! the rules, are taken from its process, as the bytes of buffers are. On Linux the kernel kills the process when its worker is gone; elsewhere
+//! that is its own doing, and over pipes one whose driver hangs at exit may outlive its worker. A call that goes on and says so has no end of
+//! its own: the node's time for a task ends it. Over pipes, a process that reads nothing can hold up whoever writes to it.
+//!
+//! **What it inherits.** Of the environment, what programs and drivers look for ([`GpuCommand`]); of open files, on Linux, the standard ones
+//! alone. Windows gives it the whole environment.
 
 mod bounds;
 mod child;
+mod claims;
 mod client;
 #[cfg(target_os = "linux")]
 mod descriptors;
@@ -40,6 +44,7 @@ mod link;
 #[cfg(target_os = "linux")]
 mod mapping;
 mod server;
+mod starter;
 
 pub use client::{GpuCommand, GpuProcess, StartError, Transport, Watch};
 pub use server::Server;

@@ -300,6 +300,15 @@ pub(crate) fn used_bytes(module: &Module, info: &ModuleInfo, index: usize, space
     })
 }
 
+/// Where the largest of the variables is that an entry point uses.
+fn largest(module: &Module, info: &ModuleInfo, index: usize, space: AddressSpace) -> Span {
+    let uses = info.get_entry_point(index);
+    let variables = module.global_variables.iter();
+    let used = variables.filter(|(handle, variable)| variable.space == space && !uses[*handle].is_empty());
+    let found = used.max_by_key(|(_, variable)| type_bytes(module, variable.ty));
+    found.map_or(Span::UNDEFINED, |(handle, _)| module.global_variables.get_span(handle))
+}
+
 /// Refuses values that are too large to be one invocation's: loads of whole arrays, and what is made of them.
 pub(crate) fn values(module: &Module, info: &ModuleInfo, limits: &ShaderLimits) -> Result<(), TooMuch> {
     let functions = module.functions.iter().map(|(handle, function)| (function, &info[handle]));
@@ -333,7 +342,7 @@ pub(crate) fn entry_points(
         let private = used_bytes(module, info, index, AddressSpace::Private);
         if size.bytes.saturating_add(private) > limits.invocation_bytes {
             let message = format!("entry point '{}': {}", entry.name, too_many_bytes(limits));
-            return Err(TooMuch::new(Span::UNDEFINED, message));
+            return Err(TooMuch::new(largest(module, info, index, AddressSpace::Private), message));
         }
         let workgroup_bytes = used_bytes(module, info, index, AddressSpace::WorkGroup);
         if workgroup_bytes > limits.workgroup_bytes {
@@ -341,7 +350,7 @@ pub(crate) fn entry_points(
                 "entry point '{}': workgroup variables take {workgroup_bytes} bytes, more than {}",
                 entry.name, limits.workgroup_bytes
             );
-            return Err(TooMuch::new(Span::UNDEFINED, message));
+            return Err(TooMuch::new(largest(module, info, index, AddressSpace::WorkGroup), message));
         }
         if entry.stage == naga::ShaderStage::Compute {
             facts.push(EntryFacts { name: entry.name.clone(), cost: size.nodes, workgroup_bytes });

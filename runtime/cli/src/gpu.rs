@@ -1,5 +1,7 @@
 //! This machine's GPU for guests: a process of its own that has it, and how others reach it.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,25 +36,37 @@ pub(crate) struct GpuBounds {
     /// Memory of this machine that a GPU's process may take at most
     #[arg(long, default_value = "16G", value_name = "SIZE")]
     pub(crate) gpu_process_memory: Size,
+    /// File in which all processes with this GPU keep until when it rests
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(crate) gpu_rests: Option<PathBuf>,
 }
 
 impl Default for GpuBounds {
     fn default() -> Self {
-        GpuBounds { gpu_step_seconds: 30, gpu_share: 100, gpu_process_memory: Size(16 << 30) }
+        GpuBounds {
+            gpu_step_seconds: 30,
+            gpu_share: 100,
+            gpu_process_memory: Size(16 << 30),
+            gpu_rests: None,
+        }
     }
 }
 
 impl GpuBounds {
     /// The same as arguments.
-    pub(crate) fn args(&self) -> [String; 6] {
-        [
+    pub(crate) fn args(&self) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec![
             "--gpu-step-seconds".into(),
-            self.gpu_step_seconds.to_string(),
+            self.gpu_step_seconds.to_string().into(),
             "--gpu-share".into(),
-            self.gpu_share.to_string(),
+            self.gpu_share.to_string().into(),
             "--gpu-process-memory".into(),
-            self.gpu_process_memory.0.to_string(),
-        ]
+            self.gpu_process_memory.0.to_string().into(),
+        ];
+        if let Some(file) = &self.gpu_rests {
+            args.extend(["--gpu-rests".into(), file.into()]);
+        }
+        args
     }
 }
 
@@ -69,7 +83,7 @@ pub(crate) struct GpuProcessArgs {
 impl GpuProcessArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let gone = |error: std::io::Error| Failure::unexpected("the worker is gone").because(&error);
-        let GpuBounds { gpu_step_seconds, gpu_share, gpu_process_memory } = self.bounds;
+        let GpuBounds { gpu_step_seconds, gpu_share, gpu_process_memory, gpu_rests } = self.bounds;
         // Before any driver is loaded.
         let server = Server::start(gpu_process_memory.0).map_err(gone)?;
         let adapters = Adapters::list();
@@ -77,8 +91,11 @@ impl GpuProcessArgs {
             Ok(hardware) => {
                 let hardware = hardware
                     .with_heartbeat(server.heartbeat())
-                    .with_share(gpu_share)
                     .with_wait_limit(Duration::from_secs(gpu_step_seconds));
+                let hardware = match &gpu_rests {
+                    Some(file) => hardware.with_joint_share(gpu_share, file),
+                    None => hardware.with_share(gpu_share),
+                };
                 server.serve(&hardware).map_err(gone)?;
             }
             Err(error) => server.refuse(&error.to_string()).map_err(gone)?,
@@ -110,12 +127,11 @@ pub(crate) fn open(
     }
     let program = std::env::current_exe()
         .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-    let mut args = vec!["gpu-process".to_owned()];
+    let mut args: Vec<OsString> = vec!["gpu-process".into()];
     if let Some(adapter) = adapter {
-        args.extend(["--adapter".to_owned(), adapter.to_owned()]);
+        args.extend(["--adapter".into(), adapter.into()]);
     }
     args.extend(bounds.args());
-    let args = args.into_iter().map(Into::into).collect();
     let command = GpuCommand { program, args, transport: Transport::Best };
     let watch = Watch { step: Duration::from_secs(bounds.gpu_step_seconds) };
     match GpuProcess::start(command, watch) {

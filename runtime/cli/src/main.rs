@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use command::{check, demo, inspect, key, node, receipt, run, submit, verify, version};
+use command::{check, demo, doctor, inspect, key, node, receipt, run, submit, verify, version};
 use error::Failure;
 
 /// Lets a stranger's computer do your work, and lets you know that it really did it.
@@ -74,6 +74,8 @@ enum Command {
     Compiler(compiling::CompilerArgs),
     #[command(hide = true)]
     GpuProcess(gpu::GpuProcessArgs),
+    #[command(hide = true)]
+    GpuDoctor(doctor::LookArgs),
 }
 
 fn main() -> ExitCode {
@@ -123,6 +125,7 @@ impl Command {
             Command::Worker(args) => args.run(),
             Command::Compiler(args) => args.run(),
             Command::GpuProcess(args) => args.run(),
+            Command::GpuDoctor(args) => Ok(args.run()),
         }
     }
 

@@ -347,52 +347,6 @@ fn work_that_only_seems_to_change_in_a_loop_is_paid_for_at_its_entry() {
     assert_eq!(always(300) - always(100), 800);
 }
 
-/// A function that wants a piece of work in many branches.
-fn siblings(work: usize, branches: usize, between: &str) -> String {
-    let uses = "(if (i32.eqz (global.get $never)) (then (i64.store (i32.const 64) (local.get $x))))";
-    format!(
-        "(global $never (mut i32) (i32.const 0))
-        (func $f (param i64) (local $x i64) {} (local.set $x) {between} {})",
-        chain(work, "(local.get 0)"),
-        uses.repeat(branches)
-    )
-}
-
-#[test]
-fn work_that_many_branches_want_is_paid_for_in_each_by_a_share() {
-    let gas = |work, branches, between: &str| {
-        gas_of(&siblings(work, branches, between), "", "(call $f (i64.load (i32.const 0)))")
-    };
-    let share = |work: u64| (4 * work) >> COSTS.again_shift;
-    for (work, branches) in [(100, 10), (300, 300), (10, 1_000)] {
-        let more = gas(work, 2 * branches, "") - gas(work, branches, "");
-        assert!(more >= branches as u64 * share(work as u64), "{work} in {branches}: {more}");
-    }
-    // What is small is free, and so is what is done before the branches.
-    assert_eq!(gas(3, 20, "") - gas(3, 10, ""), gas(300, 20, STORED) - gas(300, 10, STORED));
-    // What one arm has done is not done for the other, nor behind them.
-    let arm = format!("(if (global.get $never) (then {STORED}))");
-    assert!(gas(300, 20, &arm) - gas(300, 10, &arm) >= 10 * share(300));
-}
-
-const STORED: &str = "(i64.store (i32.const 128) (local.get $x))";
-
-#[test]
-fn work_that_too_many_branches_want_is_refused() {
-    let compiled = |branches| {
-        let wasm = wat::parse_str(module_with(&siblings(1_000, branches, ""), "")).unwrap();
-        Program::compile(engine(), &wasm, &ModuleLimits::default())
-    };
-    assert!(compiled(200).is_ok());
-    // 22 KiB, of which the compiler made gigabytes.
-    match compiled(1_000) {
-        Err(ProgramError::Module(ModuleError::TooLarge { what, .. })) => {
-            assert!(what.contains("repeated work"), "{what}");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn dropped_segments_are_paid_for() {
     let fields = "(elem $e func $_start) (data $d \"abc\")";

@@ -190,7 +190,6 @@ const FIELDS: &[fn(&mut ModuleLimits) -> &mut u64] = &[
     |limits| &mut limits.locals,
     |limits| &mut limits.all_locals,
     |limits| &mut limits.complexity,
-    |limits| &mut limits.again,
     |limits| &mut limits.nesting,
     |limits| &mut limits.loops,
     |limits| &mut limits.branch_targets,

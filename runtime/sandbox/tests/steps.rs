@@ -109,6 +109,42 @@ fn the_state_of_every_step_is_another() {
     assert_eq!((report.boundaries.len(), states.len()), (5, 5));
 }
 
+#[test]
+fn a_state_whose_names_are_too_many_bytes_ends_the_task_and_below_it_is_stored() {
+    let links = |count: u32| {
+        let fields = r#"(func (export "fizz_step") (result i32) (i32.const 1))"#;
+        // Links of eight digits to 4,000 bytes.
+        let start = format!(
+            "(local $i i32) (local $at i32) (local $left i32)
+            (memory.fill (i32.const 4096) (i32.const 120) (i32.const 4000))
+            (loop $more
+                (local.set $left (local.get $i))
+                (local.set $at (i32.const 8))
+                (loop $digit
+                    (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+                    (i32.store8 (local.get $at) (i32.add (i32.const 48) (i32.rem_u (local.get $left) (i32.const 10))))
+                    (local.set $left (i32.div_u (local.get $left) (i32.const 10)))
+                    (br_if $digit (local.get $at)))
+                (if (call $path_symlink
+                    (i32.const 4096) (i32.const 4000) (i32.const 3) (i32.const 0) (i32.const 8))
+                    (then unreachable))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br_if $more (i32.lt_u (local.get $i) (i32.const {count}))))"
+        );
+        let mut spec = TaskSpec { chunk_gas: 1, ..task() };
+        (spec.limits.gas, spec.limits.output_bytes) = (1 << 40, 1 << 30);
+        let mut steps = Steps::start(&program(&module_with(fields, &start)), spec, None).unwrap();
+        let progress = steps.next_chunk().unwrap();
+        (progress, steps.snapshot().unwrap())
+    };
+    let (Progress::Chunk(boundary), Some(snapshot)) = links(58_000) else { panic!("it must be stored") };
+    let bytes = snapshot.encode();
+    assert!(bytes.len() > 220 << 20, "{} bytes", bytes.len());
+    assert_eq!(Snapshot::decode(&bytes).unwrap().boundary(), boundary);
+    let (Progress::Ended(report), None) = links(59_000) else { panic!("it must end") };
+    assert_eq!(report.outcome, Outcome::LimitExceeded { kind: LimitKind::Files });
+}
+
 /// A guest whose only difference from another is `what`, done in the first step.
 fn state_after(what: &str) -> fizz_attest::Digest {
     let fields = format!(

@@ -25,6 +25,9 @@
 //! measure of work, not of a device's speed.
 //!
 //! There is one device at a time: drop it and all that it made (or call `destroy`) before opening the next.
+//!
+//! Libraries on top of wgpu often turn on its feature `webgpu`, which is meant for browsers. Then this crate needs its own
+//! feature of that name, or it does not compile; see its README.
 
 #![deny(unsafe_code)]
 
@@ -51,4 +54,12 @@ pub fn instance() -> wgpu::Instance {
 /// Whether there is a GPU to compute on. If not, `request_adapter` fails, and a job takes its CPU path.
 pub fn available() -> bool {
     backend::available()
+}
+
+/// The same adapter, which in the sandbox says that it has these features too.
+///
+/// For libraries that refuse an adapter for lack of something that they then do not use. There is no more than before:
+/// a device with a feature that is only claimed cannot be had. Natively it is the adapter unchanged.
+pub fn claiming(adapter: &wgpu::Adapter, features: wgpu::Features) -> wgpu::Adapter {
+    backend::claiming(adapter, features)
 }

@@ -95,10 +95,10 @@ impl Generator {
             1..=3 if loops < 3 => {
                 self.names += 1;
                 let i = format!("i{}", self.names);
-                let (bound, start) = (self.word(shared), self.below(3));
+                let (bound, start, step) = (self.word(shared), self.below(3), 1 + self.below(3));
                 let body = self.block(loops + 1, uniform && shared);
                 format!(
-                    "for (var {i} = {start}u; {i} < ({bound} & 7u); {i}++) {{ {variable} += {i}; {body} }}\n"
+                    "for (var {i} = {start}u; {i} < ({bound} & 7u); {i} += {step}u) {{ {variable} += {i}; {body} }}\n"
                 )
             }
             4 if loops < 3 => {

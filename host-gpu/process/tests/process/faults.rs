@@ -279,6 +279,7 @@ pub fn lies_are_noticed() {
         "signs-without-end",
         "out-of-gas-that-is-left",
         "a-short-stream-too-long",
+        "a-limit-that-was-not-passed",
     ];
     let reads = ["a-long-read", "a-short-read", "no-status", "gas-that-falls", "no-frame"];
     let all = submits.map(|lie| (lie, false)).into_iter().chain(reads.map(|lie| (lie, true)));
@@ -340,8 +341,19 @@ pub fn a_process_that_cannot_start_says_why() {
 }
 
 pub fn it_ends_with_its_worker() {
+    ends_with_its_worker("hangs");
+}
+
+/// One that never finds out by itself that its worker is gone.
+pub fn a_deaf_one_ends_with_its_worker() {
+    if cfg!(target_os = "linux") {
+        ends_with_its_worker("deaf");
+    }
+}
+
+fn ends_with_its_worker(role: &str) {
     let mut worker = Command::new(std::env::current_exe().unwrap())
-        .arg(format!("{PREFIX}worker"))
+        .args([&format!("{PREFIX}worker"), role])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -369,5 +381,44 @@ pub fn it_ends_with_its_worker() {
     while !matches!(mine(gpu).0.as_deref(), None | Some("Z")) {
         assert!(begun.elapsed() < Duration::from_secs(5), "the GPU's process outlives its worker");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub fn it_inherits_little() {
+    use std::os::fd::{AsFd, AsRawFd};
+    let folder = tempfile();
+    let secret = fs::File::create(&folder).unwrap();
+    // One that a program started from this one would have.
+    let kept = secret.as_fd().try_clone_to_owned().unwrap();
+    inheritable(kept.as_raw_fd());
+    let seen = |start: Result<GpuProcess, StartError>| match start {
+        Err(StartError::Refused(said)) => said,
+        other => panic!("{other:?}"),
+    };
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let plain = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&plain.stdout).contains(&name), "this test can fail");
+    for transport in [Transport::Best, Transport::Pipes] {
+        let said = seen(GpuProcess::start(command("shows", &[], transport), LONG));
+        assert!(!said.contains(&name), "{said}");
+        assert!(said.contains("PATH") && !said.contains("CARGO"), "{said}");
+    }
+    drop((secret, kept));
+    fs::remove_file(folder).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+fn tempfile() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("fizz-secret-{}", std::process::id()))
+}
+
+/// Has programs that this one starts inherit a descriptor.
+#[cfg(target_os = "linux")]
+fn inheritable(descriptor: i32) {
+    // SAFETY: it changes a flag of a descriptor that is open.
+    #[expect(unsafe_code, reason = "the standard library does not do it")]
+    unsafe {
+        assert_eq!(libc::fcntl(descriptor, libc::F_SETFD, 0), 0);
     }
 }

@@ -33,6 +33,9 @@ const TESTS: &[Test] = &[
     ("frames_of_a_mad_worker_end_the_process", faults::frames_of_a_mad_worker_end_the_process),
     ("a_process_that_cannot_start_says_why", faults::a_process_that_cannot_start_says_why),
     ("it_ends_with_its_worker", faults::it_ends_with_its_worker),
+    ("a_deaf_one_ends_with_its_worker", faults::a_deaf_one_ends_with_its_worker),
+    #[cfg(target_os = "linux")]
+    ("it_inherits_little", faults::it_inherits_little),
 ];
 
 fn main() -> ExitCode {

@@ -43,11 +43,23 @@ pub fn play(role: &str, args: &[String]) {
             // A worker that is gone, or mad.
             let _ = server.serve(&hardware);
         }
+        "shows" => {
+            // What it was started with, in the place of a reason.
+            let mut said: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+            let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            said.extend(open.filter_map(|entry| {
+                Some(std::fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned())
+            }));
+            Server::start(PLENTY).unwrap().refuse(&said.join(" ")).unwrap();
+        }
         "refuses" => Server::start(PLENTY).unwrap().refuse("there is none").unwrap(),
         "lies" => lie(&args[0]),
         "worker" => {
-            // Holds a process that hangs, until this one is killed.
-            let gpu = GpuProcess::start(command("hangs", &[], Transport::Best), LONG).unwrap();
+            // Holds a process that hangs, or that is deaf, until this one is killed.
+            let deaf = args.first().is_some_and(|arg| arg == "deaf");
+            let (role, with, transport): (_, &[&str], _) =
+                if deaf { ("lies", &["sleeps"], Transport::Pipes) } else { ("hangs", &[], Transport::Best) };
+            let gpu = GpuProcess::start(command(role, with, transport), LONG).unwrap();
             let mut session = gpu.session(&super::script::QUOTAS).unwrap();
             println!("started");
             let _ = session.submit(&[]);
@@ -196,6 +208,10 @@ fn lie(which: &str) {
                 stdout.write_all(&[byte]).and_then(|()| stdout.flush()).unwrap();
             }
         }
+        "a-limit-that-was-not-passed" => {
+            say(Reply::Stopped { stop: StopKind::Limit(Limit::Objects), gas: 10, len: 0 }, &[]);
+        }
+        "sleeps" => std::thread::sleep(Duration::from_secs(60)),
         "no-status" => say(answer(i64::MAX, 10, 0), &[]),
         lie => panic!("no lie {lie}"),
     }

@@ -7,10 +7,12 @@
 //! - **Straight-line code** costs the host's arithmetic alone: [`Metered::fixed`] units for each invocation. Both sides of a branch
 //!   count, as a device runs both where invocations part; so does what stands behind an early `return`.
 //! - **Loops whose number of turns follows from constants** are straight-line code, turns × body.
-//! - **Other loops** count down a private counter at the start of each turn. If all invocations of a workgroup run all such loops
+//! - **Other loops** count down a private counter: those whose number of turns is known where they begin (`for (var i = a; i < n; i += s)` with
+//!   an `n` and an `s` that stay what they are) once, before they begin, and the rest at the start of each turn. If all invocations of a workgroup run all such loops
 //!   equally often (the uniformity analysis knows), one invocation reports for all of them; else each reports for itself. A report is
 //!   one store to a word that nobody else writes, which the host adds up: on the devices at hand atomics cost more. A
-//!   loop that does not end is left when its counter is empty, after [`CAP`] units; loops with uniform control flow look at a counter that is uniform
+//!   loop that does not end is left, or not begun, when its counter does not suffice, after [`CAP`] units; one whose variable would pass the
+//!   end of its type before its bound counts as such. What turns cost is the same in all three; loops with uniform control flow look at a counter that is uniform
 //!   itself, so barriers in them stay where all invocations are.
 //! - The sums are integer additions, which commute: any order of workgroups, any number of threads, any split of the dispatch gives
 //!   the same gas.
@@ -20,10 +22,13 @@
 //!
 //! A dispatch may be split: a slice's first workgroup stands in the immediates ([`slice_bytes`]) and is added to `workgroup_id` and
 //! `global_invocation_id`; `num_workgroups` is that of the whole dispatch. A driver that ends loops by itself (lavapipe does, after 65,535 turns) is
-//! found out: every loop notes that it ended by its own break ([`CUT`]).
+//! found out: every loop notes that it ended by its own break, or its condition is computed once more behind it ([`CUT`]).
 
+mod ahead;
 mod build;
 mod entry;
+mod order;
+mod prepay;
 mod rewrite;
 mod trips;
 mod weigh;
@@ -32,7 +37,11 @@ use crate::uniformity::{self, Refused};
 use naga::Module;
 
 /// Gas that the loops of one invocation may take: uniform loops together, and other loops together.
-pub const CAP: u32 = (1 << 24) - 1;
+///
+/// Nothing smaller than a workgroup can be given to a device, so this bounds the time of what cannot be split. The slowest that a unit is
+/// taken to be, in a chain of loads that each wait for the one before, is 0.2 µs: 14 s at this cap, half of what a step of the GPU may take
+/// by default. Work that only computes takes a hundredth of that.
+pub const CAP: u32 = (1 << 26) - 1;
 /// Bind group of the meter's buffer; guests have the groups below it. Its binding is 0.
 pub const METER_GROUP: u32 = 4;
 /// Words of the meter's buffer. Word 0 is for [`CUT`] alone; a slice has the words from its `first` on.

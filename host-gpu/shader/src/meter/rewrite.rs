@@ -1,8 +1,12 @@
 //! Puts the counting into loops.
 
 use super::build::{Build, Cuts, Globals};
+use super::prepay;
 use super::weigh::{Kind, LoopPlan, Plan, Plans};
-use naga::{BinaryOperator, Block, Expression, Function, Handle, LocalVariable, Module, Span, Statement};
+use naga::{
+    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, LocalVariable, Module, Span,
+    Statement,
+};
 
 pub(crate) fn rewrite(module: &mut Module, plans: &Plans, globals: &Globals) {
     for ((_, function), plan) in module.functions.iter_mut().zip(&plans.functions) {
@@ -130,16 +134,21 @@ impl Rewrite<'_> {
         break_if: Option<Handle<Expression>>,
         span: Span,
     ) {
-        let plan = self.plan.loops.get(self.next).copied();
-        let plan = plan.unwrap_or(LoopPlan { kind: Kind::Fixed, weight: 0 });
+        let number = self.next;
         self.next += 1;
+        let plan = self.plan.loops.get(number).copied().unwrap_or_default();
         let cuts = self.globals.cuts;
-        let noted = cuts.map(|cuts| self.enter(cuts, to));
-        let mut inside = cuts.map_or_else(Block::new, |cuts| self.never(cuts));
-        inside.append(&mut self.count(plan, noted));
-        inside.append(&mut self.block(body, noted));
-        let mut continuing = self.block(continuing, noted);
-        if let (Some((variable, number)), Some(condition)) = (noted, break_if) {
+        // Where the loop's own condition tells whether it came to its end, nothing need be noted in it.
+        let over = cuts.and(plan.head);
+        let noted = cuts.filter(|_| over.is_none()).map(|cuts| (cuts, self.enter(cuts, to)));
+        let note = noted.map(|(_, note)| note);
+        let mut inside = noted.map_or_else(Block::new, |(cuts, _)| self.never(cuts));
+        if plan.ahead.is_none() {
+            inside.append(&mut self.count(plan, note));
+        }
+        inside.append(&mut self.block(body, note));
+        let mut continuing = self.block(continuing, note);
+        if let (Some((variable, number)), Some(condition)) = (note, break_if) {
             let mut build = Build::new(self.function);
             let zero = build.word(0);
             let value = build.emit(Expression::Select { condition, accept: number, reject: zero });
@@ -147,20 +156,43 @@ impl Rewrite<'_> {
             build.push(Statement::Store { pointer, value });
             continuing.append(&mut build.block);
         }
-        to.push(Statement::Loop { body: inside, continuing, break_if }, span);
-        if let (Some(cuts), Some((variable, number))) = (cuts, noted) {
-            self.leave(cuts, variable, number, to);
+        let mut whole = Block::new();
+        whole.push(Statement::Loop { body: inside, continuing, break_if }, span);
+        if let Some((cuts, (variable, number))) = noted {
+            self.leave(cuts, variable, number, &mut whole);
+        }
+        if let (Some(cuts), Some(head)) = (cuts, over) {
+            let mut build = Build::new(self.function);
+            prepay::came_to_its_end(&mut build, &self.plan.order, number, head, cuts.cut);
+            whole.append(&mut build.block);
+        }
+        match (plan.ahead, self.counter(plan)) {
+            (Some(ahead), Some(counter)) => {
+                let mut build = Build::new(self.function);
+                let weight = u32::try_from(plan.weight).unwrap_or(u32::MAX);
+                let gone = prepay::charge(&mut build, &self.plan.order, number, &ahead, weight, counter);
+                if prepay::skip(&mut build, &self.plan.order, number, &ahead, gone) {
+                    build.block.append(&mut whole);
+                } else {
+                    build.push(Statement::If { condition: gone, accept: Block::new(), reject: whole });
+                }
+                to.append(&mut build.block);
+            }
+            _ => to.append(&mut whole),
+        }
+    }
+
+    fn counter(&self, plan: LoopPlan) -> Option<Handle<GlobalVariable>> {
+        match plan.kind {
+            Kind::Fixed => None,
+            Kind::Uniform => self.globals.uniform,
+            Kind::Own => self.globals.own,
         }
     }
 
     /// `if left <= weight { left = 0; break; } left -= weight;`
     fn count(&mut self, plan: LoopPlan, noted: Noted) -> Block {
-        let counter = match plan.kind {
-            Kind::Fixed => None,
-            Kind::Uniform => self.globals.uniform,
-            Kind::Own => self.globals.own,
-        };
-        let Some(counter) = counter else { return Block::new() };
+        let Some(counter) = self.counter(plan) else { return Block::new() };
         let mut build = Build::new(self.function);
         let pointer = build.global(counter);
         // Checked against the cap before.

@@ -4,6 +4,8 @@
 //! loop has no other way out. `c` and `f` may be made of `i`, integer constants, and operators on them; the turns are counted by running them.
 //! What they are made of must be computed in each turn, before `i` is stored: a load before the loop has the value of then for ever.
 
+use super::ahead::{Ahead, Finder, Head};
+use super::order::{Order, root};
 use naga::{
     BinaryOperator as Op, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement,
 };
@@ -15,62 +17,83 @@ const MOST: u64 = 1 << 16;
 /// Expressions evaluated for one module; loops after that are not known.
 pub(crate) const WORK: u64 = 1 << 18;
 
+/// What is known of the turns of a loop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turns {
+    /// Their number.
+    pub(crate) fixed: Option<u64>,
+    /// That it can be computed before the loop.
+    pub(crate) ahead: Option<Ahead>,
+    /// The loop's only way out, if its condition can be computed once more behind it.
+    pub(crate) head: Option<Head>,
+}
+
 pub(crate) struct Trips<'m> {
     module: &'m Module,
     function: &'m Function,
-    /// Stores to each variable in the whole function, and whether its address goes anywhere else.
-    stores: Vec<(usize, bool)>,
+    order: &'m Order,
+    floats: &'m [bool],
     /// What is left of [`WORK`].
     work: &'m Cell<u64>,
 }
 
 impl<'m> Trips<'m> {
-    pub(crate) fn new(module: &'m Module, function: &'m Function, work: &'m Cell<u64>) -> Self {
-        let mut stores = vec![(0, false); function.local_variables.len()];
-        visit(&function.body, &mut |statement| match statement {
-            Statement::Store { pointer, .. } => {
-                if let Some(variable) = root(function, *pointer) {
-                    stores[variable.index()].0 += 1;
-                }
-            }
-            Statement::Call { arguments, .. } => {
-                for variable in arguments.iter().filter_map(|argument| root(function, *argument)) {
-                    stores[variable.index()].1 = true;
-                }
-            }
-            _ => {}
-        });
-        Trips { module, function, stores, work }
+    pub(crate) fn new(
+        module: &'m Module,
+        function: &'m Function,
+        order: &'m Order,
+        floats: &'m [bool],
+        work: &'m Cell<u64>,
+    ) -> Self {
+        Trips { module, function, order, floats, work }
     }
 
-    /// Turns of a loop, the last of which finds that the condition is false. `before` are the statements before it in its block.
-    pub(crate) fn count(
+    /// What is known of a loop's turns, the last of which finds that it is over. `number` is the loop's, `before` are the statements before it in
+    /// its block.
+    pub(crate) fn look(
         &self,
+        number: usize,
         before: &[Statement],
-        body: &Block,
-        continuing: &Block,
+        (body, continuing): (&Block, &Block),
         break_if: bool,
         in_loop: bool,
-    ) -> Option<u64> {
+    ) -> Turns {
+        self.form(number, (body, continuing), break_if).map_or(Turns::default(), |form| {
+            let (module, function, order) = (self.module, self.function, self.order);
+            let finder = Finder { module, function, order, floats: self.floats };
+            let Form { head, variable, next, .. } = form;
+            Turns {
+                fixed: self.count(before, (body, continuing), &form, in_loop),
+                ahead: finder.find(number, head, variable, next),
+                head: finder.repeats(number, head, variable).then_some(head),
+            }
+        })
+    }
+
+    fn form(&self, number: usize, (body, continuing): (&Block, &Block), break_if: bool) -> Option<Form> {
         if break_if {
             return None;
         }
-        let (at, condition, goes_on, rest) = head(body)?;
+        let (at, head, rest) = head(body)?;
         if leaves(rest) || leaves(continuing) {
             return None;
         }
         let (end, variable, next) = self.step(continuing)?;
-        let mut stores = 0;
-        visit(body, &mut |statement| {
-            if let Statement::Store { pointer, .. } = statement
-                && root(self.function, *pointer) == Some(variable)
-            {
-                stores += 1;
-            }
-        });
-        if stores != 0 || self.stores[variable.index()].1 {
+        if self.order.stores_in(variable, number) != 1 || self.order.is_lent(variable) {
             return None;
         }
+        Some(Form { at, head, end, variable, next })
+    }
+
+    /// The turns, by running the loop's head and end.
+    fn count(
+        &self,
+        before: &[Statement],
+        (body, continuing): (&Block, &Block),
+        form: &Form,
+        in_loop: bool,
+    ) -> Option<u64> {
+        let Form { at, head, end, variable, next } = *form;
         let mut value = self.start(before, variable, in_loop)?;
         // The head computes in each turn, and the end behind it.
         let mut fresh = emitted(&body[..at]);
@@ -78,9 +101,8 @@ impl<'m> Trips<'m> {
         fresh.extend(emitted(&continuing[..end]));
         for turn in 1..=MOST {
             let found = Turn { trips: self, fresh: &of_condition, variable, now: value };
-            match found.value(condition, &mut BTreeMap::new())? {
-                Literal::Bool(true) if goes_on => {}
-                Literal::Bool(false) if !goes_on => {}
+            match found.value(head.condition, &mut BTreeMap::new())? {
+                Literal::Bool(found) if found == head.goes_on => {}
                 Literal::Bool(_) => return Some(turn),
                 _ => return None,
             }
@@ -126,7 +148,7 @@ impl<'m> Trips<'m> {
             }
         }
         // Its initial value, if nothing else stores and the loop runs once.
-        if in_loop || self.stores[variable.index()].0 != 1 {
+        if in_loop || self.order.stores(variable) != 1 {
             return None;
         }
         match self.function.local_variables[variable].init {
@@ -148,6 +170,17 @@ impl<'m> Trips<'m> {
             _ => None,
         }
     }
+}
+
+/// A loop of the form that is known.
+struct Form {
+    /// Where the head's condition is, in the body, and what it is.
+    at: usize,
+    head: Head,
+    /// Where the one store is, in the end of each turn, and to which variable it stores what.
+    end: usize,
+    variable: Handle<LocalVariable>,
+    next: Handle<Expression>,
 }
 
 /// One turn of a loop.
@@ -235,8 +268,8 @@ fn binary(op: Op, left: Literal, right: Literal) -> Option<Literal> {
     }
 }
 
-/// The condition at a body's start with its place, whether the loop goes on when it is true, and the rest of the body.
-fn head(body: &[Statement]) -> Option<(usize, Handle<Expression>, bool, &[Statement])> {
+/// The condition at a body's start with its place, and the rest of the body.
+fn head(body: &[Statement]) -> Option<(usize, Head, &[Statement])> {
     let (index, statement) =
         body.iter().enumerate().find(|(_, statement)| !matches!(statement, Statement::Emit(_)))?;
     let Statement::If { condition, accept, reject } = statement else { return None };
@@ -245,7 +278,7 @@ fn head(body: &[Statement]) -> Option<(usize, Handle<Expression>, bool, &[Statem
         ([Statement::Break], []) => false,
         _ => return None,
     };
-    Some((index, *condition, goes_on, &body[index + 1..]))
+    Some((index, Head { condition: *condition, goes_on }, &body[index + 1..]))
 }
 
 /// Whether a part of a loop's body may leave the loop.
@@ -267,17 +300,6 @@ fn returns(block: &Block) -> bool {
         found |= matches!(statement, Statement::Return { .. } | Statement::Kill);
     });
     found
-}
-
-/// The variable that a pointer points into.
-fn root(function: &Function, mut pointer: Handle<Expression>) -> Option<Handle<LocalVariable>> {
-    loop {
-        match function.expressions[pointer] {
-            Expression::LocalVariable(variable) => return Some(variable),
-            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => pointer = base,
-            _ => return None,
-        }
-    }
 }
 
 fn visit(block: &[Statement], to: &mut impl FnMut(&Statement)) {

@@ -1,17 +1,20 @@
 //! Plans the meter: what is charged by the host, and which loops count.
 
-use super::trips;
+use super::ahead::{Ahead, Head};
+use super::order::Order;
+use super::trips::{self, Turns};
 use crate::measure;
 use crate::uniformity::{Body, Uniformity};
 use naga::front::Typifier;
 use naga::proc::ResolveContext;
-use naga::{AddressSpace, Block, Expression, Function, Handle, Module, Statement, TypeInner};
+use naga::{AddressSpace, Block, Expression, Function, Handle, Module, ScalarKind, Statement, TypeInner};
 use std::cell::Cell;
 
 /// How a loop is charged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// By the host: its number of turns is known.
+    #[default]
     Fixed,
     /// By one invocation for its workgroup.
     Uniform,
@@ -19,11 +22,15 @@ pub(crate) enum Kind {
     Own,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LoopPlan {
     pub(crate) kind: Kind,
     /// Gas of one turn, inner counting loops apart.
     pub(crate) weight: u64,
+    /// How its turns are known before it begins, for a loop that is charged then and not in each turn.
+    pub(crate) ahead: Option<Ahead>,
+    /// What no longer holds behind it, of a loop whose turns are known. Each is left only there.
+    pub(crate) head: Option<Head>,
 }
 
 /// The plan of one function.
@@ -35,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) turns: u64,
     /// Loops in the order in which they stand, an outer one before its inner ones.
     pub(crate) loops: Vec<LoopPlan>,
+    /// Where things stood.
+    pub(crate) order: Order,
 }
 
 #[derive(Debug)]
@@ -111,25 +120,30 @@ fn function_plan(
     callees: &[Plan],
     work: &Cell<u64>,
 ) -> Plan {
-    let trips = trips::Trips::new(module, function, work);
-    let values = values(module, function);
+    let order = Order::of(function);
+    let (values, floats) = values(module, function);
+    let trips = trips::Trips::new(module, function, &order, &floats, work);
     let mut weigh = Weigh { trips, values, body, known, callees, loops: Vec::new() };
     let cost = weigh.block(&function.body, false);
     // Its variables are zeroed, and its result is copied.
     let variables = function.local_variables.iter().map(|(_, variable)| variable.ty);
     let moved = variables.chain(function.result.iter().map(|result| result.ty));
     let moved = moved.fold(0_u64, |sum, ty| sum.saturating_add(more(module, &module.types[ty].inner)));
-    Plan { fixed: cost.gas.saturating_add(moved), turns: cost.turns, loops: weigh.loops }
+    let loops = weigh.loops;
+    Plan { fixed: cost.gas.saturating_add(moved), turns: cost.turns, loops, order }
 }
 
-/// Gas of each expression's value.
-fn values(module: &Module, function: &Function) -> Vec<u64> {
+/// Gas of each expression's value, and whether it is of floats.
+fn values(module: &Module, function: &Function) -> (Vec<u64>, Vec<bool>) {
     let context = ResolveContext::with_locals(module, &function.local_variables, &function.arguments);
     let mut types = Typifier::new();
     let mut values = Vec::with_capacity(function.expressions.len());
+    let mut floats = Vec::with_capacity(function.expressions.len());
     for (handle, expression) in function.expressions.iter() {
         let known = types.grow(handle, &function.expressions, &context).is_ok();
-        let mut gas = if known { units(module, types[handle].inner_with(&module.types)) } else { 1 };
+        let inner = known.then(|| types[handle].inner_with(&module.types));
+        let mut gas = inner.map_or(1, |inner| units(module, inner));
+        floats.push(inner.is_none_or(|inner| inner.scalar_kind() == Some(ScalarKind::Float)));
         if let Expression::Access { base, .. } = expression {
             // An index into a value, not into a place: the value is put into memory first.
             gas = gas.max(values.get(base.index()).copied().unwrap_or(1));
@@ -139,7 +153,7 @@ fn values(module: &Module, function: &Function) -> Vec<u64> {
         }
         values.push(gas);
     }
-    values
+    (values, floats)
 }
 
 /// Gas and turns of known loops.
@@ -197,9 +211,9 @@ impl Weigh<'_> {
                 }
                 Statement::Loop { body, continuing, break_if } => {
                     sum.add(one);
-                    let trips =
-                        self.trips.count(&block[..index], body, continuing, break_if.is_some(), in_loop);
-                    sum.add(self.repeat(body, continuing, trips));
+                    let (number, parts) = (self.loops.len(), (body, continuing));
+                    let turns = self.trips.look(number, &block[..index], parts, break_if.is_some(), in_loop);
+                    sum.add(self.repeat(body, continuing, turns));
                 }
                 Statement::Call { function, arguments, .. } => {
                     sum.add(one);
@@ -229,22 +243,24 @@ impl Weigh<'_> {
         plan.map_or(Cost::default(), |plan| Cost { gas: plan.fixed, turns: plan.turns })
     }
 
-    fn repeat(&mut self, body: &Block, continuing: &Block, trips: Option<u64>) -> Cost {
+    fn repeat(&mut self, body: &Block, continuing: &Block, turns: Turns) -> Cost {
         let index = self.loops.len();
-        self.loops.push(LoopPlan { kind: Kind::Own, weight: 0 });
+        self.loops.push(LoopPlan::default());
         let mut turn = Cost { gas: 1, turns: 1 };
         turn.add(self.block(body, true));
         turn.add(self.block(continuing, true));
-        let whole = trips.map(|trips| Cost {
-            gas: turn.gas.saturating_mul(trips),
-            turns: turn.turns.saturating_mul(trips),
+        let whole = turns.fixed.map(|turns| Cost {
+            gas: turn.gas.saturating_mul(turns),
+            turns: turn.turns.saturating_mul(turns),
         });
         let (kind, cost) = match whole {
             Some(whole) if whole.gas <= MOST_FIXED => (Kind::Fixed, whole),
             _ if self.known.is_uniform(self.body, index) => (Kind::Uniform, Cost::default()),
             _ => (Kind::Own, Cost::default()),
         };
-        self.loops[index] = LoopPlan { kind, weight: turn.gas };
+        let ahead = turns.ahead.filter(|_| kind != Kind::Fixed);
+        let head = turns.head.filter(|_| kind == Kind::Fixed || ahead.is_some());
+        self.loops[index] = LoopPlan { kind, weight: turn.gas, ahead, head };
         cost
     }
 }

@@ -1,11 +1,15 @@
 //! `fizz node doctor`: what this machine can give, and why it cannot give more.
+//!
+//! Drivers crash and hang, most of all on machines that need a doctor. So this process loads none: it asks others, which it can lose.
 
-use std::process::ExitCode;
-use std::time::Instant;
+use std::io::Read;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use fizz_gpu::{AdapterKind, AdapterSummary, Adapters};
-use serde_json::json;
+use fizz_gpu::{AdapterKind, AdapterSummary, Adapters, Choice};
+use serde_json::{Value, json};
 
 use crate::error::Failure;
 use crate::gpu;
@@ -16,44 +20,55 @@ pub(crate) struct DoctorArgs {
     /// Tells which adapter of this number, or whose name holds this text, a node would take
     #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
     adapter: Option<String>,
+    /// Seconds after which a driver hangs
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
     /// Shows one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What was found out about one adapter.
-struct Finding<'a> {
-    summary: &'a AdapterSummary,
-    /// Why guests do not get it.
-    refused: Option<String>,
-    /// Milliseconds that opening it took.
-    opened_ms: Option<f64>,
-}
-
 impl DoctorArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let adapters = Adapters::list();
-        let findings: Vec<Finding<'_>> =
-            (0..).zip(adapters.summaries()).map(|(index, summary)| look(&adapters, index, summary)).collect();
-        let chosen = adapters.place(&gpu::choice(self.adapter.as_deref()));
-        let index = chosen.as_ref().ok().copied();
+        let within = Duration::from_secs(self.seconds);
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
+        let ask = |args: &[&str]| ask(Command::new(&program).arg("gpu-doctor").args(args), within);
+        let wanted = self.adapter.iter().flat_map(|adapter| ["--adapter", adapter.as_str()]);
+        let mut found = ask(&wanted.collect::<Vec<_>>()).unwrap_or_else(|reason| {
+            let reason = format!("the process that looked for adapters {reason}");
+            json!({ "adapters": [], "chosen": null, "reason": reason })
+        });
+        let mut adapters: Vec<Value> = found["adapters"].as_array().cloned().unwrap_or_default();
+        for (index, adapter) in adapters.iter_mut().enumerate() {
+            if !adapter["refused"].is_null() {
+                continue;
+            }
+            let opened = ask(&["--open", &index.to_string()]);
+            match opened {
+                Ok(answer) => {
+                    adapter["opened_ms"] = answer["opened_ms"].clone();
+                    adapter["refused"] = answer["refused"].clone();
+                }
+                Err(reason) => adapter["refused"] = format!("the process that opened it {reason}").into(),
+            }
+            adapter["usable"] = adapter["refused"].is_null().into();
+        }
+        let none = adapters.is_empty();
+        found["adapters"] = adapters.into();
         if self.json {
-            let list: Vec<_> = findings.iter().map(Finding::json).collect();
-            println!(
-                "{}",
-                json!({ "adapters": list, "chosen": index, "reason": chosen.err().map(|error| error.to_string()) })
-            );
+            println!("{found}");
             return Ok(ExitCode::SUCCESS);
         }
-        for (index, finding) in findings.iter().enumerate() {
-            finding.print(index);
+        for (index, adapter) in found["adapters"].as_array().into_iter().flatten().enumerate() {
+            print(index, adapter);
         }
-        match (index, chosen.err()) {
+        match (found["chosen"].as_u64(), found["reason"].as_str()) {
             (Some(index), _) => println!("a node takes adapter {index}"),
-            (None, Some(error)) => println!("a node takes none: {error}"),
+            (None, Some(reason)) => println!("a node takes none: {reason}"),
             (None, None) => println!("a node takes none"),
         }
-        if findings.is_empty() {
+        if none {
             eprintln!("next: {}", gpu::INSTALL);
         } else {
             eprintln!("next: {} node --adapter N, or --gpu off", crate::me());
@@ -62,16 +77,89 @@ impl DoctorArgs {
     }
 }
 
-fn look<'a>(adapters: &Adapters, index: usize, summary: &'a AdapterSummary) -> Finding<'a> {
-    let mut finding = Finding { summary, refused: summary.unusable.clone(), opened_ms: None };
-    if let Ok(hardware) = adapters.choose(&fizz_gpu::Choice::Index(index)) {
-        let begun = Instant::now();
-        match hardware.try_open() {
-            Ok(()) => finding.opened_ms = Some(begun.elapsed().as_secs_f64() * 1e3),
-            Err(stop) => finding.refused = Some(stop.to_string()),
-        }
+/// What another process says, or what became of it.
+fn ask(command: &mut Command, within: Duration) -> Result<Value, String> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("does not start: {error}"))?;
+    let (sender, said) = mpsc::channel();
+    if let Some(mut stdout) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            // What is cut short is no JSON.
+            let _ = stdout.read_to_string(&mut text);
+            let _ = sender.send(text);
+        });
     }
-    finding
+    let deadline = Instant::now() + within;
+    let text = said.recv_timeout(within);
+    let Some(status) = ended(&mut child, deadline) else {
+        // It fails only where the process is gone already; one that hangs in the kernel is not waited for.
+        let _ = child.kill();
+        return Err(format!("hung: its driver did nothing for {} s", within.as_secs()));
+    };
+    match text.ok().and_then(|text| serde_json::from_str(&text).ok()) {
+        Some(answer) if status.success() => Ok(answer),
+        _ => Err(format!("died ({status}): its driver crashed")),
+    }
+}
+
+fn ended(child: &mut Child, deadline: Instant) -> Option<std::process::ExitStatus> {
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Asks this machine's drivers, for the doctor
+#[derive(Args, Debug)]
+pub(crate) struct LookArgs {
+    /// Tells which adapter of this number, or whose name holds this text, a node would take
+    #[arg(long)]
+    adapter: Option<String>,
+    /// Opens the adapter of this number
+    #[arg(long)]
+    open: Option<usize>,
+}
+
+impl LookArgs {
+    pub(crate) fn run(self) -> ExitCode {
+        let adapters = Adapters::list();
+        let answer = match self.open {
+            Some(index) => open(&adapters, index),
+            None => {
+                let chosen = adapters.place(&gpu::choice(self.adapter.as_deref()));
+                json!({
+                    "adapters": adapters.summaries().map(describe).collect::<Vec<_>>(),
+                    "chosen": chosen.as_ref().ok(),
+                    "reason": chosen.as_ref().err().map(ToString::to_string),
+                })
+            }
+        };
+        println!("{answer}");
+        ExitCode::SUCCESS
+    }
+}
+
+fn open(adapters: &Adapters, index: usize) -> Value {
+    let refused = match adapters.choose(&Choice::Index(index)) {
+        Ok(hardware) => {
+            let begun = Instant::now();
+            match hardware.try_open() {
+                Ok(()) => return json!({ "opened_ms": begun.elapsed().as_secs_f64() * 1e3 }),
+                Err(stop) => stop.to_string(),
+            }
+        }
+        Err(error) => error.to_string(),
+    };
+    json!({ "refused": refused })
 }
 
 fn kind(summary: &AdapterSummary) -> &'static str {
@@ -84,44 +172,37 @@ fn kind(summary: &AdapterSummary) -> &'static str {
     }
 }
 
-impl Finding<'_> {
-    fn json(&self) -> serde_json::Value {
-        let limits: serde_json::Map<_, _> = self
-            .summary
-            .limits
-            .iter()
-            .map(|limit| {
-                (limit.name.to_owned(), json!({ "offered": limit.offered, "promised": limit.promised }))
-            })
-            .collect();
-        json!({
-            "name": self.summary.name,
-            "kind": kind(self.summary),
-            "backend": self.summary.backend,
-            "driver": self.summary.driver,
-            "memory_bytes": self.summary.memory_bytes,
-            "limits": limits,
-            "usable": self.refused.is_none(),
-            "refused": self.refused,
-            "opened_ms": self.opened_ms,
-        })
-    }
+fn describe(summary: &AdapterSummary) -> Value {
+    let limits = summary.limits.iter().map(|limit| {
+        (limit.name.to_owned(), json!({ "offered": limit.offered, "promised": limit.promised }))
+    });
+    json!({
+        "name": summary.name,
+        "kind": kind(summary),
+        "backend": summary.backend,
+        "driver": summary.driver,
+        "memory_bytes": summary.memory_bytes,
+        "limits": limits.collect::<serde_json::Map<_, _>>(),
+        "usable": summary.unusable.is_none(),
+        "refused": summary.unusable,
+        "opened_ms": null,
+    })
+}
 
-    fn print(&self, index: usize) {
-        let summary = self.summary;
-        println!("{index}  {}", summary.name);
-        println!("   {}, {}, {}", kind(summary), summary.backend, summary.driver);
-        match summary.memory_bytes {
-            Some(bytes) => println!("   memory: {} MiB", bytes >> 20),
-            None => println!("   memory: the driver does not say"),
-        }
-        for limit in &summary.limits {
-            println!("   {}: {} (guests are promised {})", limit.name, limit.offered, limit.promised);
-        }
-        match (&self.refused, self.opened_ms) {
-            (Some(reason), _) => println!("   refused: {reason}"),
-            (None, Some(ms)) => println!("   usable: a device opens in {ms:.0} ms"),
-            (None, None) => println!("   usable"),
-        }
+fn print(index: usize, adapter: &Value) {
+    let text = |name: &str| adapter[name].as_str().unwrap_or_default();
+    println!("{index}  {}", text("name"));
+    println!("   {}, {}, {}", text("kind"), text("backend"), text("driver"));
+    match adapter["memory_bytes"].as_u64() {
+        Some(bytes) => println!("   memory: {} MiB", bytes >> 20),
+        None => println!("   memory: the driver does not say"),
+    }
+    for (name, limit) in adapter["limits"].as_object().into_iter().flatten() {
+        println!("   {name}: {} (guests are promised {})", limit["offered"], limit["promised"]);
+    }
+    match (adapter["refused"].as_str(), adapter["opened_ms"].as_f64()) {
+        (Some(reason), _) => println!("   refused: {reason}"),
+        (None, Some(ms)) => println!("   usable: a device opens in {ms:.0} ms"),
+        (None, None) => println!("   usable"),
     }
 }

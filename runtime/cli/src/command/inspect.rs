@@ -10,15 +10,16 @@ use fizz_sandbox::{COST_TABLE_VERSION, COSTS, ModuleLimits, Program};
 use serde_json::{Map, Value, json};
 
 use crate::command::run::failure;
+use crate::command::shader;
 use crate::compiling::CompileArgs;
 use crate::error::Failure;
 use crate::job_args::GpuArg;
 use crate::{build, gpu, job_args};
 
-/// Checks that a module can run, and shows what it is
+/// Checks that a module or a shader can run, and shows what it is
 #[derive(Args, Debug)]
 pub(crate) struct InspectArgs {
-    /// A WASI module, or the folder of a crate that is built first
+    /// A WASI module, the folder of a crate that is built first, or a shader in WGSL (`.wgsl`)
     #[arg(required_unless_present = "costs")]
     module: Option<PathBuf>,
     /// Shows JSON
@@ -27,12 +28,18 @@ pub(crate) struct InspectArgs {
     /// Shows the cost table: what every operator, frame and host call costs in gas
     #[arg(long)]
     costs: bool,
+    /// Value of one of a shader's `override`s; may be given several times
+    #[arg(long = "constant", value_name = "NAME=NUMBER", value_parser = shader::constant)]
+    constants: Vec<(String, f64)>,
     #[command(flatten)]
     compile: CompileArgs,
 }
 
 impl InspectArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        if let Some(path) = self.module.as_ref().filter(|path| shader::is_wgsl(path)) {
+            return shader::inspect(path, &self.constants, self.json);
+        }
         let inspected = self.module.as_ref().map(|path| Inspected::of(path, &self.compile)).transpose()?;
         if self.json {
             let mut object = inspected.as_ref().map(Inspected::json).unwrap_or_default();

@@ -8,6 +8,7 @@ pub(crate) mod key;
 pub(crate) mod node;
 pub(crate) mod receipt;
 pub(crate) mod run;
+pub(crate) mod shader;
 pub(crate) mod submit;
 pub(crate) mod verify;
 pub(crate) mod version;

@@ -121,12 +121,10 @@ impl NodeArgs {
         if let Some(adapter) = &self.adapter {
             args.extend(["--adapter".into(), adapter.into()]);
         }
-        // Each slot has a process of its own, which knows nothing of the others.
-        let slots = u8::try_from(self.slots).unwrap_or(u8::MAX).max(1);
-        let gpu_share =
-            if self.gpu_bounds.gpu_share == 100 { 100 } else { (self.gpu_bounds.gpu_share / slots).max(1) };
-        let bounds = GpuBounds { gpu_share, ..self.gpu_bounds.clone() };
-        args.extend(bounds.args().map(Into::into));
+        // Each slot has a process of its own: what they owe together stands in the data folder.
+        let data_folder = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
+        let bounds = GpuBounds { gpu_rests: Some(data_folder.join("gpu-rests")), ..self.gpu_bounds.clone() };
+        args.extend(bounds.args());
         let config = NodeConfig {
             data,
             listen: self.listen,

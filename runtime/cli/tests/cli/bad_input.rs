@@ -152,3 +152,55 @@ fn receipts_that_do_not_hold() {
     let error: serde_json::Value = serde_json::from_str(&json.stderr).unwrap();
     assert_eq!((&error["code"], json.stdout.as_str()), (&"usage".into(), ""));
 }
+
+#[test]
+fn bad_shaders_are_shown_where_they_are_bad() {
+    let home = Home::new();
+    let head = "@group(0) @binding(0) var<storage, read_write> data: array<u32>;\nvar<workgroup> tile: array<u32, 64>;\n";
+    let main = |size: &str, body: &str| {
+        format!(
+            "{head}@compute @workgroup_size({size})\nfn main(@builtin(local_invocation_index) i: u32) {{\n    {body}\n}}\n"
+        )
+    };
+    for (text, says) in [
+        (main("64", "let x = data[i] +;"), &["line 5, column 22", "let x = data[i] +;", "^"][..]),
+        (main("64", "let x: f32 = data[i];"), &["line 5, column 9", "let x: f32 = data[i];"]),
+        (main("64", "data[i] = missing(i);"), &["line 5, column 15", "missing"]),
+        (
+            main("64", "if (i < 32u) { tile[i] = 1u; workgroupBarrier(); }"),
+            &["line 5, column 34", "workgroupBarrier", "invocations part at line 5, column 9"],
+        ),
+        (main("512", "data[i] = 1u;"), &["workgroup of 512 × 1 × 1 is outside 256 × 256 × 64"]),
+        (
+            main("64", "data[i] = big[i].x + tile[i];")
+                .replace("var<workgroup>", "var<workgroup> big: array<vec4u, 4096>; var<workgroup>"),
+            &["line 2, column 1", "workgroup variables take 65792 bytes, more than 16384"],
+        ),
+        (
+            main("64", "mine[i] = 1u; data[i] = mine[0];")
+                .replace("var<w", "var<private> mine: array<u32, 5000>; var<w"),
+            &["line 2, column 1", "variables of one invocation take more than 16384 bytes"],
+        ),
+        ("fn helper() {}".to_owned(), &["no compute entry point", "@workgroup_size(64)"]),
+        (main("n", "data[i] = 1u;").replace("var<w", "override n: u32; var<w"), &["--constant"]),
+    ] {
+        home.write("bad.wgsl", &text);
+        let ended = home.fizz(["inspect", "bad.wgsl"]).expect(2).says(says).says(&["bad.wgsl"]);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
+    home.write("bad.wgsl", [0xff, 0xfe]);
+    home.fizz(["inspect", "bad.wgsl"]).expect(2).says(&["byte 0 is no UTF-8"]);
+    // Good ones.
+    home.write(
+        "good.wgsl",
+        main("n", "for (var k = 0u; k < data[0]; k++) { data[i] += k; }")
+            .replace("var<w", "override n: u32; var<w"),
+    );
+    let args = ["inspect", "good.wgsl", "--constant", "n=32"];
+    let shown = home.fizz(args).expect(0).stdout;
+    assert!(shown.contains("32 × 1 × 1") && shown.contains("counted by each invocation"), "{shown}");
+    let object: serde_json::Value =
+        serde_json::from_str(&home.fizz([&args[..], &["--json"]].concat()).expect(0).stdout).unwrap();
+    assert_eq!(object["entry_points"][0]["loops_counted_by"], "invocations");
+    home.fizz(["inspect", "good.wgsl", "--constant", "n"]).expect(2).says(&["there is no `=`"]);
+}

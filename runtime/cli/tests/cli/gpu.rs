@@ -269,3 +269,46 @@ fn shares_and_memory_are_the_operators() {
         home.fizz(["node", "--gpu-share", bad]).expect(2);
     }
 }
+
+/// A Vulkan driver that does this when it is loaded.
+#[cfg(target_os = "linux")]
+fn driver(home: &Home, name: &str, does: &str) -> std::path::PathBuf {
+    let source = home.write(
+        &format!("{name}.c"),
+        format!("#include <stdlib.h>\n#include <unistd.h>\n__attribute__((constructor)) static void begin(void) {{ {does} }}\n"),
+    );
+    let library = home.path(&format!("{name}.so"));
+    let made =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap();
+    assert!(made.success());
+    let manifest = serde_json::json!({
+        "file_format_version": "1.0.0",
+        "ICD": { "library_path": library, "api_version": "1.3.0" },
+    });
+    home.write(&format!("{name}.json"), manifest.to_string())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_doctor_survives_drivers_that_crash_and_hang() {
+    let home = Home::new();
+    if doctor(&home).is_none() {
+        return;
+    }
+    for (name, does, says) in [
+        ("crashes", "abort();", "died (signal: 6"),
+        ("hangs", "for (;;) sleep(60);", "hung: its driver did nothing for 2 s"),
+    ] {
+        let manifest = driver(&home, name, does);
+        let begun = Instant::now();
+        let mut command = home.command(FIZZ);
+        command.env("VK_ICD_FILENAMES", &manifest).env("VK_DRIVER_FILES", &manifest);
+        let ended = Ended::of(command.args(["node", "doctor", "--seconds", "2"]).output().unwrap()).expect(0);
+        assert!(
+            ended.stdout.contains("a node takes none") && ended.stdout.contains(says),
+            "{}",
+            ended.stdout
+        );
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+}

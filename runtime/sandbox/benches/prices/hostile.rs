@@ -124,6 +124,21 @@ fn siblings(work: usize, branches: usize) -> String {
     )
 }
 
+/// Small pieces of work, too small to be tied to their places, whose results each of many branches wants.
+fn pieces(operator: &str, ty: &str, count: usize, branches: usize) -> String {
+    let names = repeat(count, |index| format!("(local $l{index} {ty})"));
+    let sets = repeat(count, |index| {
+        format!("(local.set $l{index} ({operator} ({ty}.load (i32.const {}))))", index * 16)
+    });
+    let sum = repeat(count, |index| format!("(local.get $l{index}) ({ty}.add)"));
+    let uses = repeat(branches, |_| {
+        format!(
+            "(if (i32.eqz (global.get $never)) (then (i32.const 2048) ({ty}.const 0) {sum} ({ty}.store)))"
+        )
+    });
+    rounds("(global $never (mut i32) (i32.const 0))", &names, "", &format!("{sets} {uses}"), 3_000)
+}
+
 /// Work on `value`, which only seems to change in the loop, on a path that is never taken.
 fn disguised(value: &str) -> String {
     let work = chain(5_000, value);
@@ -235,6 +250,9 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     for (work, branches) in [(300, 300), (100, 400), (50, 50), (3, 300)] {
         add(&format!("work of {work} wanted in {branches} branches"), siblings(work, branches));
+    }
+    for (operator, ty) in [("f64.sqrt", "f64"), ("f64.ceil", "f64"), ("i64.popcnt", "i64")] {
+        add(&format!("30 pieces of {operator} wanted in 100 branches"), pieces(operator, ty, 30, 100));
     }
     for (what, value) in [
         ("v ^ v", "(i64.or (local.get $v) (i64.xor (local.get $w) (local.get $w)))"),

@@ -12,7 +12,9 @@ use bytes::Bytes;
 
 pub(crate) use path::{FileError, PATH_MAX};
 pub(crate) use system::{Entry, FILE_MAX, FilesState, Open, SetTime, Stat, System};
-pub(crate) use tree::{Content, Contents, Inode, Kind, KindState, NodeState, ROOT, Refused};
+pub(crate) use tree::{
+    Content, Contents, ENTRY_BYTES, Inode, Kind, KindState, NODE_BYTES, NodeState, ROOT, Refused,
+};
 use tree::{NodeKind, Tree};
 
 /// A file system that a task starts with or leaves. Cloning is cheap; bytes are shared until somebody writes.

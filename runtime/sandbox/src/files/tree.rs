@@ -102,6 +102,12 @@ impl Node {
     }
 }
 
+/// Bytes that a node takes in a state at the most, without names and a link's target: the names of its fields, and numbers
+/// of nine bytes.
+pub(crate) const NODE_BYTES: usize = 256;
+/// Bytes that a name takes in a state at the most beside itself.
+pub(crate) const ENTRY_BYTES: usize = 32;
+
 /// All nodes of a file system. Names inside it are valid; every entry points to a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
@@ -134,6 +140,21 @@ impl Tree {
     /// Names in all folders.
     pub(crate) fn names(&self) -> u64 {
         self.names
+    }
+
+    /// Bytes that all of it takes in a state at the most, without the files' own.
+    pub(crate) fn state_bytes(&self) -> u64 {
+        let bytes = |node: &Node| {
+            NODE_BYTES
+                + match &node.kind {
+                    NodeKind::File(_) => 0,
+                    NodeKind::Link(target) => target.len(),
+                    NodeKind::Dir { entries, .. } => {
+                        entries.keys().map(|name| ENTRY_BYTES + name.len()).sum::<usize>()
+                    }
+                }
+        };
+        self.nodes.values().map(|node| bytes(node) as u64).sum()
     }
 
     pub(crate) fn entries(&self, dir: Inode) -> Option<&BTreeMap<String, Inode>> {

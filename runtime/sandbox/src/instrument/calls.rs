@@ -5,7 +5,7 @@
 //! lie above metered ones.
 
 use super::COSTS;
-use super::examine::FunctionFacts;
+use super::facts::FunctionFacts;
 
 /// The direct calls of every defined function, collected in the functions' order.
 #[derive(Debug, Default)]

@@ -1,5 +1,5 @@
 //! What an operator costs where it stands: its own cost from the table, the values that control takes along with it, and
-//! what the engine does before a loop or does again.
+//! what the engine may do before a loop.
 //!
 //! A branch, a call or a return moves every value of its label or type to where the other side looks for it. Compilers
 //! make labels of one value and calls of a few, which are in the cost of the operator; what is more is charged by value.
@@ -8,8 +8,8 @@ use wasmparser::{BlockType, Operator, ValType};
 
 use super::COSTS;
 use super::act::is_stop;
-use super::again::Extra;
-use super::examine::ModuleFacts;
+use super::early::Extra;
+use super::facts::ModuleFacts;
 
 /// The values of a label, vectors counted twice.
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,7 @@
 //! what a unit of each form buys.
 //!
 //! Two things no table prices: a load that misses every cache takes several times as long as its gas says, and
-//! arithmetic on subnormal numbers a hundred times, where the processor is slow at it. Work whose result many branches
-//! want may take dozens of times as long, for only a share of it is charged in each. The node's time limit is for
-//! them.
+//! arithmetic on subnormal numbers a hundred times, where the processor is slow at it. The node's time limit is for them.
 //!
 //! A loop whose rounds are known when it is entered is charged there for all of them. Where the gas does not pay for
 //! all, the run ends at the entry, with nothing of the loop done, and `OutOfGas` as everywhere. A trap inside does not
@@ -18,7 +16,7 @@ use fizz_attest::{Digest, Domain};
 use wasmparser::Operator;
 
 /// Raise it with every change of [`COSTS`] or of the classes below.
-pub const COST_TABLE_VERSION: u32 = 2;
+pub const COST_TABLE_VERSION: u32 = 3;
 
 /// What things cost, in units of gas unless a field says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +58,6 @@ pub struct CostTable {
     pub entered_free: u32,
     /// A function's entry costs one gas for `2^entered_shift` bytes more of its frame.
     pub entered_shift: u32,
-    /// A run of operators without a branch pays one gas for `2^again_shift` of the work behind the locals that it reads:
-    /// the engine may do it again there.
-    pub again_shift: u32,
-    /// Work behind a local that is done again for nothing.
-    pub again_free: u32,
     /// `ref.func`, for which the engine leaves the guest's code.
     pub function_reference: u32,
     /// The fixed part of a bulk operation and of growth.
@@ -133,8 +126,6 @@ pub const COSTS: CostTable = CostTable {
     carried: 4,
     entered_free: 512,
     entered_shift: 4,
-    again_shift: 4,
-    again_free: 16,
     function_reference: 1_000,
     bulk: 200,
     bulk_byte: 1,
@@ -160,7 +151,7 @@ pub const COSTS: CostTable = CostTable {
 
 impl CostTable {
     /// Rows by name, in the order in which they are hashed.
-    pub fn rows(&self) -> [(&'static str, u32); 41] {
+    pub fn rows(&self) -> [(&'static str, u32); 39] {
         [
             ("free", self.free),
             ("simple", self.simple),
@@ -180,8 +171,6 @@ impl CostTable {
             ("carried", self.carried),
             ("entered_free", self.entered_free),
             ("entered_shift", self.entered_shift),
-            ("again_shift", self.again_shift),
-            ("again_free", self.again_free),
             ("function_reference", self.function_reference),
             ("bulk", self.bulk),
             ("bulk_byte", self.bulk_byte),

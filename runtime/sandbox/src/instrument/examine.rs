@@ -1,91 +1,25 @@
 //! Validates the original module, refuses what Fizz does not run, and collects facts for the rewrite.
 
+mod body;
+
 use wasmparser::{
-    BlockType, ElementItems, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Operator,
-    Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
+    ElementItems, ExternalKind, FuncType, FuncValidatorAllocations, Parser, Payload, TypeRef, ValType,
+    ValidPayload, Validator,
 };
 
-use super::act::is_stop;
-use super::again::{Again, Extra};
 use super::calls::Calls;
-use super::cost::is_simd;
-use super::current::Current;
+use super::early::Early;
 use super::error::ModuleError;
+use super::facts::{ModuleFacts, StepFacts};
 use super::limits::Tally;
-use super::{COSTS, ModuleLimits, RESERVED_PREFIX, exceptions, function, nan, track};
+use super::roots::Roots;
+use super::{ModuleLimits, RESERVED_PREFIX, exceptions};
 use crate::features;
 
 /// The module name of the GPU interface.
 pub(crate) const GPU_MODULE: &str = "fizz_gpu";
 /// The module name of WASI preview 1.
 pub(crate) const WASI_MODULE: &str = "wasi_snapshot_preview1";
-
-/// What the rewrite must know of one defined function.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FunctionFacts {
-    /// Bytes of metered stack of one frame.
-    pub(crate) frame: u32,
-    /// Whether its prologue reads the stack global.
-    pub(crate) metered_stack: bool,
-    /// Whether it has arithmetic whose NaNs may have to be made canonical.
-    pub(crate) makes_nans: bool,
-}
-
-/// How a module that runs in steps begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StepFacts {
-    /// The export that is called before the first step.
-    pub(crate) first: Option<&'static str>,
-}
-
-/// What is known of a module after validation.
-#[derive(Debug)]
-pub(crate) struct ModuleFacts {
-    /// Every function type, by type index.
-    pub(crate) types: Vec<FuncType>,
-    /// For every function type, how many types before it have several results.
-    pub(crate) several_results: Vec<u32>,
-    /// The type index of every imported function.
-    pub(crate) imported_types: Vec<u32>,
-    /// The type index of every defined function.
-    pub(crate) function_types: Vec<u32>,
-    /// Facts of every defined function.
-    pub(crate) functions: Vec<FunctionFacts>,
-    /// What operators cost beside their own, by rising function and operator.
-    pub(crate) extras: Vec<Extra>,
-    /// Imported functions, which come first in the index space.
-    pub(crate) imported_functions: u32,
-    /// Globals of the module.
-    pub(crate) globals: u32,
-    /// The start function.
-    pub(crate) start: Option<u32>,
-    /// Pages of linear memory at the start, and the declared maximum.
-    pub(crate) memory: (u64, Option<u64>),
-    /// Elements of all tables at the start.
-    pub(crate) table_elements: u64,
-    /// Bytes of active data and elements that instantiation copies.
-    pub(crate) initial_bytes: u64,
-    /// Whether `fizz_gpu` is imported.
-    pub(crate) imports_gpu: bool,
-    /// Set for a module that runs in steps.
-    pub(crate) steps: Option<StepFacts>,
-    /// Mutable globals that hold numbers or vectors, by rising index.
-    pub(crate) mutable_globals: Vec<(u32, ValType)>,
-    /// The instrumented module has at most this many bytes.
-    pub(crate) instrumented_bytes: u64,
-    /// How much of each limit is used.
-    pub(crate) used: ModuleLimits,
-}
-
-impl ModuleFacts {
-    /// The type index of a function, imported or defined, that is in the index space.
-    pub(crate) fn type_of(&self, function: u32) -> u32 {
-        match function.checked_sub(self.imported_functions) {
-            None => self.imported_types[function as usize],
-            Some(defined) => self.function_types[defined as usize],
-        }
-    }
-}
 
 /// Validates `wasm` and collects its facts. `is_served` says whether an import is one of ours.
 pub(crate) fn examine(
@@ -132,7 +66,8 @@ struct Examiner<'l, F> {
     facts: ModuleFacts,
     exports: Exports,
     calls: Calls,
-    again: Again,
+    early: Early,
+    roots: Roots,
     locals: u64,
     /// The first mutable global that holds a reference.
     reference_global: Option<u32>,
@@ -153,6 +88,7 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
                 function_types: Vec::new(),
                 functions: Vec::new(),
                 extras: Vec::new(),
+                roots: Vec::new(),
                 imported_functions: 0,
                 globals: 0,
                 start: None,
@@ -167,7 +103,8 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
             },
             exports: Exports::default(),
             calls: Calls::default(),
-            again: Again::default(),
+            early: Early::default(),
+            roots: Roots::default(),
             locals: 0,
             reference_global: None,
             unsaved: None,
@@ -343,161 +280,6 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
         Ok(())
     }
 
-    /// Validates a body operator by operator, for the largest operand height is known only on the way.
-    fn function(
-        &mut self,
-        validator: &mut wasmparser::FuncValidator<impl wasmparser::WasmModuleResources>,
-        body: &FunctionBody<'_>,
-    ) -> Result<FunctionFacts, ModuleError> {
-        let mut reader = body.get_binary_reader();
-        validator.read_locals(&mut reader)?;
-        self.tally.locals(validator.len_locals().into())?;
-        self.locals += u64::from(validator.len_locals());
-        self.tally.all_locals(self.locals)?;
-        let mut slots = u64::from(validator.len_locals());
-        for group in body.get_locals_reader()? {
-            let (count, ty) = group?;
-            slots += if ty == ValType::V128 { u64::from(count) } else { 0 };
-        }
-        let mut vectors = 0u64;
-        let (mut makes_nans, mut canonical) = (false, nan::FIXED_GROWTH);
-        let (mut height, mut operators, mut unbounded) = (0u32, 0u64, false);
-        // Places to which control may go, those at canonical NaNs among them, and values that are carried to labels.
-        let (mut nesting, mut places, mut checks, mut carried) = (0, 1u64, 0u64, 0u64);
-        // What each open block is, and how many of them are loops, and catch.
-        let (mut open, mut loops, mut tries) = (Vec::new(), 0u64, 0u64);
-        let mut instrumented = body.as_bytes().len() as u64 + function::FIXED_GROWTH;
-        // Whoever checks a part of a task in steps compiles a form that grows more, and must be able to.
-        let steps = self.exports.step.is_some();
-        self.again.begin(validator.len_locals());
-        let mut operator_reader = body.get_operators_reader()?;
-        let mut current = Current::new();
-        while !operator_reader.eof() {
-            let offset = operator_reader.original_position();
-            let operator = current.read(&mut operator_reader)?;
-            let before = validator.operand_stack_height() as usize;
-            validator.op(offset, operator)?;
-            let after = validator.operand_stack_height() as usize;
-            let values = self.values(operator);
-            self.again.operator(operator, (before, after), values);
-            height = height.max(validator.operand_stack_height());
-            nesting = nesting.max(validator.control_stack_height());
-            operators += 1;
-            if is_stop(operator) {
-                instrumented += function::growth(operator);
-                places += branches(operator);
-                carried += self.carried(operator);
-                match operator {
-                    Operator::Loop { .. } => {
-                        open.push(Opened::Loop);
-                        loops += 1;
-                        self.tally.loops(loops)?;
-                    }
-                    Operator::TryTable { .. } => {
-                        open.push(Opened::Try);
-                        tries += 1;
-                    }
-                    Operator::Block { .. } | Operator::If { .. } => open.push(Opened::Other),
-                    Operator::End => match open.pop() {
-                        Some(Opened::Loop) => loops -= 1,
-                        Some(Opened::Try) => tries -= 1,
-                        Some(Opened::Other) | None => {}
-                    },
-                    // Control may go from here to the handler, too.
-                    Operator::Call { .. } | Operator::CallIndirect { .. } => places += tries.min(1),
-                    Operator::BrTable { targets } => self.tally.branch_targets(targets.len().into())?,
-                    _ => {}
-                }
-                match *operator {
-                    Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                        if let Some(callee) = function_index.checked_sub(self.facts.imported_functions) {
-                            self.calls.add(callee);
-                        }
-                    }
-                    // What is thrown is charged by the stack that it unwinds, so the thrower must know its own.
-                    Operator::CallIndirect { .. }
-                    | Operator::ReturnCallIndirect { .. }
-                    | Operator::Throw { .. }
-                    | Operator::ThrowRef => unbounded = true,
-                    _ => {}
-                }
-            }
-            if let Some(name) = unsaved(operator) {
-                let index = self.facts.imported_functions + self.facts.functions.len() as u32;
-                self.unsaved.get_or_insert((name, index));
-            }
-            if steps {
-                instrumented += track::growth(operator);
-            }
-            // What makes a NaN leaves it on top.
-            if let Some(ty @ (ValType::F32 | ValType::F64 | ValType::V128)) =
-                validator.get_operand_type(0).flatten()
-            {
-                makes_nans |= nan::makes_nans(operator);
-                let grows = nan::growth(operator, ty);
-                canonical += grows;
-                checks += u64::from(grows > 0);
-            }
-            vectors += u64::from(is_simd(operator));
-        }
-        operator_reader.finish()?;
-        instrumented += if makes_nans { canonical } else { 0 };
-        self.tally.nesting(nesting.into())?;
-        places += if makes_nans { 2 * checks } else { 0 };
-        self.tally.complexity((u64::from(validator.len_locals()) + carried).saturating_mul(places))?;
-        self.tally.instrumented_function_bytes(instrumented)?;
-        self.facts.instrumented_bytes += instrumented - body.as_bytes().len() as u64;
-        self.tally.instrumented_bytes(self.facts.instrumented_bytes)?;
-        let wide = if vectors > 0 { u64::from(height) } else { 0 };
-        let frame = COSTS.frame(slots + u64::from(height) + wide, operators, vectors);
-        // Larger than any stack that a job may ask for, and far from the end of an i32.
-        let frame = u32::try_from(frame).unwrap_or(u32::MAX).min(1 << 30);
-        self.calls.end_of_function();
-        let index = u32::try_from(self.facts.functions.len()).unwrap_or(u32::MAX);
-        let again = self.again.finish(index, &mut self.facts.extras);
-        self.tally.again(again.saturating_sub(128 * operators))?;
-        Ok(FunctionFacts { frame, metered_stack: unbounded, makes_nans })
-    }
-
-    /// Results of a call and of a look at a global that may change, and parameters of a block.
-    fn values(&self, operator: &Operator<'_>) -> usize {
-        let index = match operator {
-            Operator::Call { function_index } => self.facts.type_of(*function_index),
-            Operator::CallIndirect { type_index, .. } => *type_index,
-            Operator::GlobalGet { global_index } => {
-                let found = self.facts.mutable_globals.binary_search_by_key(global_index, |global| global.0);
-                return found.is_ok().into();
-            }
-            Operator::Loop { blockty: BlockType::FuncType(index) }
-            | Operator::Block { blockty: BlockType::FuncType(index) }
-            | Operator::If { blockty: BlockType::FuncType(index) }
-            | Operator::TryTable { try_table: wasmparser::TryTable { ty: BlockType::FuncType(index), .. } } =>
-            {
-                return self.facts.types.get(*index as usize).map_or(0, |ty| ty.params().len());
-            }
-            _ => return 0,
-        };
-        self.facts.types.get(index as usize).map_or(0, |ty| ty.results().len())
-    }
-
-    /// Values that a block takes and gives.
-    fn carried(&self, operator: &Operator<'_>) -> u64 {
-        let blockty = match operator {
-            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => *blockty,
-            Operator::TryTable { try_table } => try_table.ty,
-            _ => return 0,
-        };
-        match blockty {
-            BlockType::Empty => 0,
-            BlockType::Type(_) => 1,
-            BlockType::FuncType(index) => self
-                .facts
-                .types
-                .get(index as usize)
-                .map_or(0, |ty| (ty.params().len() + ty.results().len()) as u64),
-        }
-    }
-
     fn finish(mut self) -> Result<ModuleFacts, ModuleError> {
         self.facts.used = self.tally.used.clone();
         if !self.exports.memory {
@@ -553,50 +335,5 @@ impl<'l, F: Fn(&str, &str) -> bool> Examiner<'l, F> {
     /// Whether a function takes and gives nothing.
     fn is_action(&self, function: u32) -> bool {
         self.type_of(function).is_some_and(|ty| ty.params().is_empty() && ty.results().is_empty())
-    }
-}
-
-/// The name of an operator that changes a table or drops a segment. What `memory.init` reads stays as it is without
-/// `data.drop`, so it may be used.
-fn unsaved(operator: &Operator<'_>) -> Option<&'static str> {
-    Some(match operator {
-        Operator::TableSet { .. } => "table.set",
-        Operator::TableGrow { .. } => "table.grow",
-        Operator::TableCopy { .. } => "table.copy",
-        Operator::TableInit { .. } => "table.init",
-        Operator::TableFill { .. } => "table.fill",
-        Operator::ElemDrop { .. } => "elem.drop",
-        Operator::DataDrop { .. } => "data.drop",
-        _ => return None,
-    })
-}
-
-/// An open block, as far as the compiler's work depends on it.
-enum Opened {
-    Loop,
-    Try,
-    Other,
-}
-
-/// How many places an operator gives to which control may go, in the instrumented form.
-fn branches(operator: &Operator<'_>) -> u64 {
-    match operator {
-        Operator::Block { .. }
-        | Operator::Loop { .. }
-        | Operator::If { .. }
-        | Operator::Else
-        | Operator::TryTable { .. }
-        | Operator::Br { .. }
-        | Operator::BrIf { .. }
-        | Operator::BrTable { .. } => 1,
-        Operator::MemoryGrow { .. } => 4,
-        Operator::MemoryCopy { .. }
-        | Operator::MemoryFill { .. }
-        | Operator::MemoryInit { .. }
-        | Operator::TableGrow { .. }
-        | Operator::TableCopy { .. }
-        | Operator::TableFill { .. }
-        | Operator::TableInit { .. } => 2,
-        _ => 0,
     }
 }

@@ -82,10 +82,6 @@ limits! {
     /// instrumentation adds among them: the compiler keeps tables of that many entries, which made gigabytes of a
     /// module of 8 KiB.
     complexity = 80_000_000, "locals times branches in one function";
-    /// Gas of work without side effects that stands behind the locals that a function's straight runs read, summed over
-    /// the runs, less 128 for each of its operators: the compiler may make a copy of the work for each run, at a kilobyte
-    /// for each gas (22 KiB of module took over 3 GiB).
-    again = 1_000_000, "gas of repeated work in one function, beyond 128 for each operator";
     /// Blocks inside each other in one function.
     nesting = 10_000, "blocks inside each other";
     /// Loops inside each other in one function: compiling takes time by the third power of it (9,000 of them, in 60 KiB,

@@ -5,35 +5,39 @@
 //! [`rewrite`] makes the instrumented module from it.
 
 mod act;
-mod again;
 mod calls;
 mod carry;
 mod cost;
 mod counted;
 mod counter;
 mod current;
+mod early;
 mod error;
 mod examine;
 mod exceptions;
+mod facts;
 mod function;
 mod limits;
 mod nan;
+mod operands;
 mod plan;
 mod rewrite;
+mod roots;
 #[cfg(test)]
 mod tests;
 mod track;
 
 pub use cost::{COST_TABLE_VERSION, COSTS, CostTable};
 pub use error::ModuleError;
-pub(crate) use examine::{GPU_MODULE, ModuleFacts, StepFacts, WASI_MODULE, examine};
+pub(crate) use examine::{GPU_MODULE, WASI_MODULE, examine};
 pub(crate) use exceptions::PAYLOAD_BYTES_MAX;
+pub(crate) use facts::{ModuleFacts, StepFacts};
 pub use limits::ModuleLimits;
 pub(crate) use rewrite::rewrite;
 pub(crate) use track::{MISSING, PRESENT, TOUCHED, TOUCHED_EXPORT, track};
 
 /// Version of what the pass does to a module, apart from the numbers of the cost table. It stands in the profile.
-pub const INSTRUMENTATION_VERSION: u32 = 4;
+pub const INSTRUMENTATION_VERSION: u32 = 5;
 
 /// Prefix of the exports that the pass adds. A module that has such exports itself is refused.
 pub(crate) const RESERVED_PREFIX: &str = "fizz:";

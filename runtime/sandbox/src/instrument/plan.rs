@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{BinaryReaderError, FunctionBody, Operator};
+use wasmparser::{BinaryReaderError, FunctionBody, Operator, ValType};
 
 use super::COSTS;
 use super::act::{Act, LabelRange, Stop};
 use super::carry::Prices;
 use super::counted::{Candidate, Counted};
 use super::current::Current;
-use super::examine::ModuleFacts;
+use super::facts::ModuleFacts;
 use super::nan::Survey;
+use super::roots::Root;
 
 /// A run of operators that has one entry, and is left only at its end, by a trap or by an exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) struct Plan {
     pub(super) segments: Vec<Segment>,
     /// Loops that are charged when they are entered, in their order.
     pub(super) counted: Vec<Counted>,
+    /// Values that are tied to their places: where in the body the operator ends that leaves one on top, and its type.
+    pub(super) roots: Vec<(u32, ValType)>,
     /// Operators that are not merely copied, the final `end` included.
     pub(super) stops: Vec<Stop>,
     /// Labels of branch tables and of catches.
@@ -71,6 +74,8 @@ pub(super) struct Planner<'f> {
     facts: &'f ModuleFacts,
     plan: Plan,
     prices: Prices<'f>,
+    /// Values of the function that are tied to their places, from the next operator on.
+    roots: &'f [Root],
     frames: Vec<Frame>,
     /// The innermost open loop, while it may be counted.
     candidate: Option<Candidate>,
@@ -154,6 +159,12 @@ impl Planner<'_> {
             segment.cost = segment.cost.saturating_add(cost);
         }
         self.watch(index, operator);
+        if let Some((root, rest)) = self.roots.split_first()
+            && root.operator as usize == index
+        {
+            self.plan.roots.push((end, root.ty));
+            self.roots = rest;
+        }
         if let Some(act) = Act::of(operator, &mut self.plan.labels) {
             // A function has fewer operators than bytes.
             let number = u32::try_from(index).unwrap_or(u32::MAX);
@@ -223,7 +234,7 @@ impl Planner<'_> {
 impl<'f> Planner<'f> {
     pub(super) fn new(facts: &'f ModuleFacts) -> Self {
         let (frames, prices) = (Vec::new(), Prices::new(facts));
-        Planner { facts, plan: Plan::default(), prices, frames, candidate: None }
+        Planner { facts, plan: Plan::default(), prices, roots: &[], frames, candidate: None }
     }
 
     pub(super) fn facts(&self) -> &'f ModuleFacts {
@@ -239,6 +250,10 @@ impl<'f> Planner<'f> {
     ) -> Result<&Plan, BinaryReaderError> {
         self.plan.clear();
         self.prices.begin(function);
+        let roots = &self.facts.roots;
+        let from = roots.partition_point(|root| (root.function as usize) < function);
+        let to = roots.partition_point(|root| root.function as usize <= function);
+        self.roots = &roots[from..to];
         self.frames.clear();
         self.candidate = None;
         self.open(FrameKind::Function, 0);
@@ -265,9 +280,11 @@ impl<'f> Planner<'f> {
 
 impl Plan {
     fn clear(&mut self) {
-        let Plan { segments, counted, stops, labels, leaves, bulk, catches, landings, catch_returns } = self;
+        let Plan { segments, counted, roots, stops, labels, leaves, bulk, catches, landings, catch_returns } =
+            self;
         segments.clear();
         counted.clear();
+        roots.clear();
         stops.clear();
         labels.clear();
         landings.clear();

@@ -8,7 +8,7 @@ use wasm_encoder::{
 };
 use wasmparser::{Parser, Payload};
 
-use super::examine::ModuleFacts;
+use super::facts::ModuleFacts;
 use super::function::{self, Globals};
 use super::plan::Planner;
 use super::{ENDING_EXPORT, GAS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT, Variant, global_export};

@@ -12,7 +12,7 @@ use wasm_encoder::{
 };
 use wasmparser::{FunctionBody, Operator, Parser, Payload};
 
-use super::examine::ModuleFacts;
+use super::facts::ModuleFacts;
 
 type Error = reencode::Error<std::convert::Infallible>;
 

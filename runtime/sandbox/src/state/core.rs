@@ -39,9 +39,13 @@ pub(crate) struct Core {
     pub(crate) wasi: WasiState,
 }
 
+/// Bytes that names, links and descriptors may take in a state. With everything else that stands in it, it stays below
+/// what is decoded.
+pub(crate) const NAMES_MAX: u64 = 240 << 20;
+
 impl Canonical for Core {
     const TYPE: &'static str = "state";
-    const MAX_BYTES: usize = 64 << 20;
+    const MAX_BYTES: usize = 256 << 20;
 }
 
 impl Core {

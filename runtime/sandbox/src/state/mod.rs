@@ -13,7 +13,7 @@ mod untouched;
 
 pub use codec::SnapshotError;
 pub(crate) use codec::{Kind, Parts};
-pub(crate) use core::{Core, STATE_VERSION, split_globals, task_digest};
+pub(crate) use core::{Core, NAMES_MAX, STATE_VERSION, split_globals, task_digest};
 pub(crate) use memory::MemoryCopy;
 pub use restore::ResumeError;
 pub(crate) use restore::restore;

@@ -1,12 +1,13 @@
 //! Calls a step module, chunk by chunk, on the thread that it is called on.
 
-use fizz_attest::{Boundary, Digest};
+use fizz_attest::{Boundary, Digest, LimitKind};
 
+use crate::host::Ending;
 use crate::instance::{Begun, Finished, Live, begin, internal};
 use crate::instrument::{COSTS, StepFacts, Variant};
 use crate::program::Program;
 use crate::run::settle;
-use crate::state::{Core, MemoryCopy, ResumeError, Snapshot, restore, task_digest};
+use crate::state::{Core, MemoryCopy, NAMES_MAX, ResumeError, Snapshot, restore, task_digest};
 use crate::task::{Fault, Observer, TaskReport, TaskSpec};
 use crate::wasi::StreamHashes;
 
@@ -244,7 +245,7 @@ fn steps(
 /// next charge will find that.
 ///
 /// The price is a function of the state alone, not of what has changed in it: so it is the same from wherever the task
-/// was taken up.
+/// was taken up. A state whose names are too many bytes to be stored ends the task.
 fn chunk_ends(
     live: &mut Live,
     program: &Program,
@@ -256,7 +257,12 @@ fn chunk_ends(
     let memory = live.guest.handles.memory.data_size(&live.store) as u64;
     let (written, entries) = live.store.data().wasi.extent();
     let entries = entries + program.facts().mutable_globals.len() as u64;
-    live.charge(COSTS.chunk_end(memory.saturating_add(written), entries))
+    let paid = live.charge(COSTS.chunk_end(memory.saturating_add(written), entries))?;
+    // Every name was paid for, so they may be looked at.
+    if paid && live.store.data().wasi.names_bytes() > NAMES_MAX {
+        return Err(live.store.data_mut().meter.end(Ending::Limit(LimitKind::Files)).into());
+    }
+    Ok(paid)
 }
 
 impl Running {

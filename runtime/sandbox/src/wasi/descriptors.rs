@@ -10,7 +10,7 @@ use wasi_common::Error;
 use wasi_common::snapshots::preview_1::types::{Errno, Fdflags};
 
 use super::rights::Granted;
-use crate::files::{Entry, Inode, ROOT};
+use crate::files::{ENTRY_BYTES, Entry, Inode, NODE_BYTES, ROOT};
 
 /// The path under which the guest knows the root folder.
 pub(super) const PREOPEN_NAME: &[u8] = b"/";
@@ -81,6 +81,16 @@ impl Descriptors {
     /// Descriptors, and names in their listings.
     pub(super) fn entries(&self) -> u64 {
         (self.open.len() + self.listed) as u64
+    }
+
+    /// Bytes that they take in a state at the most.
+    pub(super) fn state_bytes(&self) -> u64 {
+        let listed = |entry: &Entry| 2 * ENTRY_BYTES + entry.name.len();
+        let bytes = |descriptor: &Descriptor| match &descriptor.object {
+            Object::Folder { listing: Some(listing), .. } => listing.iter().map(listed).sum(),
+            _ => 0,
+        };
+        self.open.values().map(|descriptor| (NODE_BYTES + bytes(descriptor)) as u64).sum()
     }
 
     pub(super) fn get(&self, number: u32) -> Result<&Descriptor, Error> {

@@ -81,6 +81,11 @@ impl Wasi {
         (bytes, names + self.descriptors.entries())
     }
 
+    /// Bytes that names, links and descriptors take in a state at the most.
+    pub(crate) fn names_bytes(&self) -> u64 {
+        self.files.state_bytes() + self.descriptors.state_bytes()
+    }
+
     /// Takes a saved state over, in the place of a fresh one of the same task.
     pub(crate) fn restore(
         &mut self,

@@ -18,6 +18,12 @@ pub(super) fn missing(function: &str) -> ! {
     panic!("{function}: the sandbox computes; there is no rendering, ray tracing or window in it")
 }
 
+/// Ends the job at a function whose arguments or result only a browser has.
+#[cfg(feature = "webgpu")]
+pub(super) fn no_browser(function: &str) -> ! {
+    panic!("{function}: there is no JavaScript in the sandbox")
+}
+
 #[derive(Debug)]
 pub(super) struct Sampler;
 

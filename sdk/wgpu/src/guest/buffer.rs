@@ -1,5 +1,7 @@
 //! Buffers, and the views through which mapped bytes are read and written.
 
+#[cfg(feature = "webgpu")]
+use super::absent;
 use super::device::Device;
 use super::object::{Object, invalid};
 use super::session::Session;
@@ -218,6 +220,11 @@ impl BufferMappedRangeInterface for MappedRange {
             None => Vec::new(),
         });
         wgpu::WriteOnly::from_mut(lent.as_mut_slice())
+    }
+
+    #[cfg(feature = "webgpu")]
+    fn as_uint8array(&self) -> &js_sys::Uint8Array {
+        absent::no_browser("BufferView::as_uint8array")
     }
 }
 

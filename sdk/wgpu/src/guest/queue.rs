@@ -106,6 +106,16 @@ impl QueueInterface for Queue {
         upload::write_texture(&self.session, &texture, data, layout, size);
     }
 
+    #[cfg(feature = "webgpu")]
+    fn copy_external_image_to_texture(
+        &self,
+        _: &wgpu::CopyExternalImageSourceInfo,
+        _: wgpu::CopyExternalImageDestInfo<&wgpu::Texture>,
+        _: wgpu::Extent3d,
+    ) {
+        absent::no_browser("Queue::copy_external_image_to_texture")
+    }
+
     fn submit(&self, buffers: &mut dyn Iterator<Item = DispatchCommandBuffer>) -> u64 {
         let buffers: Vec<DispatchCommandBuffer> = buffers.collect();
         let ids = buffers

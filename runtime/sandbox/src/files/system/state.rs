@@ -39,6 +39,11 @@ impl System {
         (self.used_bytes, self.tree.names())
     }
 
+    /// Bytes that it takes in a state at the most, without the files' own.
+    pub(crate) fn state_bytes(&self) -> u64 {
+        self.tree.state_bytes()
+    }
+
     /// Takes a saved state over, in the place of a fresh one. `holders` is how many descriptors hold a node.
     pub(crate) fn restore(
         &mut self,

@@ -42,7 +42,7 @@ pub(in crate::instrument) struct Hint {
 
 impl Hint {
     /// Of the branch that is written next.
-    fn at_end(out: &[u8], taken: bool) -> Hint {
+    pub(in crate::instrument) fn at_end(out: &[u8], taken: bool) -> Hint {
         // The engine refuses functions that are longer than that.
         Hint { offset: u32::try_from(out.len()).unwrap_or(u32::MAX), taken }
     }
