@@ -21,8 +21,6 @@ pub(crate) async fn device() -> Result<Device, String> {
     let wanted = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
     let (device, queue) = adapter.request_device(&wanted).await.map_err(|error| error.to_string())?;
     let backend = adapter.get_info().backend;
-    // cubecl wants timestamps to choose kernels by, which it does not do here.
-    let adapter = fizz_wgpu::claiming(&adapter, wgpu::Features::TIMESTAMP_QUERY);
     let setup = WgpuSetup { instance, adapter, device, queue, backend };
     Device::wgpu_options().setup(setup).init().map_err(|error| error.to_string())
 }

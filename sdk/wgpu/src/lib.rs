@@ -55,11 +55,3 @@ pub fn instance() -> wgpu::Instance {
 pub fn available() -> bool {
     backend::available()
 }
-
-/// The same adapter, which in the sandbox says that it has these features too.
-///
-/// For libraries that refuse an adapter for lack of something that they then do not use. There is no more than before:
-/// a device with a feature that is only claimed cannot be had. Natively it is the adapter unchanged.
-pub fn claiming(adapter: &wgpu::Adapter, features: wgpu::Features) -> wgpu::Adapter {
-    backend::claiming(adapter, features)
-}

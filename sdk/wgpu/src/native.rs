@@ -14,7 +14,3 @@ pub(crate) fn available() -> bool {
     let request = pin!(instance.request_adapter(&wgpu::RequestAdapterOptions::default()));
     matches!(request.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))
 }
-
-pub(crate) fn claiming(adapter: &wgpu::Adapter, _: wgpu::Features) -> wgpu::Adapter {
-    adapter.clone()
-}

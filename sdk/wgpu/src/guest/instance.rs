@@ -36,7 +36,7 @@ impl InstanceInterface for Instance {
     fn request_adapter(&self, _: &wgpu::RequestAdapterOptions<'_, '_>) -> Pin<Box<dyn RequestAdapterFuture>> {
         let none = wgpu::Backends::empty();
         let asked = wgpu::Backends::BROWSER_WEBGPU;
-        let adapter = session::probe().map(|caps| DispatchAdapter::custom(Adapter::new(caps)));
+        let adapter = session::probe().map(|caps| DispatchAdapter::custom(Adapter { caps }));
         Box::pin(ready(adapter.map_err(|_| wgpu::RequestAdapterError::NotFound {
             active_backends: asked,
             requested_backends: asked,
@@ -67,7 +67,7 @@ impl InstanceInterface for Instance {
     fn enumerate_adapters(&self, backends: wgpu::Backends) -> Pin<Box<dyn EnumerateAdapterFuture>> {
         let wanted = backends.contains(wgpu::Backends::BROWSER_WEBGPU);
         let adapter = wanted.then(|| session::probe().ok()).flatten();
-        Box::pin(ready(adapter.into_iter().map(|caps| DispatchAdapter::custom(Adapter::new(caps))).collect()))
+        Box::pin(ready(adapter.into_iter().map(|caps| DispatchAdapter::custom(Adapter { caps })).collect()))
     }
 }
 
@@ -89,25 +89,9 @@ impl rwh::HasDisplayHandle for NoWindow {
 #[derive(Debug)]
 struct Adapter {
     caps: Caps,
-    /// What it says it has beyond what there is.
-    claimed: wgpu::Features,
-}
-
-/// See `fizz_wgpu::claiming`.
-pub(super) fn claiming(adapter: &wgpu::Adapter, features: wgpu::Features) -> wgpu::Adapter {
-    match adapter.as_custom::<Adapter>() {
-        Some(adapter) => {
-            wgpu::Adapter::from_custom(Adapter { caps: adapter.caps, claimed: adapter.claimed | features })
-        }
-        None => adapter.clone(),
-    }
 }
 
 impl Adapter {
-    fn new(caps: Caps) -> Adapter {
-        Adapter { caps, claimed: wgpu::Features::empty() }
-    }
-
     fn open(&self, desc: &wgpu::DeviceDescriptor<'_>) -> Result<(DispatchDevice, DispatchQueue), String> {
         let missing = desc.required_features - caps::features(&self.caps);
         if !missing.is_empty() {
@@ -140,7 +124,7 @@ impl AdapterInterface for Adapter {
     }
 
     fn features(&self) -> wgpu::Features {
-        caps::features(&self.caps) | self.claimed
+        caps::features(&self.caps)
     }
 
     fn limits(&self) -> wgpu::Limits {

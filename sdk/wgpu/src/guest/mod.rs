@@ -28,7 +28,3 @@ pub(crate) fn instance() -> wgpu::Instance {
 pub(crate) fn available() -> bool {
     session::probe().is_ok()
 }
-
-pub(crate) fn claiming(adapter: &wgpu::Adapter, features: wgpu::Features) -> wgpu::Adapter {
-    instance::claiming(adapter, features)
-}
