@@ -70,6 +70,7 @@ fn is_sound(job: &Job) -> bool {
         .all(|(name, value)| !name.is_empty() && !name.contains('=') && no_zero(name) && no_zero(value));
     let paths = |inputs: &[InputFile]| inputs.iter().map(|input| input.path.clone()).collect::<Vec<_>>();
     job.v == 1
+        && job.chunk_gas > 0
         && (1..=MAX_TASKS).contains(&job.tasks.len())
         && is_plain(&job.out)
         && no_zero(&job.name)

@@ -31,7 +31,7 @@ use crate::task::TaskSpec;
 use descriptors::Descriptors;
 
 /// Version of what a guest can see through WASI. It stands in the profile.
-pub(crate) const WASI_VERSION: u32 = 2;
+pub(crate) const WASI_VERSION: u32 = 3;
 
 /// The WASI state of one run.
 pub(crate) struct Wasi {

@@ -128,6 +128,10 @@ impl System {
         if target.node == Some(inode) {
             return Ok(());
         }
+        // What has no name any more is inside of nothing.
+        if self.node(target.dir)?.links == 0 {
+            return Err(FileError::NotFound);
+        }
         if is_dir && self.is_inside(target.dir, inode) {
             return Err(FileError::Invalid);
         }

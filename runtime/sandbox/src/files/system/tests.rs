@@ -69,6 +69,21 @@ fn too_many_inputs_are_refused_at_once() {
 }
 
 #[test]
+fn a_removed_folder_takes_nothing_not_even_what_it_was_in() {
+    let mut system = system(100, 20);
+    system.create_dir(ROOT, "d").unwrap();
+    system.create_dir(ROOT, "d/e").unwrap();
+    system.create_dir(ROOT, "other").unwrap();
+    let how = Open { directory: true, ..Open::default() };
+    let (removed, _) = system.open(ROOT, "d/e", how).unwrap();
+    system.hold(removed);
+    system.remove_dir(ROOT, "d/e").unwrap();
+    for from in ["d", "other", "in"] {
+        assert_eq!(system.rename(ROOT, from, removed, "x"), Err(FileError::NotFound), "{from}");
+    }
+}
+
+#[test]
 fn rename_moves_replaces_and_refuses_as_posix_does() {
     let mut system = system(100, 20);
     system.create_dir(ROOT, "d").unwrap();
