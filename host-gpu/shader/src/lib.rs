@@ -16,6 +16,7 @@ pub mod meter;
 mod scan;
 mod specialize;
 mod uniformity;
+mod write;
 mod zero;
 
 pub use error::{Location, Reason, ShaderError};
@@ -91,6 +92,11 @@ pub struct CheckedShader {
 fn capabilities() -> Capabilities {
     // `pack2x16float` and `quantizeToF16` are in every WebGPU.
     Capabilities::SHADER_FLOAT16_IN_FLOAT32
+}
+
+/// The same for a metered one, which may read a slice from its immediates.
+fn metered_capabilities() -> Capabilities {
+    capabilities() | Capabilities::IMMEDIATES
 }
 
 /// Checks a shader. `label` is the guest's name for it and stands in errors.

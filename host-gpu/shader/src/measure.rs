@@ -3,7 +3,8 @@
 use crate::error::{Reason, ShaderError};
 use crate::meter::{self, MeterOptions, Metered, Unmetered};
 use crate::specialize::Specialized;
-use crate::{CheckedShader, ShaderLimits};
+use crate::write::try_write;
+use crate::{CheckedShader, ShaderLimits, metered_capabilities};
 use naga::valid::ModuleInfo;
 use naga::{
     AddressSpace, Block, Expression, Function, Handle, ImageClass, ImageDimension, Module, Span, Statement,
@@ -47,8 +48,8 @@ impl CheckedShader {
     /// As [`CheckedShader::specialize`], and meters what comes out.
     ///
     /// # Errors
-    /// The same, a binding in a group that guests do not have, and an invocation or a turn of a loop that takes more than
-    /// [`CAP`](crate::meter::CAP) before anything can end it.
+    /// The same, a binding in a group that guests do not have, an invocation or a turn of a loop that takes more than
+    /// [`CAP`](crate::meter::CAP) before anything can end it, and what naga cannot write for a device.
     pub fn meter(
         &self,
         entry: &str,
@@ -57,7 +58,7 @@ impl CheckedShader {
         options: MeterOptions,
     ) -> Result<(Specialized, Metered), ShaderError> {
         Specialized::with_module(self, &self.limits, entry, label, constants, |module| {
-            meter::meter(module, options).map_err(|error| match error {
+            let metered = meter::meter(module, options).map_err(|error| match error {
                 Unmetered::Refused(refused) => refused.into_error(label, ""),
                 Unmetered::TooMuch(gas) => ShaderError::limit(
                     label,
@@ -71,7 +72,15 @@ impl CheckedShader {
                     label,
                     format!("bind group index {group} is above {}", meter::METER_GROUP - 1),
                 ),
-            })
+            })?;
+            try_write(&metered.module, metered_capabilities()).map_err(|message| {
+                ShaderError::new(
+                    Reason::Invalid,
+                    label,
+                    format!("it cannot be written for a device: {message}"),
+                )
+            })?;
+            Ok(metered)
         })
     }
 }

@@ -15,7 +15,7 @@ fn most_are_accepted_and_all_of_these_are_metered() {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (seed >> 24) as u8
     };
-    let (mut refused, mut loops) = (Vec::new(), 0);
+    let (mut refused, mut loops, mut unwritten) = (Vec::new(), 0, 0);
     for _ in 0..300 {
         let bytes: Vec<u8> = (0..600).map(|_| random()).collect();
         let text = wgsl::made(&bytes);
@@ -35,10 +35,16 @@ fn most_are_accepted_and_all_of_these_are_metered() {
             }
             match shader.meter(&entry.name, "", &[], MeterOptions { find_cuts: true }) {
                 Ok((_, metered)) => assert!(metered.fixed <= metered.most),
-                Err(error) => assert_eq!(error.reason, Reason::Limit, "{error}\n{text}"),
+                Err(error) => {
+                    let naga = error.message.starts_with("the shader front end cannot");
+                    unwritten += usize::from(naga);
+                    assert!(naga || error.reason == Reason::Limit, "{error}\n{text}");
+                }
             }
         }
     }
+    // See `what_naga_cannot_write_is_refused`.
+    assert!(unwritten < 30, "{unwritten} cannot be written");
     refused.sort();
     assert!(refused.len() < 40, "{} of 300 are refused: {refused:#?}", refused.len());
     assert!(loops > 100, "only {loops} have loops");

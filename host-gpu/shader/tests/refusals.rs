@@ -1,6 +1,7 @@
 //! What is not offered is refused with its place; what compute in WebGPU has is accepted.
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
+use fizz_shader::meter::MeterOptions;
 use fizz_shader::{Reason, ShaderError, ShaderLimits, check};
 
 fn refuse(wgsl: &str) -> ShaderError {
@@ -224,4 +225,21 @@ fn workgroup_arrays_sized_by_overrides_are_bounded() {
 fn checking_twice_gives_the_same() {
     let text = "fn f(x: u32) -> u32 { return x + unknown; }";
     assert_eq!(refuse(text), refuse(text));
+}
+
+#[test]
+fn what_naga_cannot_write_is_refused() {
+    let meter = |value: &str| {
+        let wgsl = format!(
+            "@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+            override scale: f32 = 1.5;
+            @compute @workgroup_size(1) fn main() {{ var begin = {value}; out[0] = begin; }}"
+        );
+        let shader = check(&wgsl, "blur", &ShaderLimits::default()).unwrap();
+        shader.meter("main", "blur", &[], MeterOptions::default()).map(drop)
+    };
+    assert_eq!(meter("floor(scale)"), Ok(()));
+    // Its writer panics at this, which must not happen beside the driver.
+    let error = meter("frexp(scale).fract").unwrap_err();
+    assert_eq!(error.to_string(), "shader 'blur': the shader front end cannot handle this shader");
 }
