@@ -45,9 +45,9 @@ impl Default for Limits {
 pub struct GpuLimits {
     /// GPU gas of one task.
     pub gas: u64,
-    /// Bytes of all live buffers and textures.
+    /// Bytes of all live buffers, textures and query sets.
     pub bytes: u64,
-    /// Live objects (buffers, shaders, layouts, bind groups, pipelines).
+    /// Live objects: all that a guest names, views and command buffers included, and what lives on inside others.
     pub objects: u32,
     /// Shader modules created over the life of the task.
     pub shaders: u32,

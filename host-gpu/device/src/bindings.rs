@@ -124,11 +124,18 @@ impl Open {
                 if self.settle()? {
                     None
                 } else {
-                    let resources = known.into_iter().filter_map(|(_, bound)| match bound {
-                        Bound::Buffer(buffer) => Some(Resource::Buffer(buffer)),
-                        Bound::View(view) => Some(Resource::Texture(view.valid.as_ref()?.texture.clone())),
-                    });
-                    Some(BindGroup { group, resources: resources.collect() })
+                    let (mut resources, mut views) = (Vec::with_capacity(known.len()), Vec::new());
+                    for (_, bound) in known {
+                        match bound {
+                            Bound::Buffer(buffer) => resources.push(Resource::Buffer(buffer)),
+                            Bound::View(view) => {
+                                let texture = view.valid.as_ref().map(|view| view.texture.clone());
+                                resources.extend(texture.map(Resource::Texture));
+                                views.push(view);
+                            }
+                        }
+                    }
+                    Some(BindGroup { group, resources, _views: views })
                 }
             }
             _ => {

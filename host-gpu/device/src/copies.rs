@@ -126,6 +126,9 @@ impl Recorder<'_> {
 
 /// Bytes that a copy of texels counts for: each row is at least [`schedule::ROW`].
 fn texels(texture: &Texture, [width, height, depth]: [u32; 3]) -> u64 {
+    if width == 0 {
+        return 0;
+    }
     let row = u64::from(width) * u64::from(texture.texel_bytes);
     row.max(schedule::ROW).saturating_mul(u64::from(height) * u64::from(depth))
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// A shader module with every run-time check but that of endless loops, whatever the guest would like.
 ///
 /// naga would count the turns of each loop in 64 bits, only so that no compiler can take a loop to be endless. In a metered module none is:
-/// its turns are known and at most 65,536, or it is left when its counter is empty.
+/// its turns are known, by constants or where it begins, and paid for, or it is left when its counter is empty.
 #[allow(unsafe_code)]
 pub(crate) fn shader_module(
     device: &wgpu::Device,

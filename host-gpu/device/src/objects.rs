@@ -238,6 +238,8 @@ const CAUTION: u64 = 16;
 pub(crate) struct BindGroup {
     pub(crate) group: wgpu::BindGroup,
     pub(crate) resources: Vec<Resource>,
+    /// Views that live on in it, and so count.
+    pub(crate) _views: Vec<Arc<Object<TextureView>>>,
 }
 
 /// A valid, finished command buffer.

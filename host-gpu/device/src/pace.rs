@@ -73,8 +73,13 @@ impl Pace {
             }
             Rests::There(path) => {
                 let mut file = open(path)?;
-                file.lock_shared()?;
-                Ok(read(&mut file)?.saturating_sub(now()).min(LONGEST))
+                file.lock()?;
+                let (until, now) = (read(&mut file)?, now());
+                // The file is set right, or the rest would be as long at every look.
+                if until > now + LONGEST {
+                    write(&mut file, now + LONGEST)?;
+                }
+                Ok(until.saturating_sub(now).min(LONGEST))
             }
         }
     }
@@ -101,9 +106,7 @@ impl Pace {
                 file.lock()?;
                 let now = now();
                 let left = read(&mut file)?.saturating_sub(now).min(LONGEST);
-                let until = (now + left + owed).as_nanos();
-                file.rewind()?;
-                file.write_all(&u64::try_from(until).unwrap_or(u64::MAX).to_le_bytes())
+                write(&mut file, now + left + owed)
             }
         }
     }
@@ -119,6 +122,12 @@ fn read(file: &mut File) -> io::Result<Duration> {
     file.rewind()?;
     file.take(9).read_to_end(&mut bytes)?;
     Ok(bytes.try_into().map_or(Duration::ZERO, |bytes| Duration::from_nanos(u64::from_le_bytes(bytes))))
+}
+
+fn write(file: &mut File, until: Duration) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(&u64::try_from(until.as_nanos()).unwrap_or(u64::MAX).to_le_bytes())?;
+    file.set_len(8)
 }
 
 fn now() -> Duration {
@@ -201,9 +210,16 @@ mod tests {
         for rubbish in [&b""[..], b"seven b", b"more than eight"] {
             std::fs::write(&file.0, rubbish).unwrap();
             assert_eq!(pace.left().unwrap(), Duration::ZERO);
+            // Work sets it right.
+            pace.worked(LONGEST / 2).unwrap();
+            assert!(pace.left().unwrap() > LONGEST / 3);
         }
         std::fs::write(&file.0, u64::MAX.to_le_bytes()).unwrap();
         assert_eq!(pace.left().unwrap(), LONGEST);
+        // The rest has begun: it is not as long again at the next look.
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(pace.left().unwrap() < LONGEST);
+        std::fs::write(&file.0, u64::MAX.to_le_bytes()).unwrap();
         pace.worked(Duration::from_secs(1)).unwrap();
         assert_eq!(pace.left().unwrap(), LONGEST);
         assert!(Pace::joint(50, Path::new("/nonexistent/file")).left().is_err());

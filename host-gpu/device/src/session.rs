@@ -162,8 +162,9 @@ impl Session for HardwareSession {
             let mut ran = open.run(stream);
             if pace.rests() {
                 ran = ran.and_then(|()| open.flow.idle(&open.device));
-                // Also after a stop: other sessions of this process rest for it.
-                pace.worked(begun.elapsed()).map_err(lost)?;
+                // Also after a stop: other sessions rest for it. The stop is what is said.
+                let noted = pace.worked(begun.elapsed()).map_err(lost);
+                ran = ran.and(noted);
             }
             ran?;
             open.meter.serial += 1;

@@ -1,7 +1,7 @@
 //! What a session's limits allow the GPU's process to say: whether the streams so far could have passed a limit at all.
 //!
 //! A limit that was passed ends a task, and its guest is the one to blame. A driver that has been taken over must not be able to say
-//! so of any task. The counts here are upper bounds, made of the streams alone: nothing is subtracted where a guest lets an object go.
+//! so of a task that asked for less. (That gas ran out it can say of any: nobody else counts it.) The counts here are upper bounds, made of the streams alone: nothing is subtracted where a guest lets an object go.
 
 use fizz_gpu_abi::host::{Limit, Quotas};
 use fizz_gpu_abi::{Command, Commands, MAX_RECORDS, MAX_SCOPES};

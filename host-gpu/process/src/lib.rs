@@ -25,13 +25,13 @@
 //! written data is copied and never looked at. Answers are checked for their lengths, serials must rise by one, gas must neither fall nor pass
 //! its limit, and a limit that the streams so far cannot have passed was not passed: that is a fault, and not the guest's. What the process says in words goes into the operator's log and never into a result.
 //!
-//! **Limits.** A driver that has been taken over decides what a task's GPU computed: gas below the limit, and whether a stream broke
-//! the rules, are taken from its process, as the bytes of buffers are. On Linux the kernel kills the process when its worker is gone; elsewhere
+//! **Limits.** A driver that has been taken over decides what a task's GPU computed: gas up to the limit, so
+//! also that it ran out, and whether a stream broke the rules, are taken from its process, as the bytes of buffers are. On Linux the kernel kills the process when its worker is gone; elsewhere
 //! that is its own doing, and over pipes one whose driver hangs at exit may outlive its worker. A call that goes on and says so has no end of
 //! its own: the node's time for a task ends it. Over pipes, a process that reads nothing can hold up whoever writes to it.
 //!
-//! **What it inherits.** Of the environment, what programs and drivers look for ([`GpuCommand`]); of open files, on Linux, the standard ones
-//! alone. Windows gives it the whole environment.
+//! **What it inherits.** Of the environment, what programs and drivers look for ([`GpuCommand`]); of open files, on Linux 5.11 and
+//! later, the standard ones alone. Windows gives it the whole environment.
 
 mod bounds;
 mod child;

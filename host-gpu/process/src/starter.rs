@@ -20,9 +20,10 @@ const PASSED: [&str; 9] = [
     "RUST_LOG",
 ];
 /// Beginnings of the names of drivers' own variables.
-const DRIVERS: [&str; 24] = [
+const DRIVERS: [&str; 27] = [
     "ACO_", "AMD_", "ANV_", "CUDA_", "DRI_", "DYLD_", "EGL_", "GALLIUM_", "HSA_", "INTEL_", "LIBGL_", "LP_",
-    "MESA_", "METAL_", "MTL_", "NIR_", "NVIDIA_", "NVK_", "RADV_", "VK_", "WGPU_", "XDG_", "ZINK_", "__",
+    "MESA_", "METAL_", "MTL_", "NIR_", "NVIDIA_", "NVK_", "RADV_", "VK_", "WGPU_", "XDG_", "ZINK_", "__EGL",
+    "__GL", "__NV", "__VK",
 ];
 
 /// A program's start with no more of the environment than it needs.

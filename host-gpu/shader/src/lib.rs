@@ -10,6 +10,7 @@
 //! alone bounds how far.
 #![forbid(unsafe_code)]
 
+mod bypass;
 mod error;
 mod measure;
 pub mod meter;
@@ -125,6 +126,11 @@ fn compile(wgsl: &str, label: &str, limits: &ShaderLimits) -> Result<CheckedShad
     let info = Validator::new(ValidationFlags::all(), capabilities())
         .validate(&module)
         .map_err(|error| ShaderError::invalid(label, wgsl, &error))?;
+    if let Some((span, value)) = bypass::find(&module) {
+        let at = span.to_range().unwrap_or_default();
+        let message = format!("this continue jumps over '{value}', which the loop's continuing uses");
+        return Err(ShaderError::at(Reason::Invalid, label, message, wgsl, at.start, at.len()));
+    }
     let entry_points =
         measure::entry_points(&module, &info, limits).map_err(|refused| refused.into_error(label, wgsl))?;
     measure::values(&module, &info, limits).map_err(|refused| refused.into_error(label, wgsl))?;

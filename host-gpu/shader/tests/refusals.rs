@@ -243,3 +243,35 @@ fn what_naga_cannot_write_is_refused() {
     let error = meter("frexp(scale).fract").unwrap_err();
     assert_eq!(error.to_string(), "shader 'blur': the shader front end cannot handle this shader");
 }
+
+#[test]
+fn a_continue_over_a_value_that_continuing_uses_is_refused() {
+    let check = |body: &str| {
+        let wgsl = format!(
+            "@group(0) @binding(0) var<storage, read_write> b: array<u32>;
+@compute @workgroup_size(1) fn main() {{ var s = 0u; var i = 0u; let n = b[0];
+{body}
+}}"
+        );
+        check(&wgsl, "loop", &ShaderLimits::default()).map(drop)
+    };
+    for wrong in [
+        "loop { if i >= n { break; } s += 1u; if s % 5u != 0u { continue; } let j = i + 1u; continuing { i = j; } }",
+        "loop { switch s { case 1u: { continue; } default: {} } let j = i + 1u; continuing { break if j > n; } }",
+        "loop { if s > 3u { continue; } let j = atomicless(i); continuing { i = max(j, 1u) + b[j]; } }",
+        "loop { if s > 3u { continue; } let j = i + 1u; continuing { if s > 1u { b[1] = j; } break if i > n; } }",
+    ] {
+        let wrong = wrong.replace("atomicless(i)", "b[i]");
+        let error = check(&wrong).unwrap_err();
+        assert!(error.message.contains("this continue jumps over 'j'"), "{wrong}: {error}");
+        assert_eq!(error.location.map(|at| at.line), Some(3), "{wrong}");
+    }
+    for right in [
+        "loop { let j = i + 1u; if s > 3u { continue; } s += 1u; continuing { i = j; break if i > n; } }",
+        "loop { if s > 3u { continue; } let k = i * 2u; s += k; continuing { i = i + 1u; break if i > n; } }",
+        "loop { for (var t = 0u; t < n; t++) { if t == 3u { continue; } s += t; } let j = i + 1u; continuing { i = j; break if i > n; } }",
+        "let j = n + 1u; loop { if s > 3u { continue; } s += 1u; continuing { i = j; break if i > n; } }",
+    ] {
+        assert_eq!(check(right), Ok(()), "{right}");
+    }
+}

@@ -166,7 +166,96 @@ fn functions(count: usize) -> Vec<(&'static str, String)> {
                 wanted(count)
             ),
         ),
+        (
+            "a local that is stored and overwritten",
+            format!(
+                "{x} (local.set $x) (global.set $kept (local.get $x)) (global.set $kept (i64.const 0)) {}",
+                wanted(count)
+            ),
+        ),
+        (
+            "a local that decides a branch by something else in it",
+            format!(
+                "(i32.load (i32.const 16)) {x} (i32.wrap_i64) (i32.rotl) (local.set $c) (if (local.get $c) (then (call $none))) {}",
+                each(count, |index| format!(
+                    "(if {SOMETIMES} (then (i32.store (i32.const {}) (local.get $c))))",
+                    64 + 8 * index
+                ))
+            ),
+        ),
+        (
+            "a vector into which a lane is loaded",
+            format!(
+                "{x} (i64x2.splat) (local.set $w) (drop (v128.load8_lane 0 (i32.const 0) (local.get $w))) {}",
+                vectors(count)
+            ),
+        ),
+        (
+            "a vector of loaded lanes",
+            format!(
+                "{} {}",
+                each(count, |index| format!(
+                    "(local.set $w (v128.load8_lane {} (i32.const {index}) (local.get $w)))",
+                    index % 16
+                )),
+                vectors(count)
+            ),
+        ),
+        (
+            "what many ways back take along",
+            format!(
+                "(loop $l {} {x} (local.set $x) {})",
+                store(0, "(local.get $x)"),
+                format!("(if {SOMETIMES} (then (br $l)))").repeat(count)
+            ),
+        ),
+        (
+            "what many ways to the only way back take along",
+            format!(
+                "(loop $l {} (block $o {x} (local.set $x) {} (local.set $x (i64.const 0))) (br_if $l {SOMETIMES}))",
+                store(0, "(local.get $x)"),
+                format!("(if {SOMETIMES} (then (br $o)))").repeat(count)
+            ),
+        ),
+        (
+            "what is thrown back from many calls",
+            format!(
+                "(loop $l {} (try_table (catch_all $l) {x} (local.set $x) {}))",
+                store(0, "(local.get $x)"),
+                format!("(if {SOMETIMES} (then (call $none)))").repeat(count)
+            ),
+        ),
+        (
+            "a local that is set where nobody comes",
+            format!(
+                "{} {}",
+                each(count, |_| format!(
+                    "{} (local.set $x) (block $b (br $b) (local.set $x (i64.const 0)))",
+                    work(3, "(local.get $x)")
+                )),
+                wanted(count)
+            ),
+        ),
+        (
+            "a local that each arm has done and copied",
+            format!(
+                "{} {}",
+                each(count, |_| format!(
+                    "{} (local.set $y) (if {SOMETIMES} (then {arm}) (else {arm}))",
+                    work(3, "(local.get $x)"),
+                    arm = "(call $take (local.get $y)) (local.set $x (local.get $y))"
+                )),
+                wanted(count)
+            ),
+        ),
     ]
+}
+
+/// Branches that each want the vector `$w`.
+fn vectors(count: usize) -> String {
+    each(count, |index| {
+        format!("(if {SOMETIMES} (then (v128.store (i32.const {}) (local.get $w))))", 64 + 16 * index)
+    })
 }
 
 fn code_bytes(name: &str, count: usize) -> usize {
@@ -174,8 +263,9 @@ fn code_bytes(name: &str, count: usize) -> usize {
     let locals = each(count, |index| format!("(local $v{index} i64)"));
     let (_, body) = found.unwrap();
     let fields = format!(
-        "(global $sometimes (mut i32) (i32.const 1)) (func $none)
-        (func $f (local $x i64) (local $y i64) {locals} {body})"
+        "(global $sometimes (mut i32) (i32.const 1)) (func $none) (func $take (param i64))
+        (global $kept (mut i64) (i64.const 0))
+        (func $f (local $x i64) (local $y i64) (local $c i32) (local $w v128) {locals} {body})"
     );
     program(&module_with(&fields, "(call $f)")).code_bytes()
 }

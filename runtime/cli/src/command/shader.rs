@@ -96,7 +96,7 @@ impl Entry<'_> {
         println!("\nentry point   {}", self.facts.name);
         println!("workgroup     {x} × {y} × {z}, {} bytes of memory", self.specialized.workgroup_bytes);
         println!("pipeline      {} gas", self.pipeline_gas(shader));
-        println!("invocation    {} gas, without loops whose turns are not known", self.metered.fixed);
+        println!("invocation    {} gas, without loops whose turns only the data tells", self.metered.fixed);
         match self.metered.counts {
             Counts::Nothing => println!("loops         none counts its turns"),
             Counts::Workgroups => {

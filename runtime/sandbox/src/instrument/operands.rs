@@ -71,14 +71,12 @@ impl Effect {
             | MemoryCopy { .. }
             | MemoryFill { .. }
             | MemoryInit { .. } => Effect::Other,
-            // A load takes an address, and a load into a lane a vector too; a store has no result.
-            access if track::accesses_memory(access) => {
-                if before.saturating_sub(after) < 2 {
-                    Effect::New
-                } else {
-                    Effect::Other
-                }
-            }
+            // A load takes an address, and a load into a lane a vector too, of which it makes another; a store has no result.
+            access if track::accesses_memory(access) => match before.saturating_sub(after) {
+                0 => Effect::New,
+                1 => Effect::Pure,
+                _ => Effect::Other,
+            },
             _ => Effect::Pure,
         }
     }

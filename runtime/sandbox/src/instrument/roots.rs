@@ -11,8 +11,9 @@
 //! each local that it reads, and pays one gas for the reading.
 //!
 //! What is taken for a cone is never too small. Where ways meet, a local may be any of the values that it had since
-//! they parted. An operator with an effect has its operands done where it stands: so a local that it takes directly is
-//! done from there on, to where ways meet.
+//! they parted. A call has its arguments done where it stands, and what reads or writes memory its address: so a local
+//! that they take directly is done from there on, to where ways meet. What is stored or decides a branch need not be: an
+//! engine may leave stores out, and see through conditions. A way back to the head of a loop takes all locals along.
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, InstructionSink};
@@ -47,7 +48,9 @@ pub(crate) struct Root {
 
 #[derive(Clone, Copy, Default)]
 struct Value {
+    /// What may have to be done for it here, and what for it where nothing is done yet.
     cone: u32,
+    whole: u32,
     /// The operator that made it, by its number plus one; 0 where it is new. Two values of one maker are equal.
     maker: u32,
     /// `None` where it cannot be tied to its place, and need not.
@@ -86,6 +89,8 @@ struct Frame {
     joins: bool,
     parameters: usize,
     results: usize,
+    /// Of a loop, how many locals with much work behind them there were before it.
+    large: usize,
     /// The largest cone that branches bring to its end.
     carried: u32,
     /// Sets of locals before it.
@@ -100,6 +105,10 @@ pub(super) struct Roots {
     others: Vec<Other>,
     /// Locals that were set in open frames, with what was in them.
     sets: Vec<(u32, Local)>,
+    /// Locals with much work behind them, or that may be several values, that no way back has tied yet.
+    large: Vec<u32>,
+    /// Something thrown may go to the head of a loop.
+    thrown_back: bool,
     frames: Vec<Frame>,
     /// Operators so far.
     operator: u32,
@@ -112,15 +121,28 @@ pub(super) struct Roots {
 impl Roots {
     /// A function with so many locals begins.
     pub(super) fn begin(&mut self, locals: u32) {
-        let Roots { operands, locals: known, others, sets, frames, operator, pure, run, roots } = self;
+        let Roots {
+            operands,
+            locals: known,
+            others,
+            sets,
+            large,
+            thrown_back,
+            frames,
+            operator,
+            pure,
+            run,
+            roots,
+        } = self;
         operands.clear();
         known.clear();
         known.resize(locals as usize, Local::default());
         others.clear();
         sets.clear();
+        large.clear();
         frames.clear();
         roots.clear();
-        (*operator, *pure, *run) = (0, 0, 1);
+        (*operator, *pure, *run, *thrown_back) = (0, 0, 1, false);
         // What is returned is done there.
         self.open(false, (0, 0));
     }
@@ -143,7 +165,7 @@ impl Roots {
         arity: (usize, usize),
         top: Option<ValType>,
     ) {
-        self.done(operator, before, after.saturating_sub(arity.1));
+        self.done(operator, (before, after), arity.1);
         self.branches(operator, before);
         match effect {
             Effect::Get(local) => {
@@ -155,10 +177,14 @@ impl Roots {
                 let weight = weight(operator);
                 self.pure = self.pure.saturating_add(weight);
                 let first = after.saturating_sub(1).min(self.operands.len());
-                let sum = self.operands[first..]
-                    .iter()
-                    .fold(weight, |sum, operand| sum.saturating_add(operand.value.cone));
-                let value = Value { cone: sum.min(self.pure), maker: self.operator + 1, ty: top };
+                let sum = |of: fn(&Value) -> u32| {
+                    let operands = self.operands[first..].iter();
+                    operands
+                        .fold(weight, |sum, operand| sum.saturating_add(of(&operand.value)))
+                        .min(self.pure)
+                };
+                let (cone, whole) = (sum(|value| value.cone), sum(|value| value.whole));
+                let value = Value { cone, whole, maker: self.operator + 1, ty: top };
                 self.push(after, Operand { value, local: 0 });
             }
             Effect::New => {
@@ -203,8 +229,8 @@ impl Roots {
     }
 
     fn open(&mut self, is_loop: bool, (parameters, results): (usize, usize)) {
-        let sets = self.sets.len();
-        self.frames.push(Frame { is_loop, joins: false, parameters, results, carried: 0, sets });
+        let (sets, large) = (self.sets.len(), self.large.len());
+        self.frames.push(Frame { is_loop, joins: false, parameters, results, large, carried: 0, sets });
     }
 
     fn end(&mut self, after: usize) {
@@ -224,6 +250,9 @@ impl Roots {
         if let Some(known) = self.locals.get_mut(local as usize) {
             self.sets.push((local, *known));
             *known = Local { value, run: self.run, others: 0, small: 0 };
+            if value.whole >= CONE {
+                self.large.push(local);
+            }
         }
         self.resize(after);
         if after == before {
@@ -237,7 +266,9 @@ impl Roots {
             if local.run != self.run && (local.others > 0 || local.value.cone >= CONE) {
                 local.tie(&self.others, &mut self.roots);
             }
-            return Operand { value: local.value, local: index + 1 };
+            let Value { cone, whole, .. } = local.value;
+            let value = Value { cone: cone.max(local.small), whole: whole.max(local.small), ..local.value };
+            return Operand { value, local: index + 1 };
         }
         Operand::default()
     }
@@ -246,17 +277,17 @@ impl Roots {
     fn tie(&mut self, operands: std::ops::Range<usize>) -> u32 {
         let mut largest = 0;
         for operand in self.operands.get_mut(operands).unwrap_or_default() {
-            if operand.value.cone >= CONE {
+            if operand.value.whole >= CONE {
                 operand.value.tie(&mut self.roots);
             }
-            largest = largest.max(operand.value.cone);
+            largest = largest.max(operand.value.whole);
         }
         largest
     }
 
     /// Operands that are one of several values, whose cones are at most `cone`.
     fn merged(&mut self, operands: std::ops::Range<usize>, cone: u32) {
-        let value = Value { cone, maker: self.operator + 1, ty: None };
+        let value = Value { cone, whole: cone, maker: self.operator + 1, ty: None };
         self.operands.get_mut(operands).unwrap_or_default().fill(Operand { value, local: 0 });
     }
 
@@ -265,34 +296,57 @@ impl Roots {
     fn join(&mut self, first: usize) {
         for (index, before) in self.sets.drain(first..) {
             if let Some(local) = self.locals.get_mut(index as usize) {
+                let known = local.others > 0 || local.value.whole >= CONE;
                 local.join(before, &mut self.others, &mut self.roots);
+                if !known && (local.others > 0 || local.value.whole >= CONE) {
+                    self.large.push(index);
+                }
             }
         }
     }
 
-    /// What an operator does that has an effect, or decides where control goes: its operands, from `first` on, are done
-    /// where it stands. Values that a branch takes along need not be.
-    fn done(&mut self, operator: &Operator<'_>, before: usize, first: usize) {
-        let first = match operator {
-            Operator::If { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => {
-                before.saturating_sub(1)
+    /// A call has its arguments done where it stands, and what reads or writes memory its address.
+    fn done(&mut self, operator: &Operator<'_>, (before, after): (usize, usize), results: usize) {
+        let operands = match operator {
+            Operator::Call { .. } | Operator::CallIndirect { .. } => after.saturating_sub(results)..before,
+            access if track::accesses_memory(access) => {
+                // Below what is stored, or the vector whose lane is loaded.
+                let address = before.saturating_sub(1 + usize::from(before > after));
+                address..address + 1
             }
-            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::GlobalSet { .. } => first,
-            // The result of a load comes where its address was.
-            access if track::accesses_memory(access) => first.min(before.saturating_sub(1)),
             _ => return,
         };
-        for operand in self.operands.iter().take(before).skip(first) {
+        for operand in self.operands.get(operands).unwrap_or_default() {
             let Some(index) = operand.local.checked_sub(1) else { continue };
             if let Some(local) = self.locals.get_mut(index as usize)
                 && local.value.maker == operand.value.maker
                 && local.others == 0
-                && local.value.cone > 0
+                && local.value.cone.max(local.small) > 0
             {
                 self.sets.push((index, *local));
-                local.value.cone = 0;
+                (local.value.cone, local.small) = (0, 0);
             }
         }
+        if self.thrown_back && matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }) {
+            self.tie_locals(0);
+        }
+    }
+
+    /// Ties what locals may be to its place that were set since there were so many with much work behind them, but for
+    /// what this run has set.
+    fn tie_locals(&mut self, first: usize) {
+        let mut kept = first;
+        for at in first..self.large.len() {
+            let index = self.large[at];
+            let Some(local) = self.locals.get_mut(index as usize) else { continue };
+            if local.run == self.run && local.others == 0 {
+                self.large[kept] = index;
+                kept += 1;
+            } else if local.others > 0 || local.value.whole >= CONE {
+                local.tie(&self.others, &mut self.roots);
+            }
+        }
+        self.large.truncate(kept);
     }
 
     /// Control may go from here to labels, with the values on top of the operand stack.
@@ -307,7 +361,13 @@ impl Roots {
         let mut carried = None;
         let left = leaves(operator, u32::try_from(outermost).unwrap_or(u32::MAX), |depth| {
             let Some(target) = outermost.checked_sub(depth as usize) else { return };
-            let Some(&Frame { is_loop, parameters, results, .. }) = self.frames.get(target) else { return };
+            let Some(&Frame { is_loop, parameters, results, large, .. }) = self.frames.get(target) else {
+                return;
+            };
+            if is_loop {
+                self.tie_locals(large);
+                self.thrown_back |= matches!(operator, Operator::TryTable { .. });
+            }
             let values = if is_loop { parameters } else { results };
             let cone = *carried
                 .get_or_insert_with(|| top.map_or(0, |top| self.tie(top.saturating_sub(values)..top)));
@@ -339,7 +399,7 @@ impl Value {
         if let (Some(ty), Some(operator)) = (self.ty, self.maker.checked_sub(1)) {
             roots.push((operator, ty));
         }
-        self.cone = 0;
+        (self.cone, self.whole) = (0, 0);
     }
 }
 
@@ -350,20 +410,22 @@ impl Local {
             other.value.clone().tie(roots);
             self.others = other.next;
         }
-        if self.value.cone >= CONE {
+        if self.value.whole >= CONE {
             self.value.tie(roots);
         }
-        self.value.cone = self.value.cone.max(self.small);
     }
 
     /// It may be what it was before, too.
     fn join(&mut self, mut before: Local, others: &mut Vec<Other>, roots: &mut Vec<(u32, ValType)>) {
         self.small = self.small.max(before.small);
         loop {
+            // What one way has done, another has not.
+            self.value.cone = self.value.whole;
             if before.value.maker == self.value.maker {
-                self.value.cone = self.value.cone.max(before.value.cone);
-            } else if before.value.cone < CONE {
-                self.small = self.small.max(before.value.cone);
+                self.value.whole = self.value.whole.max(before.value.whole);
+                self.value.cone = self.value.whole;
+            } else if before.value.whole < CONE {
+                self.small = self.small.max(before.value.whole);
             } else {
                 let count = self.others.checked_sub(1).map_or(0, |first| others[first as usize].count) + 1;
                 others.push(Other { value: before.value, next: self.others, count });
