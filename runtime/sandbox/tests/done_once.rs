@@ -261,7 +261,7 @@ fn vectors(count: usize) -> String {
 fn code_bytes(name: &str, count: usize) -> usize {
     let found = functions(count).into_iter().find(|function| function.0 == name);
     let locals = each(count, |index| format!("(local $v{index} i64)"));
-    let (_, body) = found.unwrap();
+    let (_, body) = found.expect("one of them");
     let fields = format!(
         "(global $sometimes (mut i32) (i32.const 1)) (func $none) (func $take (param i64))
         (global $kept (mut i64) (i64.const 0))
