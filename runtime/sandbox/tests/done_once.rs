@@ -327,3 +327,22 @@ fn values_of_every_type_are_tied_to_their_places_and_stay_as_they_are() {
         assert_eq!(numbers(&report), [expected, expected], "{ty}");
     }
 }
+
+#[test]
+fn code_that_nobody_comes_to_stays_valid() {
+    // What an operator does to the stack is not what its heights say there.
+    let dead = format!(
+        "(local.set $w (i64x2.splat {})) {} (block $b (br $b)
+            (i32.store) (v128.store (i32.const 8) (local.get $w)) (v128.store8_lane 0) (i64.const 3) (i64.store)
+            (local.set $w (v128.load8_lane 0)) (local.set $x (i64.load)) (i64.mul) (i64.mul) (i64.mul) (local.set $x)
+            (drop (f64.add)) (select) (drop))",
+        work(20, LOADED),
+        work(20, LOADED),
+    );
+    let fields = format!(
+        "(global $sometimes (mut i32) (i32.const 1))
+        (func $f (local $x i64) (local $w v128) {dead} (local.set $x) {})",
+        wanted(20)
+    );
+    assert!(run_wat(&module_with(&fields, "(call $f)")).outcome.is_success());
+}

@@ -71,12 +71,18 @@ impl Effect {
             | MemoryCopy { .. }
             | MemoryFill { .. }
             | MemoryInit { .. } => Effect::Other,
-            // A load takes an address, and a load into a lane a vector too, of which it makes another; a store has no result.
-            access if track::accesses_memory(access) => match before.saturating_sub(after) {
-                0 => Effect::New,
-                1 => Effect::Pure,
-                _ => Effect::Other,
-            },
+            // These take a vector, too, and make another of it.
+            V128Load8Lane { .. } | V128Load16Lane { .. } | V128Load32Lane { .. } | V128Load64Lane { .. } => {
+                Effect::Pure
+            }
+            // A load takes an address, a store has no result. Where nobody comes, the heights may say something else.
+            access if track::accesses_memory(access) => {
+                if before > after {
+                    Effect::Other
+                } else {
+                    Effect::New
+                }
+            }
             _ => Effect::Pure,
         }
     }
