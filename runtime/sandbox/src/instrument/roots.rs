@@ -8,12 +8,12 @@
 //!
 //! A value's *cone* is the weight of the work behind it, back to what is done in its place: loads, calls, parameters,
 //! merges, roots. No cone of [`CONE`] or more crosses from one run into another; so a run does again less than that for
-//! each local that it reads, and pays one gas for the reading.
+//! each local that it reads, for one gas, or takes along.
 //!
 //! What is taken for a cone is never too small. Where ways meet, a local may be any of the values that it had since
 //! they parted. A call has its arguments done where it stands, and what reads or writes memory its address: so a local
-//! that they take directly is done from there on, to where ways meet. What is stored or decides a branch need not be: an
-//! engine may leave stores out, and see through conditions. A way back to the head of a loop takes all locals along.
+//! that they take directly is done from there on, to where ways meet. What is stored or decides a branch nearly always is,
+//! too, but an engine may leave stores out, and see through conditions: so there less than [`MOSTLY`] is let pass. A way back to the head of a loop takes all locals along.
 
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, InstructionSink};
@@ -28,6 +28,9 @@ type Error = reencode::Error<std::convert::Infallible>;
 /// The least weight of work that is not left to cross from one run into another. What a root costs at run time, a load, a
 /// test and a jump, is small against it.
 const CONE: u32 = 16;
+
+/// The same for a value that is stored or decides a branch where it is made: nearly always it is done there.
+const MOSTLY: u32 = 32;
 
 /// The most bytes by which a function grows for one root: the code, its hint, and a local of its type.
 pub(super) const GROWTH: u64 = 72;
@@ -307,24 +310,36 @@ impl Roots {
 
     /// A call has its arguments done where it stands, and what reads or writes memory its address.
     fn done(&mut self, operator: &Operator<'_>, (before, after): (usize, usize), results: usize) {
-        let operands = match operator {
-            Operator::Call { .. } | Operator::CallIndirect { .. } => after.saturating_sub(results)..before,
+        let last = before.saturating_sub(1);
+        // Operands that are done, and those that nearly always are.
+        let (surely, mostly) = match operator {
+            Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                (after.saturating_sub(results)..before, 0..0)
+            }
+            Operator::If { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::GlobalSet { .. } => (0..0, last..before),
             access if track::accesses_memory(access) => {
                 // Below what is stored, or the vector whose lane is loaded.
-                let address = before.saturating_sub(1 + usize::from(before > after));
-                address..address + 1
+                let address = last.saturating_sub(usize::from(before > after));
+                let stores = before > after + 1;
+                (address..address + 1, if stores { last..before } else { 0..0 })
             }
             _ => return,
         };
-        for operand in self.operands.get(operands).unwrap_or_default() {
-            let Some(index) = operand.local.checked_sub(1) else { continue };
-            if let Some(local) = self.locals.get_mut(index as usize)
-                && local.value.maker == operand.value.maker
-                && local.others == 0
-                && local.value.cone.max(local.small) > 0
-            {
-                self.sets.push((index, *local));
-                (local.value.cone, local.small) = (0, 0);
+        for (operands, most) in [(surely, u32::MAX), (mostly, MOSTLY)] {
+            for operand in self.operands.get(operands).unwrap_or_default() {
+                let Some(index) = operand.local.checked_sub(1) else { continue };
+                if let Some(local) = self.locals.get_mut(index as usize)
+                    && local.value.maker == operand.value.maker
+                    && local.others == 0
+                    && local.value.cone.max(local.small) > 0
+                    && local.value.whole < most
+                {
+                    self.sets.push((index, *local));
+                    (local.value.cone, local.small) = (0, 0);
+                }
             }
         }
         if self.thrown_back && matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }) {
