@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Guest, QUOTAS, hardware};
-use fizz_gpu::{Quotas, schedule};
+use fizz_gpu::{Limit, Quotas, Stop, schedule};
 use fizz_gpu_abi::{
     BindGroupEntry, BindingKind, ErrorClass, LayoutEntry, ObjectKind, TexelBuffer, TexelPlace,
     TextureBinding, TextureDimension, TextureFormat, TextureShape, ViewDimension, ViewShape, WHOLE,
@@ -412,6 +412,39 @@ fn textures_count_towards_the_quota() {
     let Some(mut guest) = Guest::with(Quotas { bytes: 1 << 50, ..QUOTAS }) else { return };
     texture(&mut guest, TextureShape { size: [8192, 8192, 256], ..SHAPE });
     assert!(guest.error(ErrorClass::OutOfMemory).contains("are more than 1073741824"));
+}
+
+#[test]
+fn views_that_live_on_in_bind_groups_count_as_objects() {
+    // A layout and a texture; a view and a group for each round.
+    let Some(mut guest) = Guest::with(Quotas { objects: 2 + 2 * 5, ..QUOTAS }) else { return };
+    let layout = guest.id();
+    let entry = LayoutEntry {
+        binding: 0,
+        kind: BindingKind::WriteOnlyTexture,
+        dynamic_offset: false,
+        visible: true,
+        min_size: 0,
+        texture: Some(TextureBinding { format: SHAPE.format, dimension: ViewDimension::D2 }),
+    };
+    guest.stream.create_bind_group_layout(layout, "layout", &[entry]);
+    let made = texture(&mut guest, SHAPE);
+    for round in 0..6 {
+        let seen = view(&mut guest, made);
+        let bound = group(&mut guest, layout, &[(seen, 0)]);
+        guest.stream.release(ObjectKind::TextureView, seen);
+        match guest.flush() {
+            Ok(_) => assert!(round < 5, "a sixth view and group"),
+            Err(stop) => assert_eq!((round, stop), (5, Stop::LimitExceeded(Limit::Objects))),
+        }
+        // Once it is gone, there is room for another.
+        if round == 2 {
+            guest.stream.release(ObjectKind::BindGroup, bound);
+            let seen = view(&mut guest, made);
+            group(&mut guest, layout, &[(seen, 0)]);
+            guest.stream.release(ObjectKind::TextureView, seen);
+        }
+    }
 }
 
 #[test]
