@@ -158,13 +158,15 @@ impl Process {
     /// Kills it, and says what became of it.
     pub(crate) fn epitaph(mut self, error: &io::Error) -> String {
         // Give a process that is dying the time to be dead by itself, so that its own end is told and not ours.
-        let own = (0..20).find_map(|_| {
-            let ended = self.child.as_mut()?.try_wait().ok().flatten();
-            if ended.is_none() && error.kind() == io::ErrorKind::UnexpectedEof {
-                std::thread::sleep(Duration::from_millis(5));
+        let dies = error.kind() == io::ErrorKind::UnexpectedEof;
+        let until = Instant::now() + if dies { REAPED_WITHIN } else { Duration::ZERO };
+        let own = loop {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if ended.is_some() || Instant::now() >= until {
+                break ended;
             }
-            ended
-        });
+            std::thread::sleep(Duration::from_millis(5));
+        };
         match own {
             Some(status) => format!("the GPU's process died ({status})"),
             None => format!("the GPU's process was ended ({error})"),
