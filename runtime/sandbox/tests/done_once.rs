@@ -4,6 +4,7 @@
 mod common;
 
 use common::{module_with, numbers, program, run_wat};
+use fizz_sandbox::{ModuleLimits, Program};
 
 /// A piece of work without side effects: so many times two operators, each on the one before.
 fn work(count: usize, value: &str) -> String {
@@ -345,4 +346,24 @@ fn code_that_nobody_comes_to_stays_valid() {
         wanted(20)
     );
     assert!(run_wat(&module_with(&fields, "(call $f)")).outcome.is_success());
+}
+
+#[test]
+fn many_values_on_many_ways_are_looked_through_once() {
+    // Each alone is small; every pair of them would be a thousand million.
+    let values = format!("{} {}", work(20, LOADED), "(local.tee $x)".repeat(200_000));
+    let table = format!("(loop $l {values} (drop) (br_table {} $l {SOMETIMES}))", "$l ".repeat(40_000));
+    let calls =
+        format!("(loop $l (try_table (catch_all $l) {values} (drop) {}))", "(call $none)".repeat(100_000));
+    for body in [table, calls] {
+        let fields = format!(
+            "(global $sometimes (mut i32) (i32.const 1)) (func $none)
+            (func $f (local $x i64) {body})"
+        );
+        let wasm = wat::parse_str(module_with(&fields, "(call $f)")).expect("good text");
+        let begun = std::time::Instant::now();
+        let steps = Program::would_have_steps(&wasm, &ModuleLimits::default());
+        assert!(!steps.expect("a good module"));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
 }

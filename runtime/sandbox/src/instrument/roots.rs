@@ -343,18 +343,19 @@ impl Roots {
             }
         }
         if self.thrown_back && matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }) {
-            self.tie_locals(0);
+            // All of them, for the run goes on behind the call.
+            self.tie_locals(0, true);
         }
     }
 
-    /// Ties what locals may be to its place that were set since there were so many with much work behind them, but for
-    /// what this run has set.
-    fn tie_locals(&mut self, first: usize) {
+    /// Ties what locals may be to its place that were set since there were so many with much work behind them; what
+    /// this run has set only if it is wanted.
+    fn tie_locals(&mut self, first: usize, own: bool) {
         let mut kept = first;
         for at in first..self.large.len() {
             let index = self.large[at];
             let Some(local) = self.locals.get_mut(index as usize) else { continue };
-            if local.run == self.run && local.others == 0 {
+            if !own && local.run == self.run && local.others == 0 {
                 self.large[kept] = index;
                 kept += 1;
             } else if local.others > 0 || local.value.whole >= CONE {
@@ -374,14 +375,15 @@ impl Roots {
         let outermost = self.frames.len().saturating_sub(1);
         // All labels of a table take equally many values.
         let mut carried = None;
+        // Ways back tie once for all of them: a table may have many.
+        let mut back = None;
         let left = leaves(operator, u32::try_from(outermost).unwrap_or(u32::MAX), |depth| {
             let Some(target) = outermost.checked_sub(depth as usize) else { return };
             let Some(&Frame { is_loop, parameters, results, large, .. }) = self.frames.get(target) else {
                 return;
             };
             if is_loop {
-                self.tie_locals(large);
-                self.thrown_back |= matches!(operator, Operator::TryTable { .. });
+                back = Some(back.map_or(large, |first: usize| first.min(large)));
             }
             let values = if is_loop { parameters } else { results };
             let cone = *carried
@@ -391,6 +393,10 @@ impl Roots {
                 frame.carried = frame.carried.max(cone);
             }
         });
+        if let Some(first) = back {
+            self.tie_locals(first, false);
+            self.thrown_back |= matches!(operator, Operator::TryTable { .. });
+        }
         if left {
             self.run += 1;
         }
