@@ -1,0 +1,1 @@
+//! The reference GPU: exact shaders, compiled to WebAssembly with SIMD.
