@@ -506,7 +506,12 @@ impl<'a> Emit<'a> {
                 Step::Loop(inner) => {
                     let again = self.asm.repeat();
                     self.steps(inner)?;
-                    self.asm.jump(again);
+                    if self.plan.keeps_masks {
+                        self.any_at_work();
+                        self.asm.jump_if(again);
+                    } else {
+                        self.asm.jump(again);
+                    }
                     self.asm.end();
                 }
                 Step::Break(label) => {
@@ -518,6 +523,20 @@ impl<'a> Emit<'a> {
         }
         self.close_scope();
         Ok(())
+    }
+
+    /// Pushes whether any invocation of the workgroup is at work.
+    fn any_at_work(&mut self) {
+        let all = self.asm.local(ValType::V128);
+        self.asm.op().v128_const(0).local_set(all);
+        let slot = self.mask_slot;
+        self.each_vector(|emit, at| {
+            emit.asm.get(at);
+            emit.asm.op().v128_load(aligned(slot)).local_get(all).v128_or().local_set(all);
+        });
+        self.asm.get(all);
+        self.asm.op().v128_any_true();
+        self.asm.release(all);
     }
 
     fn outer_block(&mut self, label: Label, inner: &'a [Step<'a>]) -> Result<(), CompileError> {

@@ -424,7 +424,12 @@ impl Optimise<'_> {
         if (group, storage) != (self.group_age, self.storage_age) {
             self.barrier();
         }
-        to.push(Stmt::Block(new, body));
+        fall_through(&mut body, new);
+        if jumps(&body, new) > 0 {
+            to.push(Stmt::Block(new, body));
+        } else {
+            to.append(&mut body);
+        }
         false
     }
 
@@ -489,6 +494,20 @@ impl Optimise<'_> {
             self.given_up = self.trying > 0 && outer_given_up;
         }
         done
+    }
+}
+
+/// Takes out jumps to the end of a block from where its end is reached anyway.
+fn fall_through(list: &mut Vec<Stmt>, label: Label) {
+    match list.last_mut() {
+        Some(Stmt::Break(last)) if *last == label => {
+            list.pop();
+        }
+        Some(Stmt::If(_, accept, reject)) => {
+            fall_through(accept, label);
+            fall_through(reject, label);
+        }
+        _ => {}
     }
 }
 
