@@ -2,11 +2,13 @@
 //!
 //! The compiler's output is a [`Program`]; an [`Engine`], which is handed in, runs it; [`instance`] is `wgpu` on top of both.
 
+mod compile;
 mod device;
 mod engine;
 mod program;
 mod view;
 
+pub use compile::{CompileError, compile};
 pub use device::{NAME, instance};
 pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
 pub use program::{
@@ -14,8 +16,3 @@ pub use program::{
     ProgramError,
 };
 pub use view::ViewShape;
-
-/// stand-in until merged
-pub fn compile(_: &naga::Module, _: &str) -> Result<Program, ProgramError> {
-    Err(ProgramError::Magic)
-}
