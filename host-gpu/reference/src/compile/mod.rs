@@ -71,7 +71,16 @@ fn compile_here(module: &Module, entry: &str) -> Result<Program, CompileError> {
     unused::remove_unused(&mut ir);
     let shapes = shape::shapes(&ir, size, &read_only);
     let plan = plan::plan(&ir, &shapes, &read_only);
-    if std::env::var_os("FIZZ_DUMP").is_some() { eprintln!("keeps {}", plan.keeps_masks); for (i, n) in ir.nodes.iter().enumerate() { eprintln!("{i}: {n:?} {:?} r{}", shapes.values[i], plan.region_of[i]); } eprintln!("{:#?}", ir.body); for (i, c) in shapes.cells.iter().enumerate() { eprintln!("cell {i} {c:?}"); } }
+    if std::env::var_os("FIZZ_DUMP").is_some() {
+        eprintln!("keeps {}", plan.keeps_masks);
+        for (i, n) in ir.nodes.iter().enumerate() {
+            eprintln!("{i}: {n:?} {:?} r{}", shapes.values[i], plan.region_of[i]);
+        }
+        eprintln!("{:#?}", ir.body);
+        for (i, c) in shapes.cells.iter().enumerate() {
+            eprintln!("cell {i} {c:?}");
+        }
+    }
     let written = emit::emit(&ir, &shapes, &plan, size, &inlined.buffers, inlined.group_bytes)?;
     Ok(Program {
         scratch_bytes: written.scratch,
