@@ -12,6 +12,7 @@ mod view;
 pub use compile::{CompileError, compile};
 pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
 pub use program::{
-    ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program, ProgramError,
+    ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program,
+    ProgramError,
 };
 pub use view::ViewShape;

@@ -20,6 +20,7 @@ mod shape;
 mod sink;
 mod unused;
 mod value;
+mod wait;
 
 pub use error::CompileError;
 
