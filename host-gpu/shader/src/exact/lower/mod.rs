@@ -7,11 +7,11 @@
 //! stands in the result once: a product of two 4 × 4 matrices is the longest.
 
 mod arithmetic;
-mod bound;
+pub(super) mod bound;
 mod build;
 mod expression;
 mod function;
-mod library;
+pub(super) mod library;
 mod math;
 mod matrix;
 mod memory;
@@ -24,8 +24,8 @@ use crate::{deep, metered_capabilities};
 use function::Rewriter;
 use naga::valid::{ValidationFlags, Validator};
 use naga::{
-    AddressSpace, Arena, ArraySize, EntryPoint, Function, GlobalVariable, Handle, Module, Scalar, ScalarKind, Span, Type,
-    TypeInner, VectorSize,
+    AddressSpace, Arena, ArraySize, EntryPoint, Function, GlobalVariable, Handle, Module, Scalar, ScalarKind,
+    Span, Type, TypeInner, VectorSize,
 };
 use std::collections::BTreeMap;
 
