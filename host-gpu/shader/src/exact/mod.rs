@@ -12,6 +12,7 @@ mod verify;
 
 pub use emit::{Layout, Modes, emit};
 pub use lower::{MOST_FACTOR, immediate_bytes, lower};
+pub(crate) use lower::{MOST_FLOATS, Size, floats, sizes};
 pub use verify::verify;
 
 /// Version of what `lower` makes of a module: part of what defines a result.

@@ -6,7 +6,7 @@ use naga::front::Typifier;
 use naga::proc::ResolveContext;
 use naga::{
     AddressSpace, AtomicFunction, BinaryOperator as Op, Block, Expression, Function, Handle, Literal,
-    MathFunction as F, Module, ScalarKind, Statement, Type, TypeInner,
+    MathFunction as F, Module, ScalarKind, Statement, TypeInner,
 };
 use std::collections::BTreeSet;
 
@@ -19,6 +19,7 @@ pub fn verify(module: &Module, native: &Native) -> Vec<String> {
         }
     }
     let bounds = bound::bounds(module);
+    let sizes = super::sizes(&module.types);
     let names: BTreeSet<&str> = library::library()
         .into_iter()
         .flat_map(|library| library.functions.iter())
@@ -30,7 +31,7 @@ pub fn verify(module: &Module, native: &Native) -> Vec<String> {
     for (function, bounds) in functions.chain(entries) {
         let name = function.name.as_deref().unwrap_or("without a name");
         let library = names.contains(name);
-        match Walk::new(module, function, *native, bounds, library) {
+        match Walk::new(module, function, *native, (bounds, &sizes), library) {
             Ok(mut walk) => {
                 walk.expressions();
                 walk.block(&function.body);
@@ -64,6 +65,7 @@ struct Walk<'m> {
     native: Native,
     library: bool,
     bounds: &'m [bound::Bound],
+    sizes: &'m [super::Size],
     types: Typifier,
     found: Vec<String>,
 }
@@ -73,7 +75,7 @@ impl<'m> Walk<'m> {
         module: &'m Module,
         function: &'m Function,
         native: Native,
-        bounds: &'m [bound::Bound],
+        (bounds, sizes): (&'m [bound::Bound], &'m [super::Size]),
         library: bool,
     ) -> Result<Self, String> {
         let context = ResolveContext::with_locals(module, &function.local_variables, &function.arguments);
@@ -81,7 +83,7 @@ impl<'m> Walk<'m> {
         for (handle, _) in function.expressions.iter() {
             types.grow(handle, &function.expressions, &context).map_err(|error| error.to_string())?;
         }
-        Ok(Walk { module, function, native, library, bounds, types, found: Vec::new() })
+        Ok(Walk { module, function, native, library, bounds, sizes, types, found: Vec::new() })
     }
 
     fn inner(&self, handle: Handle<Expression>) -> &TypeInner {
@@ -284,9 +286,7 @@ impl<'m> Walk<'m> {
     }
 
     fn has_floats(&self, value: Handle<Expression>) -> bool {
-        let sizes = super::lower::sizes(&self.module.types);
-        let of = |ty: Handle<Type>| sizes.get(ty.index()).is_some_and(|size| size.floats > 0);
-        self.types[value].handle().map_or_else(|| self.is_float(value), of)
+        super::lower::floats(self.module, &self.types[value], self.sizes) > 0
     }
 }
 
