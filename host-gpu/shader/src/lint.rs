@@ -110,6 +110,9 @@ fn blocks(statement: &Statement, to: &mut impl FnMut(&Block)) {
 /// Where an atomic stands: a variable, and which members of structs lead there. Elements of an array are one.
 type Place = (Handle<GlobalVariable>, Vec<u32>);
 
+/// Any element of an array, where a member of a struct would stand.
+const ELEMENT: u32 = u32::MAX;
+
 /// What is done with an atomic.
 #[derive(Default)]
 struct Uses {
@@ -147,7 +150,7 @@ impl Lint<'_> {
                 Expression::Load { pointer }
                     if is_atomic(self.module, types[pointer].inner_with(&self.module.types)) =>
                 {
-                    if let Some(place) = place(function, pointer) {
+                    if let Some(place) = place(self.module, function, &types, pointer) {
                         self.atomics.entry(place).or_default().loads.push(span);
                     }
                 }
@@ -183,7 +186,7 @@ impl Lint<'_> {
                             format!("the value that {name} gives depends on the order of invocations"),
                         );
                     }
-                    if let Some(place) = place(function, pointer) {
+                    if let Some(place) = place(self.module, function, types, pointer) {
                         let uses = self.atomics.entry(place).or_default();
                         uses.writes = true;
                         uses.kinds
@@ -193,7 +196,7 @@ impl Lint<'_> {
                 }
                 Statement::Store { pointer, value } => {
                     if is_atomic(self.module, inner(pointer))
-                        && let Some(place) = place(function, pointer)
+                        && let Some(place) = place(self.module, function, types, pointer)
                     {
                         self.atomics.entry(place).or_default().writes = true;
                     }
@@ -272,16 +275,27 @@ fn is_atomic(module: &Module, pointer: &TypeInner) -> bool {
 }
 
 /// Where a pointer points to.
-fn place(function: &Function, mut pointer: Handle<Expression>) -> Option<Place> {
+fn place(
+    module: &Module,
+    function: &Function,
+    types: &Typifier,
+    mut pointer: Handle<Expression>,
+) -> Option<Place> {
     let mut members = Vec::new();
     loop {
         match function.expressions[pointer] {
             Expression::Access { base, .. } => {
-                members.clear();
+                members.push(ELEMENT);
                 pointer = base;
             }
             Expression::AccessIndex { base, index } => {
-                members.push(index);
+                let of_struct = match *types[base].inner_with(&module.types) {
+                    TypeInner::Pointer { base, .. } => {
+                        matches!(module.types[base].inner, TypeInner::Struct { .. })
+                    }
+                    _ => false,
+                };
+                members.push(if of_struct { index } else { ELEMENT });
                 pointer = base;
             }
             Expression::GlobalVariable(variable) => {

@@ -25,6 +25,7 @@ fn body(text: &str) -> String {
          @group(0) @binding(1) var<storage, read_write> counts: array<atomic<u32>>;
          @group(0) @binding(2) var<storage, read_write> other: atomic<i32>;
          @group(0) @binding(3) var<storage, read_write> both: Both;
+         @group(0) @binding(6) var<storage, read_write> many: array<Both>;
          @group(0) @binding(4) var<storage, read_write> large: array<array<f32, 257>, 2>;
          @group(0) @binding(5) var image: texture_storage_2d<r32float, read>;
          var<workgroup> shared_count: atomic<u32>;
@@ -67,6 +68,7 @@ fn atomics_that_nobody_reads_are_exact() {
     exact("data[id.x] = f32(atomicLoad(&counts[id.x])); atomicMax(&other, 2);");
     exact("atomicStore(&other, 2);");
     exact("atomicAdd(&both.count, 1u); atomicMax(&both.most, id.x);");
+    exact("atomicAdd(&many[0].count, 1u); atomicMax(&many[id.x].most, id.x);");
     exact("atomicAdd(&shared_count, 1u); workgroupBarrier(); data[0] = f32(atomicLoad(&shared_count));");
 }
 
