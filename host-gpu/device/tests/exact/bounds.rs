@@ -190,10 +190,18 @@ fn workgroup_memory_begins_with_zeros() {
             }
             if at == 0u { one = 3u; pair = mat2x2(4.0, 4.0, 4.0, 4.0); }
         }";
-    let module = gpu::lowered(wgsl, &Native::NONE);
-    for modes in [MODES, Modes { zero_init_native: false, ..MODES }] {
-        let pipeline = gpu.pipeline(&module, &modes);
-        let left = gpu.run(&pipeline, &[vec![5; 32 * 64]], 64);
-        assert_eq!(left[0], vec![0; 32 * 64], "{modes:?}");
+    let in_struct = wgsl
+        .replace("struct Part", "struct Given { @builtin(local_invocation_index) at: u32 } struct Part")
+        .replace(
+            "@builtin(local_invocation_index) at: u32, @builtin(workgroup_id)",
+            "given: Given, @builtin(workgroup_id)",
+        )
+        .replace("var sum", "let at = given.at; var sum");
+    for module in [wgsl, &in_struct].map(|wgsl| gpu::lowered(wgsl, &Native::NONE)) {
+        for modes in [MODES, Modes { zero_init_native: false, ..MODES }] {
+            let pipeline = gpu.pipeline(&module, &modes);
+            let left = gpu.run(&pipeline, &[vec![5; 32 * 64]], 64);
+            assert_eq!(left[0], vec![0; 32 * 64], "{modes:?}");
+        }
     }
 }

@@ -25,9 +25,12 @@ pub(super) fn workgroup_memory(module: &mut Module) {
     let word = module.types.insert(Type { name: None, inner: word }, Span::UNDEFINED);
     let mut entry = module.entry_points.remove(0);
     let invocations = entry.workgroup_size.iter().product();
-    let at = local_index(&mut entry.function, word);
+    let place = local_index(module, &mut entry.function, word);
     let mut build = Build::new(&mut entry.function);
-    let at = build.name(Expression::FunctionArgument(at));
+    let mut at = build.name(Expression::FunctionArgument(place.0));
+    if let Some(index) = place.1 {
+        at = build.emit(Expression::AccessIndex { base: at, index });
+    }
     let mut zero = Zero { module, build, word, at, invocations };
     for (variable, ty) in variables {
         let pointer = zero.build.global(variable);
@@ -54,15 +57,23 @@ pub(super) fn workgroup_memory(module: &mut Module) {
     module.entry_points.insert(0, entry);
 }
 
-/// The argument that is the invocation's index in its workgroup.
-fn local_index(function: &mut Function, word: Handle<Type>) -> u32 {
+/// The argument that is the invocation's index in its workgroup, or the one with a member that is.
+fn local_index(module: &Module, function: &mut Function, word: Handle<Type>) -> (u32, Option<u32>) {
     let binding = Some(Binding::BuiltIn(BuiltIn::LocalInvocationIndex));
-    let found = function.arguments.iter().position(|argument| argument.binding == binding);
-    let index = found.unwrap_or_else(|| {
-        function.arguments.push(FunctionArgument { name: None, ty: word, binding });
-        function.arguments.len() - 1
-    });
-    u32::try_from(index).expect("few arguments")
+    for (index, argument) in (0..).zip(&function.arguments) {
+        if argument.binding == binding {
+            return (index, None);
+        }
+        if let TypeInner::Struct { members, .. } = &module.types[argument.ty].inner {
+            for (member, found) in (0..).zip(members) {
+                if found.binding == binding {
+                    return (index, Some(member));
+                }
+            }
+        }
+    }
+    function.arguments.push(FunctionArgument { name: None, ty: word, binding });
+    (u32::try_from(function.arguments.len() - 1).expect("few arguments"), None)
 }
 
 struct Zero<'m> {
