@@ -8,8 +8,15 @@ use naga::{BinaryOperator, Expression, Function, Handle, MathFunction, Module, S
 use std::sync::OnceLock;
 
 /// The library's WGSL.
-pub(crate) const LIBRARY: &[&str] =
-    &[include_str!("../library/pack.wgsl"), include_str!("../library/zz_temp.wgsl")];
+pub(crate) const LIBRARY: &[&str] = &[
+    include_str!("../library/divide.wgsl"),
+    include_str!("../library/exponential.wgsl"),
+    include_str!("../library/half.wgsl"),
+    include_str!("../library/hyperbolic.wgsl"),
+    include_str!("../library/number.wgsl"),
+    include_str!("../library/pack.wgsl"),
+    include_str!("../library/root.wgsl"),
+];
 
 /// The library, parsed once.
 pub(crate) fn library() -> Result<&'static Module, String> {
