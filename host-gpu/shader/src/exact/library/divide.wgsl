@@ -13,7 +13,7 @@ fn fizz_div(a: f32, b: f32) -> f32 {
     let y = bitcast<u32>(b);
     let left_power = (x >> 23u) & 0xffu;
     let right_power = (y >> 23u) & 0xffu;
-    if left_power - 1u >= 254u || right_power - 1u >= 254u || left_power + 125u - right_power > 252u {
+    if (left_power - 1u >= 254u) | (right_power - 1u >= 254u) | (left_power + 125u - right_power > 252u) {
         return fizz_any_quotient(a, b);
     }
     let divisor = (y & 0x7fffffu) | 0x800000u;
@@ -51,16 +51,16 @@ fn fizz_any_quotient(a: f32, b: f32) -> f32 {
     let rest = bitcast<i32>(lack - step * divisor);
     let above = select(0u, 1u, rest >= bitcast<i32>(divisor));
     let below = select(0u, 1u, rest < 0i);
-    let exact = rest == 0i || rest == bitcast<i32>(divisor);
+    let exact = (rest == 0i) | (rest == bitcast<i32>(divisor));
     let digits = ((near + above - below) << 1u) | select(1u, 0u, exact);
     // Rounded where a denormal ends.
     let power = fizz_exponent(x) - fizz_exponent(y) + 127i - bitcast<i32>(less);
     let shift = 2u + u32(clamp(1i - power, 0i, 28i));
     let rounded = (digits + ((1u << (shift - 1u)) - 1u) + ((digits >> shift) & 1u)) >> shift;
     let finite = (u32(clamp(power - 1i, 0i, 254i)) << 23u) + rounded;
-    let number = select(finite, 0x7f800000u, power > 254i || left == 0x7f800000u || right == 0u);
-    let size = select(number, 0u, left == 0u || right == 0x7f800000u);
-    let none = left > 0x7f800000u || right > 0x7f800000u || (left == right && (left == 0u || left == 0x7f800000u));
+    let number = select(finite, 0x7f800000u, (power > 254i) | (left == 0x7f800000u) | (right == 0u));
+    let size = select(number, 0u, (left == 0u) | (right == 0x7f800000u));
+    let none = (left > 0x7f800000u) | (right > 0x7f800000u) | ((left == right) & ((left == 0u) | (left == 0x7f800000u)));
     return bitcast<f32>(select(size | sign, 0x7fc00000u, none));
 }
 

@@ -116,8 +116,8 @@ fn fizz_pow(x: f32, y: f32) -> f32 {
     let result = fizz_scaled(fizz_exp2_part(part), bitcast<i32>(n) - 0x4b400000i);
     // Of 0 and of infinity.
     let grows = (size == 0u) == (y < 0.0);
-    let end = select(result, bitcast<f32>(select(0u, 0x7f800000u, grows)), size == 0u || size == 0x7f800000u);
-    let one = select(end, 1.0, y == 0.0 || x == 1.0);
-    let none = size > 0x7f800000u || (bitcast<u32>(y) & 0x7fffffffu) > 0x7f800000u || bits > 0x80000000u;
+    let end = select(result, bitcast<f32>(select(0u, 0x7f800000u, grows)), (size == 0u) | (size == 0x7f800000u));
+    let one = select(end, 1.0, (y == 0.0) | (x == 1.0));
+    let none = (size > 0x7f800000u) | ((bitcast<u32>(y) & 0x7fffffffu) > 0x7f800000u) | (bits > 0x80000000u);
     return select(one, bitcast<f32>(0x7fc00000u), none);
 }

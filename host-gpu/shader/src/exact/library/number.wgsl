@@ -37,14 +37,14 @@ fn fizz_round(x: f32) -> f32 {
 
 // Truncated and saturated; 0 for NaN.
 fn fizz_f32_to_i32(x: f32) -> i32 {
-    let inside = x >= -2147483648.0 && x < 2147483648.0;
+    let inside = (x >= -2147483648.0) & (x < 2147483648.0);
     let whole = i32(select(0.0, x, inside));
     let low = select(whole, -2147483647i - 1i, x < -2147483648.0);
     return select(low, 2147483647i, x >= 2147483648.0);
 }
 
 fn fizz_f32_to_u32(x: f32) -> u32 {
-    let inside = x >= 0.0 && x < 4294967296.0;
+    let inside = (x >= 0.0) & (x < 4294967296.0);
     let whole = u32(select(0.0, x, inside));
     return select(whole, 0xffffffffu, x >= 4294967296.0);
 }
@@ -78,7 +78,7 @@ fn fizz_ldexp(x: f32, e: i32) -> f32 {
     let number = bitcast<f32>(mantissa | (bits & 0x80000000u));
     let power = fizz_exponent(bits) - 127i + clamp(e, -400i, 400i);
     let result = fizz_scaled(number, clamp(power, -200i, 200i));
-    return select(result, x, size == 0u || size >= 0x7f800000u);
+    return select(result, x, (size == 0u) | (size >= 0x7f800000u));
 }
 
 // The fraction within [0.5, 1) of x = fraction · 2^exponent; 0, infinity and NaN are their own, with exponent 0.
@@ -86,11 +86,11 @@ fn fizz_frexp_fract(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let size = bits & 0x7fffffffu;
     let fraction = (fizz_normalized(bits) & 0x7fffffu) | 0x3f000000u | (bits & 0x80000000u);
-    return select(bitcast<f32>(fraction), x, size == 0u || size >= 0x7f800000u);
+    return select(bitcast<f32>(fraction), x, (size == 0u) | (size >= 0x7f800000u));
 }
 
 fn fizz_frexp_exp(x: f32) -> i32 {
     let bits = bitcast<u32>(x);
     let size = bits & 0x7fffffffu;
-    return select(fizz_exponent(bits) - 126i, 0i, size == 0u || size >= 0x7f800000u);
+    return select(fizz_exponent(bits) - 126i, 0i, (size == 0u) | (size >= 0x7f800000u));
 }

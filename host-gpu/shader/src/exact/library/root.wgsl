@@ -26,7 +26,7 @@ fn fizz_sqrt(x: f32) -> f32 {
     let root = near + select(0u, 1u, rest > bitcast<i32>(near));
     let result = bitcast<f32>((u32((power + 125i) >> 1u) << 23u) + root);
     let positive = select(result, x, bits >= 0x7f800000u);
-    let negative = select(bitcast<f32>(0x7fc00000u), x, bits == 0x80000000u || (bits & 0x7fffffffu) > 0x7f800000u);
+    let negative = select(bitcast<f32>(0x7fc00000u), x, (bits == 0x80000000u) | ((bits & 0x7fffffffu) > 0x7f800000u));
     return select(select(positive, negative, bits >= 0x80000000u), x, bits == 0u);
 }
 
