@@ -3,8 +3,8 @@
 //! A function becomes a list of operations on registers, its calls inlined; an `if` computes a side where any lane takes it.
 
 use naga::{
-    BinaryOperator as Op, Block, Expression, Function, Handle, Literal, LocalVariable, MathFunction as F, Module,
-    Scalar, ScalarKind as Kind, Statement, TypeInner, UnaryOperator,
+    BinaryOperator as Op, Block, Expression, Function, Handle, Literal, LocalVariable, MathFunction as F,
+    Module, Scalar, ScalarKind as Kind, Statement, TypeInner, UnaryOperator,
 };
 use std::collections::BTreeMap;
 
@@ -257,7 +257,12 @@ impl<'m> Compiler<'m> {
         value
     }
 
-    fn expression(&mut self, frame: &mut Frame<'m>, handle: Handle<Expression>, out: &mut Vec<Operation>) -> Reg {
+    fn expression(
+        &mut self,
+        frame: &mut Frame<'m>,
+        handle: Handle<Expression>,
+        out: &mut Vec<Operation>,
+    ) -> Reg {
         match frame.function.expressions[handle] {
             Expression::Literal(Literal::F32(value)) => self.constant(value.to_bits(), Kind::Float),
             Expression::Literal(Literal::U32(value)) => self.constant(value, Kind::Uint),
@@ -316,7 +321,13 @@ impl<'m> Compiler<'m> {
         }
     }
 
-    fn one(&mut self, compute: fn(&Lanes, &mut Lanes), from: Reg, kind: Kind, out: &mut Vec<Operation>) -> Reg {
+    fn one(
+        &mut self,
+        compute: fn(&Lanes, &mut Lanes),
+        from: Reg,
+        kind: Kind,
+        out: &mut Vec<Operation>,
+    ) -> Reg {
         let to = self.register(kind);
         out.push(Operation::One { compute, from: from.index, to: to.index });
         to

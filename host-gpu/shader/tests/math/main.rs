@@ -65,3 +65,23 @@ fn the_adapter_computes_the_same_bits() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What the quotient's exactness rests on: the reciprocal of every divisor is low, by no more than fits the remainder's 32 bits.
+#[test]
+fn reciprocals_are_low() {
+    let mut program = Program::new(exact::library().unwrap(), "fizz_reciprocal");
+    let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+    let divisors: Vec<u32> = (1 << 23..1 << 24).collect();
+    for divisors in divisors.chunks(interpreter::LANES) {
+        for (lane, divisor) in program.argument(0).iter_mut().zip(divisors) {
+            *lane = (*divisor as f32).to_bits();
+        }
+        for (divisor, found) in divisors.iter().zip(program.run()) {
+            // The product has 48 bits.
+            let lacks = 1.0 - f64::from(*divisor) * f64::from(f32::from_bits(*found));
+            (least, most) = (least.min(lacks), most.max(lacks));
+        }
+    }
+    println!("reciprocals lack {least:e} to {most:e}");
+    assert!(least > 2_f64.powi(-24) && most < 4.0e-6, "{least:e} {most:e}");
+}

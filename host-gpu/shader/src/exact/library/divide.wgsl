@@ -1,33 +1,36 @@
 // Quotients.
 
-// 1 / f for f within [1, 2), less than it by at most 3.4e-6: the best cubic polynomial and a step of Newton's.
+// 1 / f for f within [2^23, 2^24), less than it by at most 3.4e-6 of it: the best cubic polynomial and a step of Newton's.
 fn fizz_reciprocal(f: f32) -> f32 {
-    let seed = 2.82842278 - f * (2.93934131 - f * (1.3310225 - f * 0.221837088));
+    let seed = 3.3717427e-07 - f * (4.17705523e-14 - f * (2.25483982e-21 - f * 4.47996431e-29));
     // 1, less what rounding could make too much.
     return seed + seed * (0.999999761581 - f * seed);
 }
 
-// Correctly rounded: a quotient of normal numbers that is normal. The estimate is low; what it lacks is known exactly from the low 32 bits of the product.
+// Correctly rounded. Here if both numbers are within [2^-62, 2^64), so that the quotient is normal. The estimate is low; what it lacks is known exactly
+// from the low 32 bits of the product.
 fn fizz_div(a: f32, b: f32) -> f32 {
     let x = bitcast<u32>(a);
     let y = bitcast<u32>(b);
-    let left_power = (x >> 23u) & 0xffu;
-    let right_power = (y >> 23u) & 0xffu;
-    if (left_power - 1u >= 254u) | (right_power - 1u >= 254u) | (left_power + 125u - right_power > 252u) {
+    let left_power = x & 0x7f800000u;
+    let right_power = y & 0x7f800000u;
+    if (left_power - 0x20800000u >= 0x3f000000u) | (right_power - 0x20800000u >= 0x3f000000u) {
         return fizz_any_quotient(a, b);
     }
-    let divisor = (y & 0x7fffffu) | 0x800000u;
-    let mantissa = (x & 0x7fffffu) | 0x800000u;
-    let less = select(0u, 1u, mantissa < divisor);
-    let dividend = mantissa << less;
-    let inverse = fizz_reciprocal(bitcast<f32>((y & 0x7fffffu) | 0x3f800000u));
-    let low = u32(f32(dividend) * inverse);
-    let lack = (dividend << 23u) - low * divisor;
-    let step = u32(f32(lack) * (inverse * 1.1920928955078125e-7) + 0.499);
-    let near = low + step;
+    let left = x & 0x7fffffu;
+    let right = y & 0x7fffffu;
+    let less = select(0u, 1u, left < right);
+    let divisor = right | 0x800000u;
+    let inverse = fizz_reciprocal(f32(divisor));
+    // The left mantissa · 2^23.
+    let dividend = bitcast<f32>(left | 0x56800000u);
+    let low = u32(dividend * inverse) << less;
+    // Of (2^23 + left) · 2^(23 + less), the low bits.
+    let lack = (left << (less + 23u)) - low * divisor;
+    let step = u32(f32(lack) * inverse + 0.499);
     let rest = bitcast<i32>(lack - step * divisor);
-    let nearest = near + select(0u, 1u, (rest << 1u) > bitcast<i32>(divisor));
-    let size = ((left_power + 126u - right_power - less) << 23u) + nearest;
+    let nearest = (low + step) + select(0u, 1u, (rest << 1u) > bitcast<i32>(divisor));
+    let size = (left_power - right_power) + (nearest + 0x3f000000u) - (less << 23u);
     return bitcast<f32>(size | ((x ^ y) & 0x80000000u));
 }
 
@@ -42,11 +45,11 @@ fn fizz_any_quotient(a: f32, b: f32) -> f32 {
     let mantissa = (fizz_normalized(x) & 0x7fffffu) | 0x800000u;
     let less = select(0u, 1u, mantissa < divisor);
     let dividend = mantissa << less;
-    let inverse = fizz_reciprocal(bitcast<f32>((divisor & 0x7fffffu) | 0x3f800000u));
+    let inverse = fizz_reciprocal(f32(divisor));
     // One bit more than a mantissa has, and whether anything is left.
-    let low = u32((f32(dividend) * inverse) * 2.0);
+    let low = u32((f32(dividend) * 16777216.0) * inverse);
     let lack = (dividend << 24u) - low * divisor;
-    let step = u32(f32(lack) * (inverse * 1.1920928955078125e-7));
+    let step = u32(f32(lack) * inverse);
     let near = low + step;
     let rest = bitcast<i32>(lack - step * divisor);
     let above = select(0u, 1u, rest >= bitcast<i32>(divisor));

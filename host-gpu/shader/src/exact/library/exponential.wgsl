@@ -94,9 +94,13 @@ fn fizz_pow(x: f32, y: f32) -> f32 {
     let size = bits & 0x7fffffffu;
     let f = fizz_log_excess(bits);
     let k = fizz_log_power(bits);
-    let square = 0.5 * (f * f);
+    let whole = f * f;
+    let f_high = fizz_upper(f);
+    let f_low = f - f_high;
+    let whole_rest = ((f_high * f_high - whole) + (f_high + f_high) * f_low) + f_low * f_low;
+    let square = 0.5 * whole;
     let high = fizz_upper(f - square);
-    let low = ((f - high) - square) + fizz_log_part(f);
+    let low = ((f - high) - square) + (fizz_log_part(f) - 0.5 * whole_rest);
     let product = high * 1.44287109375;
     let sum = k + product;
     let rest = (product - (sum - k)) + (low * 1.44287109375 - (low + high) * 1.76052854e-4);
