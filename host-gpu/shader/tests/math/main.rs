@@ -85,3 +85,17 @@ fn reciprocals_are_low() {
     println!("reciprocals lack {least:e} to {most:e}");
     assert!(least > 2_f64.powi(-24) && most < 4.0e-6, "{least:e} {most:e}");
 }
+
+/// The oracles of roots and quotients agree with each other and with what the host's processor does.
+#[test]
+fn oracles_agree() {
+    let same = |left: u32, right: u32| {
+        left == right || f32::from_bits(left).is_nan() && f32::from_bits(right).is_nan()
+    };
+    for [x, y] in inputs::inputs(table::Takes::Two) {
+        let [a, b] = [x, y].map(f32::from_bits);
+        assert!(same(oracle::root(x, 0), oracle::whole_root(x)), "sqrt({x:#x})");
+        assert!(same(oracle::root(x, 0), a.sqrt().to_bits()), "sqrt({x:#x})");
+        assert!(same(oracle::quotient(x, y), (a / b).to_bits()), "{x:#x} / {y:#x}");
+    }
+}

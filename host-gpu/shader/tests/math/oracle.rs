@@ -73,8 +73,13 @@ pub(crate) fn quotient(a: u32, b: u32) -> u32 {
     sign | nearest(dividend / divisor, up - down - 64, rest != 0)
 }
 
-/// Its square is no more than x · 2^-2k, that of its successor is more.
+/// A root of 53 bits, rounded to 24, is rounded right, since 53 >= 2 · 24 + 2 (Figueroa, "When is double rounding innocuous?", 1995).
 pub(crate) fn root(bits: u32, _: u32) -> u32 {
+    (f64::from(f32::from_bits(bits)).sqrt() as f32).to_bits()
+}
+
+/// The same with integers.
+pub(crate) fn whole_root(bits: u32) -> u32 {
     if bits & !SIGN == 0 || bits == INFINITY {
         return bits;
     }
@@ -84,7 +89,7 @@ pub(crate) fn root(bits: u32, _: u32) -> u32 {
     let (digits, exponent) = whole(bits);
     let square = u128::from(digits) << if exponent % 2 == 0 { 64 } else { 65 };
     let exponent = (exponent - if exponent % 2 == 0 { 64 } else { 65 }) / 2;
-    // One step of Newton's at the float's root, and the neighbours.
+    // One step of Newton's at the float's root, then until its square is no more and that of its successor is.
     let mut root = (square as f64).sqrt() as u128;
     root = (root + square / root) / 2;
     while root * root > square {
