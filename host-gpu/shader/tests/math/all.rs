@@ -1,6 +1,7 @@
 //! All 2^32 inputs of the functions of one number.
 
-use crate::interpreter::{LANES, Program};
+use crate::interpreter::Program;
+use crate::lanes::LANES;
 use crate::measure::Measure;
 use crate::table::{FUNCTIONS, Takes};
 use fizz_shader::exact;

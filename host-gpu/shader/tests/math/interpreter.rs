@@ -2,15 +2,12 @@
 //!
 //! A function becomes a list of operations on registers, its calls inlined; an `if` computes a side where any lane takes it.
 
+use crate::lanes::{self, LANES, Lanes, One, Two, binary, conversion, unary};
 use naga::{
-    BinaryOperator as Op, Block, Expression, Function, Handle, Literal, LocalVariable, MathFunction as F,
-    Module, Scalar, ScalarKind as Kind, Statement, TypeInner, UnaryOperator,
+    Block, Expression, Function, Handle, Literal, LocalVariable, MathFunction as F, Module, Scalar,
+    ScalarKind as Kind, Statement, TypeInner,
 };
 use std::collections::BTreeMap;
-
-/// Lanes of a register.
-pub(crate) const LANES: usize = 512;
-type Lanes = [u32; LANES];
 
 #[derive(Clone, Copy, Debug)]
 struct Reg {
@@ -19,8 +16,8 @@ struct Reg {
 }
 
 enum Operation {
-    One { compute: fn(&Lanes, &mut Lanes), from: usize, to: usize },
-    Two { compute: fn(&Lanes, &Lanes, &mut Lanes), from: [usize; 2], to: usize },
+    One { compute: One, from: usize, to: usize },
+    Two { compute: Two, from: [usize; 2], to: usize },
     Select { condition: usize, accept: usize, reject: usize, to: usize },
     If { condition: usize, accept: Vec<Operation>, reject: Vec<Operation> },
 }
@@ -306,172 +303,30 @@ impl<'m> Compiler<'m> {
             }
             Expression::Math { fun: F::Clamp, arg, arg1: Some(low), arg2: Some(high), .. } => {
                 let [arg, low, high] = [arg, low, high].map(|part| self.value(frame, part, out));
-                let above = self.two(two(F::Max, arg.kind), [arg, low], arg.kind, out);
-                self.two(two(F::Min, arg.kind), [above, high], arg.kind, out)
+                let above = self.two(lanes::two(F::Max, arg.kind), [arg, low], arg.kind, out);
+                self.two(lanes::two(F::Min, arg.kind), [above, high], arg.kind, out)
             }
             Expression::Math { fun, arg, arg1: Some(other), arg2: None, .. } => {
                 let [arg, other] = [arg, other].map(|part| self.value(frame, part, out));
-                self.two(two(fun, arg.kind), [arg, other], arg.kind, out)
+                self.two(lanes::two(fun, arg.kind), [arg, other], arg.kind, out)
             }
             Expression::Math { fun, arg, arg1: None, .. } => {
                 let from = self.value(frame, arg, out);
-                self.one(one(fun, from.kind), from, from.kind, out)
+                self.one(lanes::one(fun, from.kind), from, from.kind, out)
             }
             ref other => panic!("the library has {other:?}"),
         }
     }
 
-    fn one(
-        &mut self,
-        compute: fn(&Lanes, &mut Lanes),
-        from: Reg,
-        kind: Kind,
-        out: &mut Vec<Operation>,
-    ) -> Reg {
+    fn one(&mut self, compute: One, from: Reg, kind: Kind, out: &mut Vec<Operation>) -> Reg {
         let to = self.register(kind);
         out.push(Operation::One { compute, from: from.index, to: to.index });
         to
     }
 
-    fn two(
-        &mut self,
-        compute: fn(&Lanes, &Lanes, &mut Lanes),
-        from: [Reg; 2],
-        kind: Kind,
-        out: &mut Vec<Operation>,
-    ) -> Reg {
+    fn two(&mut self, compute: Two, from: [Reg; 2], kind: Kind, out: &mut Vec<Operation>) -> Reg {
         let to = self.register(kind);
         out.push(Operation::Two { compute, from: from.map(|reg| reg.index), to: to.index });
         to
-    }
-}
-
-/// A function of a lane as one of all lanes.
-macro_rules! each {
-    (|$a:ident| $value:expr) => {
-        |from: &Lanes, to: &mut Lanes| {
-            for (to, from) in to.iter_mut().zip(from) {
-                let $a = *from;
-                *to = $value;
-            }
-        }
-    };
-    (|$a:ident, $b:ident| $value:expr) => {
-        |left: &Lanes, right: &Lanes, to: &mut Lanes| {
-            for ((to, left), right) in to.iter_mut().zip(left).zip(right) {
-                let ($a, $b) = (*left, *right);
-                *to = $value;
-            }
-        }
-    };
-}
-macro_rules! floats {
-    (|$a:ident| $value:expr) => {
-        each!(|a| {
-            let $a = f32::from_bits(a);
-            f32::to_bits($value)
-        })
-    };
-    (|$a:ident, $b:ident| $value:expr) => {
-        each!(|a, b| {
-            let ($a, $b) = (f32::from_bits(a), f32::from_bits(b));
-            f32::to_bits($value)
-        })
-    };
-}
-/// A comparison: all bits or none.
-macro_rules! compare {
-    ($kind:expr, $op:tt) => {
-        match $kind {
-            Kind::Float => each!(|a, b| u32::from(f32::from_bits(a) $op f32::from_bits(b)).wrapping_neg()),
-            Kind::Sint => each!(|a, b| u32::from((a as i32) $op (b as i32)).wrapping_neg()),
-            _ => each!(|a, b| u32::from(a $op b).wrapping_neg()),
-        }
-    };
-}
-
-type One = fn(&Lanes, &mut Lanes);
-type Two = fn(&Lanes, &Lanes, &mut Lanes);
-
-fn unary(op: UnaryOperator, kind: Kind) -> One {
-    match (op, kind) {
-        (UnaryOperator::Negate, Kind::Float) => each!(|a| a ^ 0x8000_0000),
-        (UnaryOperator::Negate, Kind::Sint) => each!(|a| a.wrapping_neg()),
-        (UnaryOperator::LogicalNot | UnaryOperator::BitwiseNot, _) => each!(|a| !a),
-        other => panic!("the library has {other:?}"),
-    }
-}
-
-fn binary(op: Op, kind: Kind) -> (Two, Kind) {
-    let float = kind == Kind::Float;
-    let compute: Two = match op {
-        Op::Add if float => floats!(|a, b| a + b),
-        Op::Subtract if float => floats!(|a, b| a - b),
-        Op::Multiply if float => floats!(|a, b| a * b),
-        Op::Add => each!(|a, b| a.wrapping_add(b)),
-        Op::Subtract => each!(|a, b| a.wrapping_sub(b)),
-        Op::Multiply => each!(|a, b| a.wrapping_mul(b)),
-        Op::And | Op::LogicalAnd => each!(|a, b| a & b),
-        Op::InclusiveOr | Op::LogicalOr => each!(|a, b| a | b),
-        Op::ExclusiveOr => each!(|a, b| a ^ b),
-        // An amount that is too large must not look as if it worked.
-        Op::ShiftLeft => each!(|a, b| if b < 32 { a << b } else { 0xdead_beef }),
-        Op::ShiftRight if kind == Kind::Sint => {
-            each!(|a, b| if b < 32 { ((a as i32) >> b) as u32 } else { 0xdead_beef })
-        }
-        Op::ShiftRight => each!(|a, b| if b < 32 { a >> b } else { 0xdead_beef }),
-        Op::Equal => compare!(kind, ==),
-        Op::NotEqual if !float => compare!(kind, !=),
-        Op::Less => compare!(kind, <),
-        Op::LessEqual => compare!(kind, <=),
-        Op::Greater => compare!(kind, >),
-        Op::GreaterEqual => compare!(kind, >=),
-        other => panic!("the library has {other:?} of {kind:?}"),
-    };
-    let compares =
-        matches!(op, Op::Equal | Op::NotEqual | Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual);
-    (compute, if compares { Kind::Bool } else { kind })
-}
-
-/// None where the bits stay.
-fn conversion(from: Kind, to: Kind, convert: bool) -> Option<One> {
-    match (from, to) {
-        _ if !convert => None,
-        (Kind::Float, Kind::Float) | (Kind::Sint | Kind::Uint, Kind::Sint | Kind::Uint) => None,
-        // What is out of range differs by device: it must not look as if it worked.
-        (Kind::Float, Kind::Sint) => Some(each!(|a| {
-            let a = f32::from_bits(a);
-            if a >= -2_147_483_648.0 && a < 2_147_483_648.0 { a as i32 as u32 } else { 0xdead_beef }
-        })),
-        (Kind::Float, Kind::Uint) => Some(each!(|a| {
-            let a = f32::from_bits(a);
-            if a > -1.0 && a < 4_294_967_296.0 { a as u32 } else { 0xdead_beef }
-        })),
-        (Kind::Sint, Kind::Float) => Some(each!(|a| (a as i32 as f32).to_bits())),
-        (Kind::Uint, Kind::Float) => Some(each!(|a| (a as f32).to_bits())),
-        other => panic!("the library has {other:?}"),
-    }
-}
-
-fn one(fun: F, kind: Kind) -> One {
-    match (fun, kind) {
-        (F::Abs, Kind::Float) => each!(|a| a & 0x7fff_ffff),
-        (F::Abs, Kind::Sint) => each!(|a| (a as i32).wrapping_abs() as u32),
-        (F::Floor, Kind::Float) => floats!(|a| a.floor()),
-        (F::Ceil, Kind::Float) => floats!(|a| a.ceil()),
-        (F::Trunc, Kind::Float) => floats!(|a| a.trunc()),
-        (F::Round, Kind::Float) => floats!(|a| a.round_ties_even()),
-        (F::CountLeadingZeros, Kind::Sint | Kind::Uint) => each!(|a| a.leading_zeros()),
-        other => panic!("the library has {other:?}"),
-    }
-}
-
-fn two(fun: F, kind: Kind) -> Two {
-    match (fun, kind) {
-        (F::Min, Kind::Uint) => each!(|a, b| a.min(b)),
-        (F::Max, Kind::Uint) => each!(|a, b| a.max(b)),
-        (F::Min, Kind::Sint) => each!(|a, b| (a as i32).min(b as i32) as u32),
-        (F::Max, Kind::Sint) => each!(|a, b| (a as i32).max(b as i32) as u32),
-        other => panic!("the library has {other:?}"),
     }
 }

@@ -3,11 +3,13 @@
 //!
 //! All 2^32 inputs of every function of one number take minutes each:
 //! `cargo test --release -p fizz-shader --test math all_ -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod all;
 mod gpu;
 mod inputs;
 mod interpreter;
+mod lanes;
 mod measure;
 mod oracle;
 mod table;
@@ -24,7 +26,7 @@ fn functions_give_what_they_should() {
     for function in FUNCTIONS {
         let mut program = Program::new(library, function.name);
         let mut measure = Measure::default();
-        for inputs in inputs::inputs(function.takes).chunks(interpreter::LANES) {
+        for inputs in inputs::inputs(function.takes).chunks(lanes::LANES) {
             measure.add(function, &mut program, inputs);
         }
         println!("{}", measure.line(function, &program));
@@ -45,7 +47,7 @@ fn the_adapter_computes_the_same_bits() {
         let inputs = inputs::inputs(function.takes);
         let found = gpu.compute(function.wgsl, &inputs);
         let mut different = 0;
-        for (inputs, found) in inputs.chunks(interpreter::LANES).zip(found.chunks(interpreter::LANES)) {
+        for (inputs, found) in inputs.chunks(lanes::LANES).zip(found.chunks(lanes::LANES)) {
             let wanted = measure::results(function, &mut program, inputs);
             for ((input, found), wanted) in inputs.iter().zip(found).zip(wanted) {
                 if *found != wanted {
@@ -72,7 +74,7 @@ fn reciprocals_are_low() {
     let mut program = Program::new(exact::library().unwrap(), "fizz_reciprocal");
     let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
     let divisors: Vec<u32> = (1 << 23..1 << 24).collect();
-    for divisors in divisors.chunks(interpreter::LANES) {
+    for divisors in divisors.chunks(lanes::LANES) {
         for (lane, divisor) in program.argument(0).iter_mut().zip(divisors) {
             *lane = (*divisor as f32).to_bits();
         }

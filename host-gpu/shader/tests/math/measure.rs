@@ -1,6 +1,7 @@
 //! How far results are from what they should be.
 
-use crate::interpreter::{LANES, Program};
+use crate::interpreter::Program;
+use crate::lanes::LANES;
 use crate::oracle::units;
 use crate::table::{Function, Gives};
 
