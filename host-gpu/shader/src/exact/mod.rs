@@ -11,6 +11,7 @@ mod lower;
 mod verify;
 
 pub use emit::{Layout, Modes, emit};
+pub use lower::library::library;
 pub use lower::{MOST_FACTOR, immediate_bytes, lower};
 pub(crate) use lower::{MOST_FLOATS, Size, floats, sizes};
 pub use verify::verify;

@@ -8,11 +8,23 @@ use naga::{BinaryOperator, Expression, Function, Handle, MathFunction, Module, S
 use std::sync::OnceLock;
 
 /// The library's WGSL.
-pub(crate) const LIBRARY: &[&str] =
-    &[include_str!("../library/pack.wgsl"), include_str!("../library/zz_temp.wgsl")];
+const LIBRARY: &[&str] = &[
+    include_str!("../library/arc.wgsl"),
+    include_str!("../library/divide.wgsl"),
+    include_str!("../library/exponential.wgsl"),
+    include_str!("../library/half.wgsl"),
+    include_str!("../library/hyperbolic.wgsl"),
+    include_str!("../library/number.wgsl"),
+    include_str!("../library/pack.wgsl"),
+    include_str!("../library/root.wgsl"),
+    include_str!("../library/sine.wgsl"),
+];
 
-/// The library, parsed once.
-pub(crate) fn library() -> Result<&'static Module, String> {
+/// The library: functions of scalars, each a fixed sequence of sums, products, comparisons and selections of `f32`, and of integers.
+///
+/// # Errors
+/// None, unless its text is wrong, which tests would see.
+pub fn library() -> Result<&'static Module, String> {
     static LIBRARY_MODULE: OnceLock<Result<Module, String>> = OnceLock::new();
     LIBRARY_MODULE
         .get_or_init(|| {

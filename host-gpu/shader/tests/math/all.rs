@@ -1,0 +1,78 @@
+//! All 2^32 inputs of the functions of one number.
+
+use crate::interpreter::Program;
+use crate::lanes::LANES;
+use crate::measure::Measure;
+use crate::table::{FUNCTIONS, Takes};
+use fizz_shader::exact;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Blocks that a thread takes at once.
+const RUN: u64 = 1 << 11;
+const BLOCKS: u64 = (1 << 32) / LANES as u64;
+
+#[track_caller]
+fn all(name: &str) {
+    let function = FUNCTIONS.iter().find(|function| function.name == name).unwrap();
+    assert!(matches!(function.takes, Takes::One | Takes::Half), "{name} is no function of one number");
+    let library = exact::library().unwrap();
+    let next = AtomicU64::new(0);
+    let thread = || {
+        let mut program = Program::new(library, name);
+        let mut measure = Measure::default();
+        let mut inputs = vec![[0; 2]; LANES];
+        loop {
+            let first = next.fetch_add(RUN, Ordering::Relaxed);
+            if first >= BLOCKS {
+                return measure;
+            }
+            for block in first..first + RUN {
+                for (input, word) in inputs.iter_mut().zip((block * LANES as u64)..) {
+                    *input = [word as u32, 0];
+                }
+                measure.add(function, &mut program, &inputs);
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut measure = Measure::default();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(thread)).collect();
+        for thread in threads {
+            measure.join(thread.join().unwrap());
+        }
+    });
+    let line = measure.line(function, &Program::new(library, name));
+    println!("all 2^32: {line}");
+    assert!(measure.is_right(function), "{line}");
+}
+
+macro_rules! all {
+    ($($test:ident: $name:literal;)*) => {
+        $(#[test] #[ignore = "minutes of all cores"] fn $test() { all($name); })*
+    };
+}
+
+all! {
+    all_sqrt: "fizz_sqrt";
+    all_inverse_sqrt: "fizz_inverse_sqrt";
+    all_exp: "fizz_exp";
+    all_exp2: "fizz_exp2";
+    all_log: "fizz_log";
+    all_log2: "fizz_log2";
+    all_sinh: "fizz_sinh";
+    all_cosh: "fizz_cosh";
+    all_tanh: "fizz_tanh";
+    all_asinh: "fizz_asinh";
+    all_acosh: "fizz_acosh";
+    all_atanh: "fizz_atanh";
+    all_frexp_fract: "fizz_frexp_fract";
+    all_frexp_exp: "fizz_frexp_exp";
+    all_fract: "fizz_fract";
+    all_sign: "fizz_sign";
+    all_round: "fizz_round";
+    all_f32_to_i32: "fizz_f32_to_i32";
+    all_f32_to_u32: "fizz_f32_to_u32";
+    all_f32_to_f16: "fizz_f32_to_f16";
+    all_f16_to_f32: "fizz_f16_to_f32";
+}
