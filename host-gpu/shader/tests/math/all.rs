@@ -60,6 +60,12 @@ all! {
     all_exp2: "fizz_exp2";
     all_log: "fizz_log";
     all_log2: "fizz_log2";
+    all_sin: "fizz_sin";
+    all_cos: "fizz_cos";
+    all_tan: "fizz_tan";
+    all_asin: "fizz_asin";
+    all_acos: "fizz_acos";
+    all_atan: "fizz_atan";
     all_sinh: "fizz_sinh";
     all_cosh: "fizz_cosh";
     all_tanh: "fizz_tanh";
