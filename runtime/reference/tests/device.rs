@@ -260,3 +260,35 @@ fn textures_are_copied_by_rows_and_layers() {
     let wanted: Vec<u32> = words.iter().map(|word| if word % 64 < 5 { *word } else { 0 }).collect();
     assert_eq!(gpu.read(&to), wanted);
 }
+
+#[test]
+fn a_texture_that_nobody_wrote_is_zero_whatever_its_format_and_usage() {
+    let gpu = gpu(1);
+    drop(gpu.buffer(&vec![0xdead_beef; 100_000]));
+    gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    for format in [wgpu::TextureFormat::R32Uint, wgpu::TextureFormat::Rgba8Unorm] {
+        let size = wgpu::Extent3d { width: 64, height: 40, depth_or_array_layers: 3 };
+        let usage = wgpu::TextureUsages::COPY_SRC | wgpu::TextureUsages::STORAGE_BINDING;
+        let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+            label: None,
+            size,
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format,
+            usage,
+            view_formats: &[],
+        });
+        let to = gpu.buffer(&vec![1; 64 * 40 * 3]);
+        let layout =
+            wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(256), rows_per_image: Some(40) };
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_texture_to_buffer(
+            texture.as_image_copy(),
+            wgpu::TexelCopyBufferInfo { buffer: &to, layout },
+            size,
+        );
+        gpu.queue.submit([encoder.finish()]);
+        assert!(gpu.read(&to).iter().all(|word| *word == 0), "{format:?}");
+    }
+}

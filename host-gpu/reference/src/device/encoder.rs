@@ -1,7 +1,7 @@
 //! Records commands.
 
 use super::queue::{Argument, Command, Counts, Recorded};
-use super::resource::{Bound, Buffer, Group, GroupLayout, Nothing, Pipeline, Ready, Texture};
+use super::resource::{Bound, Buffer, Group, GroupLayout, Nothing, Pipeline, Ready, Texture, View};
 use super::{Api, OnlyCompute};
 use crate::program::IMMEDIATE_WORDS;
 use std::ops::Range;
@@ -160,6 +160,16 @@ impl hal::CommandEncoder for Encoder {
         self.dispatch(Counts::At(buffer.clone(), offset));
     }
 
+    /// There are no pipelines to draw with: `wgpu` itself zeroes textures so, of formats that could be drawn to.
+    unsafe fn begin_render_pass(
+        &mut self,
+        pass: &hal::RenderPassDescriptor<'_, Nothing, View>,
+    ) -> Result<(), hal::DeviceError> {
+        let targets = pass.color_attachments.iter().flatten();
+        self.commands.extend(targets.map(|attachment| Command::ClearView(attachment.target.view.clone())));
+        Ok(())
+    }
+
     // wgpu offers none of what follows on an adapter without the features for it, or makes no objects for it.
 
     unsafe fn begin_query(&mut self, _: &Nothing, _: u32) {}
@@ -174,12 +184,6 @@ impl hal::CommandEncoder for Encoder {
         _: u64,
         _: wgpu::BufferSize,
     ) {
-    }
-    unsafe fn begin_render_pass(
-        &mut self,
-        _: &hal::RenderPassDescriptor<'_, Nothing, super::resource::View>,
-    ) -> Result<(), hal::DeviceError> {
-        Err(hal::DeviceError::Unexpected)
     }
     unsafe fn end_render_pass(&mut self) {}
     unsafe fn set_render_pipeline(&mut self, _: &OnlyCompute) {}

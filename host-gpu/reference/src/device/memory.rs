@@ -13,8 +13,11 @@ const FIRST: u64 = 4096;
 const END: u64 = (1 << 32) - (64 << 10);
 /// The memory grows by so much at least.
 const STEP: u64 = 16 << 20;
-/// Parts of this size and more go back to the system when they are free.
-const DISCARDED: u64 = 1 << 20;
+/// Parts of this size and more go back to the system when they are free. Smaller ones are likely to be wanted again soon, and pages that are
+/// there need not be made anew.
+const DISCARDED: u64 = 128 << 20;
+/// What the memory has beyond what is given out.
+const SLACK: u64 = 64 << 10;
 
 /// Free and taken parts of a machine's memory.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ impl Memory {
                 if tail + more < wanted {
                     return Err(no_room(size));
                 }
-                self.machine.grow(free.grown + more)?;
+                self.machine.grow(free.grown + more + SLACK)?;
                 let start = free.grown;
                 free.grown += more;
                 free.give(start, more);

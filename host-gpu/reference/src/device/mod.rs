@@ -349,7 +349,7 @@ impl hal::Device for Opened {
             row_bytes: small(level.width * level.texel_bytes),
             slice_bytes: small(level.width * level.height * level.texel_bytes),
         };
-        Ok(View { _texture: texture.clone(), shape })
+        Ok(View { texture: texture.clone(), shape })
     }
     unsafe fn destroy_texture_view(&self, _: View) {}
     unsafe fn create_sampler(&self, _: &hal::SamplerDescriptor<'_>) -> Result<Nothing, hal::DeviceError> {

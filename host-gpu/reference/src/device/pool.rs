@@ -1,7 +1,7 @@
 //! The threads that run a dispatch together.
 //!
 //! Whoever executes the commands runs workgroups itself. It calls the others only for what takes long enough to be worth waking them:
-//! it runs the first workgroup alone and takes the time. No result depends on who ran which workgroup.
+//! it runs the first workgroups alone and takes the time. No result depends on who ran which workgroup.
 
 use super::resource::Pipeline;
 use crate::engine::{EngineError, Work};
@@ -143,20 +143,30 @@ impl Pool {
         if self.threads.is_empty() {
             return guarded(|| dispatch.run(0, 0, total));
         }
-        let begun = Instant::now();
-        guarded(|| dispatch.run(0, 0, 1))?;
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let each = nanos(begun.elapsed()).max(1);
-        let left = total - 1;
-        if left == 0 || each.saturating_mul(left) < nanos(WORTH_WAKING) {
-            return guarded(|| dispatch.run(0, 1, left));
-        }
+        let (mut next, mut piece) = (0, 1);
+        let each = loop {
+            let count = piece.min(total - next);
+            let begun = Instant::now();
+            guarded(|| dispatch.run(0, next, count))?;
+            let each = (nanos(begun.elapsed()) / count).max(1);
+            next += count;
+            if next == total {
+                return Ok(());
+            }
+            if each.saturating_mul(total - next) > nanos(WORTH_WAKING) {
+                break each;
+            }
+            // The first ones need not be like the rest.
+            piece *= 2;
+        };
+        let left = total - next;
         // Not so large that the last piece keeps all but one waiting.
         let fair = left.div_ceil(4 * self.size() as u64);
         let piece = (nanos(PIECE) / each).clamp(1, fair);
         let shared = Arc::new(Shared {
             dispatch,
-            next: AtomicU64::new(1),
+            next: AtomicU64::new(next),
             piece,
             failed: AtomicBool::new(false),
             error: Mutex::new(None),

@@ -2,11 +2,12 @@
 
 use super::memory::{Memory, Part};
 use super::pool::{Dispatch, Pool};
-use super::resource::{Buffer, Fence, Group, Level, Pipeline, Texture};
+use super::resource::{Buffer, Fence, Group, Level, Pipeline, Texture, View};
 use crate::engine::EngineError;
 use crate::program::{ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS};
 use crate::view::ViewShape;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::hal;
@@ -18,11 +19,32 @@ const ARGUMENT_BYTES: u64 =
 /// One command.
 #[derive(Clone, Debug)]
 pub(crate) enum Command {
-    Clear { buffer: Buffer, range: Range<u64> },
-    Copy { from: Buffer, to: Buffer, regions: Vec<hal::BufferCopy> },
-    ToTexture { from: Buffer, to: Texture, regions: Vec<hal::BufferTextureCopy> },
-    ToBuffer { from: Texture, to: Buffer, regions: Vec<hal::BufferTextureCopy> },
-    CopyTexture { from: Texture, to: Texture, regions: Vec<hal::TextureCopy> },
+    Clear {
+        buffer: Buffer,
+        range: Range<u64>,
+    },
+    Copy {
+        from: Buffer,
+        to: Buffer,
+        regions: Vec<hal::BufferCopy>,
+    },
+    ToTexture {
+        from: Buffer,
+        to: Texture,
+        regions: Vec<hal::BufferTextureCopy>,
+    },
+    ToBuffer {
+        from: Texture,
+        to: Buffer,
+        regions: Vec<hal::BufferTextureCopy>,
+    },
+    CopyTexture {
+        from: Texture,
+        to: Texture,
+        regions: Vec<hal::TextureCopy>,
+    },
+    /// Zeroes what a view shows.
+    ClearView(View),
     Dispatch(Box<Recorded>),
 }
 
@@ -123,9 +145,11 @@ impl Execute {
     fn serve(mut self, submissions: &Receiver<Submission>) {
         while let Ok(Submission { commands, fence, value }) = submissions.recv() {
             for command in commands.iter().flat_map(|commands| commands.iter()) {
-                if !self.lost && self.execute(command).is_err() {
-                    self.lost = true;
-                }
+                // A panic is a device that is lost, and not a wait without end.
+                let done = self.lost
+                    || catch_unwind(AssertUnwindSafe(|| self.execute(command)))
+                        .is_ok_and(|done| done.is_ok());
+                self.lost |= !done;
             }
             // Buffers that only these commands had are free before anybody hears of it.
             drop(commands);
@@ -169,6 +193,12 @@ impl Execute {
                         copy(&from.part, first..first + bytes, &to.part, second);
                     }
                 }
+            }
+            Command::ClearView(view) => {
+                let start = u64::from(view.shape.address - view.texture.part.address());
+                let size = u64::from(view.shape.slice_bytes) * u64::from(view.shape.depth);
+                // SAFETY: as above; slices lie one behind the other.
+                unsafe { (*view.texture.part.bytes(start..start + size)).fill(0) };
             }
             Command::Dispatch(recorded) => return self.dispatch(recorded),
         }

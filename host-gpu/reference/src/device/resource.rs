@@ -111,8 +111,7 @@ impl Texture {
 /// A view: one level of a texture, and some of its layers.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
-    /// What keeps its memory.
-    pub(crate) _texture: Texture,
+    pub(crate) texture: Texture,
     pub(crate) shape: ViewShape,
 }
 
@@ -206,8 +205,11 @@ impl Fence {
     /// Says that `value` is reached, or will never be.
     pub(crate) fn signal(&self, value: u64, lost: bool) {
         let mut reached = self.lock();
-        reached.value = reached.value.max(value);
-        reached.lost |= lost;
+        if lost {
+            reached.lost = true;
+        } else {
+            reached.value = reached.value.max(value);
+        }
         drop(reached);
         self.0.1.notify_all();
     }
@@ -222,11 +224,11 @@ impl Fence {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut reached = self.lock();
         loop {
-            if reached.lost {
-                return Err(hal::DeviceError::Lost);
-            }
             if reached.value >= value {
                 return Ok(true);
+            }
+            if reached.lost {
+                return Err(hal::DeviceError::Lost);
             }
             reached = match deadline {
                 None => self.0.1.wait(reached).unwrap_or_else(PoisonError::into_inner),
