@@ -20,7 +20,7 @@ mod statement;
 
 use super::Native;
 use crate::meter::{self, build as metered};
-use crate::{deep, metered_capabilities};
+use crate::{deep, measure, metered_capabilities};
 use function::Rewriter;
 use naga::proc::TypeResolution;
 use naga::valid::{ValidationFlags, Validator};
@@ -46,6 +46,7 @@ pub(crate) const MOST_FLOATS: u64 = 256;
 pub fn lower(module: Module, native: &Native) -> Result<Module, String> {
     deep("", || {
         let lowered = Lower::new(&module, *native).module()?;
+        measure::lowered(&lowered)?;
         Validator::new(ValidationFlags::all(), metered_capabilities())
             .validate(&lowered)
             .map_err(|error| format!("lowered, it does not validate: {}", chain(error.as_inner())))?;
