@@ -1,7 +1,7 @@
 //! The library of exact functions, proven: what its operations give as an interpreter of its naga IR computes them, against integers and floats of 64 bits; and
 //! as the adapter computes them, bit for bit.
 //!
-//! All 2^32 inputs of every function of one number take minutes each:
+//! All 2^32 inputs of every function of one number, and 2^30 of every one of two, take minutes each:
 //! `cargo test --release -p fizz-shader --test math all_ -- --ignored --nocapture`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
