@@ -1,9 +1,10 @@
-//! All 2^32 inputs of the functions of one number.
+//! All 2^32 inputs of the functions of one number, and 2^30 pairs of those of two.
 
+use crate::inputs;
 use crate::interpreter::Program;
 use crate::lanes::LANES;
 use crate::measure::Measure;
-use crate::table::{FUNCTIONS, Takes};
+use crate::table::{FUNCTIONS, Function, Takes};
 use fizz_shader::exact;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,27 +12,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const RUN: u64 = 1 << 11;
 const BLOCKS: u64 = (1 << 32) / LANES as u64;
 
+/// Computes runs of blocks on all cores until there are no more, and checks what was measured.
 #[track_caller]
-fn all(name: &str) {
+fn check(name: &str, runs: u64, run: impl Fn(&Function, &mut Program, &mut Measure, u64) + Sync) {
     let function = FUNCTIONS.iter().find(|function| function.name == name).unwrap();
-    assert!(matches!(function.takes, Takes::One | Takes::Half), "{name} is no function of one number");
     let library = exact::library().unwrap();
     let next = AtomicU64::new(0);
     let thread = || {
         let mut program = Program::new(library, name);
         let mut measure = Measure::default();
-        let mut inputs = vec![[0; 2]; LANES];
         loop {
-            let first = next.fetch_add(RUN, Ordering::Relaxed);
-            if first >= BLOCKS {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= runs {
                 return measure;
             }
-            for block in first..first + RUN {
-                for (input, word) in inputs.iter_mut().zip((block * LANES as u64)..) {
-                    *input = [word as u32, 0];
-                }
-                measure.add(function, &mut program, &inputs);
-            }
+            run(function, &mut program, &mut measure, number);
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -43,17 +38,49 @@ fn all(name: &str) {
         }
     });
     let line = measure.line(function, &Program::new(library, name));
-    println!("all 2^32: {line}");
+    println!("all: {line}");
     assert!(measure.is_right(function), "{line}");
 }
 
-macro_rules! all {
-    ($($test:ident: $name:literal;)*) => {
-        $(#[test] #[ignore = "minutes of all cores"] fn $test() { all($name); })*
+#[track_caller]
+fn all(name: &str) {
+    check(name, BLOCKS / RUN, |function, program, measure, number| {
+        assert!(function.takes == Takes::One, "{name} is no function of one number");
+        let mut inputs = vec![[0; 2]; LANES];
+        for block in number * RUN..(number + 1) * RUN {
+            for (input, word) in inputs.iter_mut().zip((block * LANES as u64)..) {
+                *input = [word as u32, 0];
+            }
+            measure.add(function, program, &inputs);
+        }
+    });
+}
+
+#[track_caller]
+fn many(name: &str) {
+    check(name, 1 << 10, |function, program, measure, number| {
+        for inputs in inputs::others(function.takes, number + 1).chunks(LANES) {
+            measure.add(function, program, inputs);
+        }
+    });
+}
+
+macro_rules! tests {
+    ($check:ident: $($test:ident: $name:literal;)*) => {
+        $(#[test] #[ignore = "minutes of all cores"] fn $test() { $check($name); })*
     };
 }
 
-all! {
+tests! { many:
+    all_div: "fizz_div";
+    all_rem: "fizz_rem";
+    all_pow: "fizz_pow";
+    all_ldexp: "fizz_ldexp";
+    all_min: "fizz_min";
+    all_max: "fizz_max";
+}
+
+tests! { all:
     all_sqrt: "fizz_sqrt";
     all_inverse_sqrt: "fizz_inverse_sqrt";
     all_exp: "fizz_exp";
@@ -80,5 +107,4 @@ all! {
     all_f32_to_i32: "fizz_f32_to_i32";
     all_f32_to_u32: "fizz_f32_to_u32";
     all_f32_to_f16: "fizz_f32_to_f16";
-    all_f16_to_f32: "fizz_f16_to_f32";
 }

@@ -96,7 +96,12 @@ impl Random {
 
 /// Words for both arguments.
 pub(crate) fn inputs(takes: Takes) -> Vec<[u32; 2]> {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    others(takes, 0)
+}
+
+/// Others of the same classes, by a number.
+pub(crate) fn others(takes: Takes, seed: u64) -> Vec<[u32; 2]> {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ seed.wrapping_mul(0xd1b5_4a32_d192_ed03));
     (0..PAIRS)
         .map(|index| match (takes, index % 8) {
             (Takes::Half, _) => [index as u32, 0],

@@ -1,7 +1,7 @@
 //! The library of exact functions, proven: what its operations give as an interpreter of its naga IR computes them, against integers and floats of 64 bits; and
 //! as the adapter computes them, bit for bit.
 //!
-//! All 2^32 inputs of every function of one number take minutes each:
+//! All 2^32 inputs of every function of one number, and 2^30 of every one of two, take minutes each:
 //! `cargo test --release -p fizz-shader --test math all_ -- --ignored --nocapture`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -14,7 +14,7 @@ mod measure;
 mod oracle;
 mod table;
 
-use fizz_shader::exact;
+use fizz_shader::exact::{self, Native};
 use interpreter::Program;
 use measure::Measure;
 use table::FUNCTIONS;
@@ -45,7 +45,7 @@ fn the_adapter_computes_the_same_bits() {
     for function in FUNCTIONS {
         let mut program = Program::new(library, function.name);
         let inputs = inputs::inputs(function.takes);
-        let found = gpu.compute(function.wgsl, &inputs);
+        let found = gpu.compute(function.wgsl, &Native::NONE, &inputs);
         let mut different = 0;
         for (inputs, found) in inputs.chunks(lanes::LANES).zip(found.chunks(lanes::LANES)) {
             let wanted = measure::results(function, &mut program, inputs);
@@ -99,5 +99,34 @@ fn oracles_agree() {
         assert!(same(oracle::root(x, 0), oracle::whole_root(x)), "sqrt({x:#x})");
         assert!(same(oracle::root(x, 0), a.sqrt().to_bits()), "sqrt({x:#x})");
         assert!(same(oracle::quotient(x, y), (a / b).to_bits()), "{x:#x} / {y:#x}");
+    }
+}
+
+/// Prints how much longer quotients and roots take by the library than by the device.
+#[test]
+#[ignore = "a measurement"]
+fn all_ratios() {
+    let Some(gpu) = gpu::gpu() else { return };
+    let inputs: Vec<_> =
+        (0..inputs::PAIRS as u32).map(|index| [0x3f80_0000 + index * 7, 0x3fc0_0000 + index]).collect();
+    let wide = Native { divide: true, sqrt: true, ..Native::NONE };
+    let chain = |step: &str| {
+        let value = (0..32).fold("a".to_owned(), |value, _| step.replace('#', &value));
+        format!("bitcast<u32>({value})")
+    };
+    let base = gpu.timed("x", &Native::NONE, &inputs, 10).1;
+    for step in
+        ["(# / b + a)", "(sqrt(#) + a)", "(inverseSqrt(#) + a)", "(exp(# * -0.5) + a)", "(log(#) + a)"]
+    {
+        let wgsl = chain(step);
+        let library = gpu.timed(&wgsl, &Native::NONE, &inputs, 10).1 - base;
+        let device = gpu.timed(&wgsl, &wide, &inputs, 10).1 - base;
+        let each = |seconds: f64| seconds * 1e9 / (32 * inputs::PAIRS) as f64;
+        println!(
+            "{step}: {:.2} ns by the library, {:.2} ns with the device's own quotients and roots: {:.1} times",
+            each(library),
+            each(device),
+            library / device
+        );
     }
 }

@@ -59,7 +59,15 @@ impl Measure {
                     let wanted = of(x, y);
                     if f32::from_bits(wanted).is_nan() && value.is_nan() { 0.0 } else { same(wanted) }
                 }
-                Gives::Near(of, _) => units(value, of(f64::from(f32::from_bits(x)))),
+                Gives::Near(of, _) => {
+                    let wanted = of(f64::from(f32::from_bits(x)));
+                    // The nearest float is at most half a unit away: no need to say how far.
+                    if self.units > 0.5 && (wanted as f32).to_bits() == *found {
+                        0.0
+                    } else {
+                        units(value, wanted)
+                    }
+                }
                 Gives::NearTwo(of, _) => {
                     units(value, of(f64::from(f32::from_bits(x)), f64::from(f32::from_bits(y))))
                 }

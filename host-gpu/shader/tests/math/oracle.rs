@@ -193,19 +193,15 @@ pub(crate) fn to_half(x: u32) -> u32 {
         return 0x7e00;
     }
     let value = f64::from(f32::from_bits(size));
-    // The largest half that is no more, by halving; infinity counts as 65536.
-    let (mut low, mut high) = (0_u32, 0x7c00);
-    while high - low > 1 {
-        let middle = u32::midpoint(low, high);
-        if half_value(middle) <= value {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    let (below, above) = (value - half_value(low), half_value(high) - value);
-    let up = below > above || (below == above && low & 1 == 1);
-    x >> 16 & 0x8000 | if up { high } else { low }
+    // A float of 64 bits whose last place is the half's rounds to it: 2^52 of that.
+    let last = ((value.to_bits() >> 52) as i32 - 1023).clamp(-14, 16) - 10;
+    let large = f64::from_bits(((last + 52 + 1023) as u64) << 52);
+    let nearest = ((value + large) - large).min(65536.0);
+    // 65536 is where infinity would be, were it a number.
+    let number = (nearest.to_bits() >> 42) as u32;
+    let normal = number.wrapping_sub((1023 - 15) << 10);
+    let half = if nearest < 2_f64.powi(-14) { (nearest * 2_f64.powi(24)) as u32 } else { normal };
+    x >> 16 & 0x8000 | half
 }
 
 pub(crate) fn from_half(bits: u32) -> u32 {

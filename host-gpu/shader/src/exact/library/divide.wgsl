@@ -21,13 +21,13 @@ fn fizz_div(a: f32, b: f32) -> f32 {
     let right = y & 0x7fffffu;
     let less = select(0u, 1u, left < right);
     let divisor = right | 0x800000u;
-    let inverse = fizz_reciprocal(f32(divisor));
+    let inverse = fizz_reciprocal(f32(bitcast<i32>(divisor)));
     // The left mantissa · 2^23.
     let dividend = bitcast<f32>(left | 0x56800000u);
-    let low = u32(dividend * inverse) << less;
+    let low = bitcast<u32>(i32(dividend * inverse) << less);
     // Of (2^23 + left) · 2^(23 + less), the low bits.
     let lack = (left << (less + 23u)) - low * divisor;
-    let step = u32(f32(lack) * inverse + 0.499);
+    let step = bitcast<u32>(i32(f32(bitcast<i32>(lack)) * inverse + 0.499));
     let rest = bitcast<i32>(lack - step * divisor);
     let nearest = (low + step) + select(0u, 1u, (rest << 1u) > bitcast<i32>(divisor));
     let size = (left_power - right_power) + (nearest + 0x3f000000u) - (less << 23u);

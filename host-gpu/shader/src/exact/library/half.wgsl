@@ -17,7 +17,7 @@ fn fizz_f16_to_f32(h: u32) -> f32 {
     let size = h & 0x7fffu;
     let sign = (h & 0x8000u) << 16u;
     let normal = (size << 13u) + 0x38000000u;
-    let denormal = bitcast<u32>(f32(size) * 5.9604644775390625e-8);
+    let denormal = bitcast<u32>(f32(bitcast<i32>(size)) * 5.9604644775390625e-8);
     let number = select(normal, denormal, size < 0x400u);
     let finite = select(number, 0x7f800000u, size >= 0x7c00u);
     return bitcast<f32>(select(finite | sign, 0x7fc00000u, size > 0x7c00u));

@@ -52,7 +52,7 @@ fn fizz_f32_to_u32(x: f32) -> u32 {
 // The bits of |x| times a power of two, for which its exponent is that of a normal number; of 0, something.
 fn fizz_normalized(bits: u32) -> u32 {
     let size = bits & 0x7fffffffu;
-    return select(size, bitcast<u32>(f32(size)), size < 0x800000u);
+    return select(size, bitcast<u32>(f32(bitcast<i32>(size))), size < 0x800000u);
 }
 
 // The exponent of |x| + 127 as if denormals had one, too.

@@ -10,7 +10,7 @@ fn fizz_root_seed(f: f32) -> f32 {
 fn fizz_sqrt(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let denormal = bits < 0x800000u;
-    let number = select(bits, bitcast<u32>(f32(bits)), denormal);
+    let number = select(bits, bitcast<u32>(f32(bitcast<i32>(bits))), denormal);
     let power = (number >> 23u) - select(0u, 149u, denormal);
     let odd = power & 1u;
     let mantissa = number & 0x7fffffu;
@@ -18,11 +18,11 @@ fn fizz_sqrt(x: f32) -> f32 {
     let seed = fizz_root_seed(f);
     // 1.5, less what rounding could make too much.
     let inverse = seed * (1.49999952 - (0.5 * f) * (seed * seed));
-    let low = u32((f * inverse) * 8388608.0);
+    let low = bitcast<u32>(i32((f * inverse) * 8388608.0));
     // Of (2^23 + mantissa) · 2^(24 − odd), the low bits.
     let square = mantissa << (24u - odd);
-    let lack = square - low * low;
-    let near = low + u32(f32(lack) * (inverse * 5.9604644775390625e-8) + 0.499);
+    let lack = bitcast<i32>(square - low * low);
+    let near = low + bitcast<u32>(i32(f32(lack) * (inverse * 5.9604644775390625e-8) + 0.499));
     // More than near, and near + 1 is nearer.
     let rest = bitcast<i32>(square - near * near);
     let root = near + select(0u, 1u, rest > bitcast<i32>(near));
@@ -36,7 +36,7 @@ fn fizz_sqrt(x: f32) -> f32 {
 fn fizz_inverse_sqrt(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let denormal = bits < 0x800000u;
-    let number = select(bits, bitcast<u32>(f32(bits)), denormal);
+    let number = select(bits, bitcast<u32>(f32(bitcast<i32>(bits))), denormal);
     let power = i32(number >> 23u) - select(0i, 149i, denormal);
     let odd = u32(power) & 1u;
     let f = bitcast<f32>(((number & 0x7fffffu) | 0x40000000u) - (odd << 23u));
