@@ -35,6 +35,8 @@ impl Mask {
 
 /// Arms of branches that are not jumped over: so few statements.
 const SHORT: usize = 6;
+/// Statements that are not jumped over when nobody is left.
+const SOON: usize = 16;
 
 impl<'a> Emit<'a> {
     /// Whether control flow of this level takes masks.
@@ -192,8 +194,8 @@ impl<'a> Emit<'a> {
                 }
             };
             let mut locals = [0; 2];
-            for vector in 0..self.turn.vectors {
-                locals[vector] = self.asm.local(ValType::I32);
+            for (vector, local) in locals.iter_mut().enumerate().take(self.turn.vectors) {
+                *local = self.asm.local(ValType::I32);
                 self.asm.get(SCRATCH);
                 if kept {
                     self.asm.get(self.turn.index[vector]);
@@ -204,7 +206,7 @@ impl<'a> Emit<'a> {
                     self.asm.int(slot + vector as u32 * leaves * 16);
                 }
                 self.asm.op().i32_add();
-                self.asm.set(locals[vector]);
+                self.asm.set(*local);
             }
             self.turn.vars.insert(var, locals);
         }
@@ -332,7 +334,10 @@ impl<'a> Emit<'a> {
         let around = leaky[..last].contains(&true).then(|| self.asm.block());
         for (number, stmt) in list.iter().enumerate() {
             self.statement(stmt, mask, leaky[number])?;
-            if let (Some(around), Mask::Local(mask), true) = (around, mask, leaky[number] && number < last) {
+            let look = leaky[number]
+                && number < last
+                && !self.is_soon_over(&list[number + 1..], &leaky[number + 1..]);
+            if let (Some(around), Mask::Local(mask), true) = (around, mask, look) {
                 self.push_any(mask);
                 self.asm.op().i32_eqz();
                 self.asm.jump_if(around);
@@ -342,6 +347,14 @@ impl<'a> Emit<'a> {
             self.asm.end();
         }
         self.asm.check()
+    }
+
+    /// Whether so little comes before the list's end, or before it is looked again who is left, that looking now does not pay.
+    fn is_soon_over(&self, rest: &[&Stmt], leaky: &[bool]) -> bool {
+        let more = rest.iter().zip(leaky).take_while(|(_, leaks)| !**leaks);
+        let (cheap, count) =
+            more.fold((true, 0), |(cheap, count), (stmt, _)| (cheap && self.is_cheap(stmt), count + 1));
+        cheap && count <= SOON
     }
 
     fn statement(&mut self, stmt: &'a Stmt, mask: Mask, leaks: bool) -> Result<(), CompileError> {
@@ -516,10 +529,10 @@ impl<'a> Emit<'a> {
     fn is_cheap(&self, stmt: &Stmt) -> bool {
         use super::ir::{Bin, Node};
         match stmt {
-            Stmt::Let(value) => match self.ir.nodes[*value as usize] {
-                Node::Bin(Bin::DivS | Bin::DivU | Bin::RemS | Bin::RemU, ..) | Node::Load(_) => false,
-                _ => true,
-            },
+            Stmt::Let(value) => !matches!(
+                self.ir.nodes[*value as usize],
+                Node::Bin(Bin::DivS | Bin::DivU | Bin::RemS | Bin::RemU, ..) | Node::Load(_)
+            ),
             Stmt::Set(cell, _) => {
                 !self.in_memory(*cell) && self.shapes.cells[*cell as usize].level == Level::None
             }
@@ -532,15 +545,17 @@ impl<'a> Emit<'a> {
         let parted = self.is_masked(self.shapes.parted[label as usize]);
         let mut inside = mask;
         if parted {
-            let left = self.vector_locals();
-            for vector in 0..self.turn.vectors {
-                self.asm.op().v128_const(0).local_set(left[vector]);
-            }
-            self.left.insert(label, left);
-            if mask.is_full() {
+            // Where all are at work behind the block, nobody needs to remember who left.
+            if !mask.is_full() {
+                let left = self.vector_locals();
+                for local in left.into_iter().take(self.turn.vectors) {
+                    self.asm.op().v128_const(0).local_set(local);
+                }
+                self.left.insert(label, left);
+            } else {
                 let all = self.vector_locals();
-                for vector in 0..self.turn.vectors {
-                    self.asm.op().v128_const(-1).local_set(all[vector]);
+                for local in all.into_iter().take(self.turn.vectors) {
+                    self.asm.op().v128_const(-1).local_set(local);
                 }
                 inside = Mask::Local(all);
             }
@@ -549,18 +564,16 @@ impl<'a> Emit<'a> {
         self.labels.insert(label, open);
         self.inner(inner, inside)?;
         self.asm.end();
-        if let Some(left) = self.left.remove(&label) {
-            if let Mask::Local(mask) = mask {
-                for vector in 0..self.turn.vectors {
-                    self.asm.get(mask[vector]);
-                    self.asm.get(left[vector]);
-                    self.asm.op().v128_or();
-                    self.asm.set(mask[vector]);
-                }
-            } else if let Mask::Local(all) = inside {
-                self.release(all);
+        if let (Some(left), Mask::Local(mask)) = (self.left.remove(&label), mask) {
+            for vector in 0..self.turn.vectors {
+                self.asm.get(mask[vector]);
+                self.asm.get(left[vector]);
+                self.asm.op().v128_or();
+                self.asm.set(mask[vector]);
             }
             self.release(left);
+        } else if let (true, Mask::Local(all)) = (mask.is_full(), inside) {
+            self.release(all);
         }
         Ok(())
     }
@@ -581,20 +594,17 @@ impl<'a> Emit<'a> {
             self.asm.get(mask[0]);
             self.asm.op().v128_or().v128_store(aligned(slot));
         } else if self.is_masked(self.shapes.level(stmt)) {
-            for vector in 0..self.turn.vectors {
-                let left = self.left[&label][vector];
-                self.asm.get(left);
-                self.asm.get(mask[vector]);
-                self.asm.op().v128_or();
-                self.asm.set(left);
+            let vectors = self.turn.vectors;
+            for (left, gone) in self.left.get(&label).into_iter().flatten().zip(mask).take(vectors) {
+                self.asm.op().local_get(*left).local_get(gone).v128_or().local_set(*left);
             }
         } else {
             let to = self.labels[&label];
             self.asm.jump(to);
             return;
         }
-        for vector in 0..self.turn.vectors {
-            self.asm.op().v128_const(0).local_set(mask[vector]);
+        for local in mask.into_iter().take(self.turn.vectors) {
+            self.asm.op().v128_const(0).local_set(local);
         }
     }
 }
