@@ -106,11 +106,6 @@ impl<'a> Emit<'a> {
             self.asm.op().i32_shl().i32_add();
             self.asm.set(base[vector]);
         }
-        for (cell, copy) in &saved {
-            self.asm.get(*copy);
-            let local = self.shared_cell(*cell);
-            self.asm.set(local);
-        }
         self.variables(region)?;
         self.cells_in(region);
         let mask = self.first_mask();
@@ -119,6 +114,12 @@ impl<'a> Emit<'a> {
             self.push_any(mask);
             self.asm.op().i32_eqz();
             self.asm.jump_if(skip);
+        }
+        // Not where a vector is jumped over: what others made of them must stay.
+        for (cell, copy) in &saved {
+            self.asm.get(*copy);
+            let local = self.shared_cell(*cell);
+            self.asm.set(local);
         }
         self.list(&region.body, mask)?;
         if skip.is_some() {
@@ -258,7 +259,9 @@ impl<'a> Emit<'a> {
             }
         }
         for (cell, used) in &region.cells {
-            let Some(slot) = self.cell_slots.get(cell).copied().filter(|_| used.read_first) else { continue };
+            // Those who are not at work here must find what they had.
+            let needed = used.read_first || self.plan.keeps_masks;
+            let Some(slot) = self.cell_slots.get(cell).copied().filter(|_| needed) else { continue };
             let scalar = self.shapes.cells[*cell as usize].is_scalar();
             for vector in 0..self.turn.vectors {
                 self.asm.get(self.turn.base[vector]);
@@ -351,6 +354,10 @@ impl<'a> Emit<'a> {
 
     /// Whether so little comes before the list's end, or before it is looked again who is left, that looking now does not pay.
     fn is_soon_over(&self, rest: &[&Stmt], leaky: &[bool]) -> bool {
+        // There, what all leave together is left by masks, too; stores behind it do not expect that.
+        if self.plan.keeps_masks {
+            return false;
+        }
         let more = rest.iter().zip(leaky).take_while(|(_, leaks)| !**leaks);
         let (cheap, count) =
             more.fold((true, 0), |(cheap, count), (stmt, _)| (cheap && self.is_cheap(stmt), count + 1));
