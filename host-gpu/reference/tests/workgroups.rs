@@ -121,7 +121,8 @@ fn pointers_and_structs_go_into_functions() {
             let l = at as u32 % size;
             let mut b = [1, 2, 3, 4];
             b[l as usize % 4] = 7;
-            let sum = 1 + (2 + l) * 10 + b.iter().sum::<u32>() * 1000 + if l % 2 == 0 { 0 } else { 5 };
+            let sum =
+                1 + (2 + l) * 10 + b.iter().sum::<u32>() * 1000 + if l.is_multiple_of(2) { 0 } else { 5 };
             let (x, r, counter) = if l > 5 { (104, 1, 3) } else { (4 + l, 4 + l, 4) };
             let expected =
                 sum.wrapping_add(x * 100_000).wrapping_add(r * 1_000_000).wrapping_add(counter * 10_000_000);
