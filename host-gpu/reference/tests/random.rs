@@ -50,3 +50,42 @@ fn results_and_gas_are_those_of_an_interpreter() {
         assert_eq!(total, gas, "seed {seed}:\n{wgsl}");
     }
 }
+
+/// The same shader with barriers where they are allowed. Invocations touch only their own words, so that nothing else changes.
+fn with_barriers(wgsl: &str, seed: u64) -> (String, u32) {
+    let mut text = wgsl.to_owned();
+    let mut inserted = 0;
+    let mut state = seed | 1;
+    for _ in 0..10 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let ends: Vec<usize> = text.match_indices(";\n").map(|(at, _)| at + 1).collect();
+        let at = ends[(state >> 33) as usize % ends.len()];
+        let more = format!("{} workgroupBarrier();{}", &text[..at], &text[at..]);
+        if fizz_shader::check(&more, "", &fizz_shader::ShaderLimits::default()).is_ok() {
+            text = more;
+            inserted += 1;
+        }
+    }
+    (text, inserted)
+}
+
+#[test]
+fn barriers_change_nothing() {
+    let engine = engine();
+    let mut all = 0;
+    for seed in seeds() {
+        let size = [SIZE, 3, 4, 16, 48, 12][(seed % 6) as usize];
+        let groups = WORDS as u32 / size;
+        let wgsl = Generator::new(seed)
+            .shader()
+            .replace(&format!("workgroup_size({SIZE})"), &format!("workgroup_size({size})"));
+        let checked = fizz_shader::check(&wgsl, "", &fizz_shader::ShaderLimits::default()).unwrap();
+        let (_, buffer) = interpret::Run::all(&checked.module, input(seed), size, groups);
+        let (wgsl, inserted) = with_barriers(&wgsl, seed);
+        all += inserted;
+        let given = [words(0, &input(seed))];
+        let (after, _) = Machine::new(&engine, common::program(&wgsl), 128).run([groups, 1, 1], &given);
+        assert_eq!(after[0].words(), buffer, "seed {seed}:\n{wgsl}");
+    }
+    assert!(all > 100, "{all} barriers in all");
+}
