@@ -8,6 +8,8 @@ use std::time::Instant;
 pub(crate) struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
+    /// Whether it takes programs of the reference device, and not SPIR-V.
+    reference: bool,
 }
 
 /// What Mesa's lavapipe offers.
@@ -35,6 +37,18 @@ fn find() -> Option<Gpu> {
         eprintln!("skipped: no adapter");
         return None;
     };
+    Some(open(&adapter, false))
+}
+
+/// The reference device.
+pub(crate) fn reference() -> Gpu {
+    let engine = std::sync::Arc::new(fizz_reference_engine::Wasmtime::new().unwrap());
+    let instance = fizz_reference::instance(engine, 2);
+    let options = wgpu::RequestAdapterOptions::default();
+    open(&pollster::block_on(instance.request_adapter(&options)).unwrap(), true)
+}
+
+fn open(adapter: &wgpu::Adapter, reference: bool) -> Gpu {
     let descriptor = wgpu::DeviceDescriptor {
         required_features: wgpu::Features::PASSTHROUGH_SHADERS | wgpu::Features::IMMEDIATES,
         required_limits: wgpu::Limits { max_immediate_size: SLICE_BYTES, ..wgpu::Limits::default() },
@@ -43,7 +57,7 @@ fn find() -> Option<Gpu> {
         ..wgpu::DeviceDescriptor::default()
     };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-    Some(Gpu { device, queue })
+    Gpu { device, queue, reference }
 }
 
 fn lowered(expression: &str, native: &Native) -> naga::Module {
@@ -82,7 +96,11 @@ impl Gpu {
         times: usize,
     ) -> (Vec<u32>, f64) {
         let module = lowered(expression, native);
-        let words = exact::emit(&module, &Layout::of(&module), &MODES).unwrap();
+        let words = if self.reference {
+            fizz_reference::compile(&module, "main").unwrap().encode()
+        } else {
+            exact::emit(&module, &Layout::of(&module), &MODES).unwrap()
+        };
         let point = wgpu::PassthroughShaderEntryPoint {
             name: "main".into(),
             workgroup_size: (INVOCATIONS as u32, 1, 1),

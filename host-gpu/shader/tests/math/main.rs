@@ -40,12 +40,24 @@ fn functions_give_what_they_should() {
 #[test]
 fn the_adapter_computes_the_same_bits() {
     let Some(gpu) = gpu::gpu() else { return };
+    compare(gpu, &Native::NONE);
+}
+
+/// As it does them by itself, and as the library does them.
+#[test]
+fn the_reference_device_computes_the_same_bits() {
+    let gpu = gpu::reference();
+    compare(&gpu, &Native::REFERENCE);
+    compare(&gpu, &Native::NONE);
+}
+
+fn compare(gpu: &gpu::Gpu, native: &Native) {
     let library = exact::library().unwrap();
     let mut wrong = Vec::new();
     for function in FUNCTIONS {
         let mut program = Program::new(library, function.name);
         let inputs = inputs::inputs(function.takes);
-        let found = gpu.compute(function.wgsl, &Native::NONE, &inputs);
+        let found = gpu.compute(function.wgsl, native, &inputs);
         let mut different = 0;
         for (inputs, found) in inputs.chunks(lanes::LANES).zip(found.chunks(lanes::LANES)) {
             let wanted = measure::results(function, &mut program, inputs);
@@ -53,7 +65,7 @@ fn the_adapter_computes_the_same_bits() {
                 if *found != wanted {
                     if different == 0 {
                         wrong.push(format!(
-                            "{} of {input:x?}: {found:x} on the adapter, {wanted:x} here",
+                            "{} of {input:x?}: {found:x} there, {wanted:x} here",
                             function.name
                         ));
                     }
