@@ -2,10 +2,10 @@
 
 use crate::adapters::AdapterSummary;
 use crate::caps;
+use crate::exact::{Exact, Target};
 use crate::pace::Pace;
-use crate::session::HardwareSession;
-use fizz_gpu_abi::host::{HostFault, Identity, Quotas, Session, Sessions, Stop};
-use fizz_gpu_abi::{Class, ErrorClass, VERSION};
+use fizz_gpu_abi::host::{HostFault, Stop};
+use fizz_gpu_abi::{Class, ErrorClass};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ pub struct Hardware {
     slice_gas: u64,
     heartbeat: Heartbeat,
     pub(crate) pace: Pace,
+    exact: Option<Exact>,
 }
 
 /// Called whenever a device has got further.
@@ -59,6 +60,7 @@ impl Hardware {
             slice_gas,
             heartbeat: Heartbeat::default(),
             pace: Pace::default(),
+            exact: None,
         }
     }
 
@@ -106,7 +108,7 @@ impl Hardware {
     /// # Errors
     /// The driver's reason.
     pub fn try_open(&self) -> Result<(), Stop> {
-        let device = self.open()?;
+        let device = self.open(Class::Fast)?;
         device.device.destroy();
         device.must("open")
     }
@@ -116,11 +118,38 @@ impl Hardware {
         &self.summary
     }
 
-    /// A fresh device.
-    pub(crate) fn open(&self) -> Result<Device, Stop> {
+    /// What makes it serve sessions of the class exact.
+    pub(crate) fn exact(&self) -> Option<&Exact> {
+        self.exact.as_ref()
+    }
+
+    /// Whether it serves sessions of the class exact.
+    pub fn is_exact(&self) -> bool {
+        self.exact.is_some()
+    }
+
+    /// Whether a driver has it, which takes any shader.
+    pub(crate) fn has_driver(&self) -> bool {
+        true
+    }
+
+    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
+        &self.adapter
+    }
+
+    pub(crate) fn with_exact(mut self, exact: Exact) -> Self {
+        self.exact = Some(exact);
+        self
+    }
+
+    /// A fresh device for a session of a class that it serves.
+    pub(crate) fn open(&self, class: Class) -> Result<Device, Stop> {
+        let exact = self.exact.as_ref().filter(|_| class == Class::Exact).map(|exact| exact.target);
+        let mut required_features = caps::device_features();
+        required_features.set(wgpu::Features::PASSTHROUGH_SHADERS, exact.is_some());
         let wanted = wgpu::DeviceDescriptor {
             label: None,
-            required_features: caps::device_features(),
+            required_features,
             required_limits: caps::device_limits(),
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -146,26 +175,9 @@ impl Hardware {
             // Only processors that play a GPU are known to end loops.
             find_cuts: self.summary.software(),
             heartbeat: self.heartbeat.clone(),
+            pace: self.pace.clone(),
+            exact,
         })
-    }
-}
-
-impl Sessions for Hardware {
-    fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop> {
-        Ok(Box::new(HardwareSession::new(self.clone(), *quotas)))
-    }
-
-    fn identity(&self) -> Identity {
-        debug_assert_eq!(Class::Fast.code(), 0);
-        Identity {
-            class: "fast".to_owned(),
-            stream: VERSION,
-            shader: crate::SHADER_FRONT_END.to_owned(),
-            adapter: self.summary.name.clone(),
-            driver: self.summary.driver.clone(),
-            backend: self.summary.backend.clone(),
-            software: self.summary.software(),
-        }
     }
 }
 
@@ -230,6 +242,9 @@ pub(crate) struct Device {
     /// Whether the driver may end loops by itself.
     pub(crate) find_cuts: bool,
     heartbeat: Heartbeat,
+    pub(crate) pace: Pace,
+    /// What exact shaders are written as; none in fast sessions.
+    pub(crate) exact: Option<Target>,
 }
 
 impl Device {

@@ -30,6 +30,7 @@ fn find() -> Option<Hardware> {
 }
 
 pub const QUOTAS: Quotas = Quotas {
+    class: fizz_gpu_abi::Class::Fast,
     gas: 1_000_000_000_000,
     bytes: 1 << 30,
     objects: 4096,

@@ -71,8 +71,12 @@ pub fn own() -> OwnCompiler {
 /// Runs as a worker.
 pub fn run(args: &[String]) {
     let executor = Executor::new(None).unwrap();
-    let description =
-        Description { profile: executor.profile(false), gpu_profile: None, engine: executor.engine_info() };
+    let description = Description {
+        profile: executor.profile(None),
+        exact: None,
+        fast: None,
+        engine: executor.engine_info(None),
+    };
     match args[0].as_str() {
         "compiler" => {
             count_start(&args[1..]);
@@ -155,8 +159,9 @@ pub fn run(args: &[String]) {
         "loses-its-gpu" => {
             let first = !std::fs::exists(&args[1]).unwrap();
             std::fs::write(&args[1], "").unwrap();
-            let gpu_profile = first.then(|| description.profile.clone());
-            serve(Description { gpu_profile, ..description }, |_| rejected());
+            let Description { profile, engine, .. } = description.clone();
+            let exact = first.then_some(GpuDescription { profile, engine, hardware: true });
+            serve(Description { exact, ..description }, |_| rejected());
         }
         "dies" => serve(description, |_| std::process::exit(1)),
         "cut" => serve(description, |_| {
