@@ -25,7 +25,7 @@
 //! found out: every loop notes that it ended by its own break, or its condition is computed once more behind it ([`CUT`]).
 
 mod ahead;
-mod build;
+pub(crate) mod build;
 mod entry;
 mod order;
 mod prepay;
