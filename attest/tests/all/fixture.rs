@@ -83,6 +83,7 @@ pub(crate) fn fixture() -> Fixture {
             engine: "wasmtime 48.0.8".into(),
             target: "x86_64-linux".into(),
             fizz: "0.1.0".into(),
+            device: None,
         },
         manifest_sha256: manifest.sha256(),
         started_ms: 1_790_000_000_000,

@@ -10,7 +10,7 @@ use clap::Args;
 use fizz_exec::Executor;
 use fizz_gpu::{Adapters, Choice, Devices, Hardware};
 use fizz_gpu_abi::host::Sessions;
-use fizz_gpu_process::{GpuCommand, GpuProcess, Server, StartError, Transport, Watch};
+use fizz_gpu_process::{GpuCommand, GpuProcess, Server, Transport, Watch};
 
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -168,25 +168,31 @@ pub(crate) fn open(
     }
     let program = std::env::current_exe()
         .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-    let mut args: Vec<OsString> = vec!["gpu-process".into(), "--gpu".into(), gpu.name().into()];
-    if let Some(adapter) = adapter {
-        args.extend(["--adapter".into(), adapter.into()]);
-    }
-    args.extend(bounds.args());
-    let command = GpuCommand { program, args, transport: Transport::Best };
-    let watch = Watch { step: Duration::from_secs(bounds.gpu_step_seconds) };
-    match GpuProcess::start(command, watch) {
+    let start = |gpu: GpuArg| {
+        let mut args: Vec<OsString> = vec!["gpu-process".into(), "--gpu".into(), gpu.name().into()];
+        if let Some(adapter) = adapter {
+            args.extend(["--adapter".into(), adapter.into()]);
+        }
+        args.extend(bounds.args());
+        let command = GpuCommand { program: program.clone(), args, transport: Transport::Best };
+        let watch = Watch { step: Duration::from_secs(bounds.gpu_step_seconds) };
+        GpuProcess::start(command, watch)
+    };
+    match start(gpu) {
         Ok(process) => Ok(Some(Arc::new(process))),
-        Err(error) if gpu != GpuArg::Auto || adapter.is_some() => {
+        Err(error) if gpu == GpuArg::Hardware || adapter.is_some() => {
             Err(Failure::new(Exit::NoCapacity, "this machine has no such GPU").because(&error).hint(INSTALL))
         }
-        Err(StartError::Refused(reason)) => {
-            tracing::debug!(reason, "guests find no GPU");
-            Ok(None)
+        Err(error) if gpu == GpuArg::Reference => {
+            Err(Failure::unexpected("the processor cannot play a GPU").because(&error))
         }
+        // A driver that crashes or hangs is not in the way of what needs none.
         Err(error) => {
-            tracing::warn!(target: "fizz", %error, "guests find no GPU");
-            Ok(None)
+            tracing::warn!(target: "fizz", %error, "no driver can be used; the processor plays the GPU");
+            match start(GpuArg::Reference) {
+                Ok(process) => Ok(Some(Arc::new(process))),
+                Err(error) => Err(Failure::unexpected("the processor cannot play a GPU").because(&error)),
+            }
         }
     }
 }

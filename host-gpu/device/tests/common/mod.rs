@@ -57,9 +57,14 @@ impl Guest {
 
     /// On this adapter.
     pub fn on(hardware: &Hardware, quotas: Quotas) -> Self {
+        Self::with_class(hardware, quotas, Class::Fast)
+    }
+
+    /// On this adapter, in a session that is asked for so.
+    pub fn with_class(hardware: &Hardware, quotas: Quotas, class: Class) -> Self {
         let mut session = hardware.session(&quotas).unwrap();
         let mut caps = [0; Caps::SIZE];
-        let size = session.open(&OpenRequest::new(Class::Fast).to_bytes(), &mut caps).unwrap();
+        let size = session.open(&OpenRequest::new(class).to_bytes(), &mut caps).unwrap();
         assert_eq!(size as usize, Caps::SIZE);
         Guest { session, stream: Encoder::new(), next: 1 }
     }
