@@ -67,7 +67,11 @@ impl Rewriter<'_, '_, '_> {
             Op::NotEqual => {
                 // naga writes a comparison that is false for NaN.
                 let equal = self.binary(Op::Equal, a, b);
-                Ok(self.emit(Expression::Unary { op: UnaryOperator::LogicalNot, expr: equal }, shape, Class::Zero))
+                Ok(self.emit(
+                    Expression::Unary { op: UnaryOperator::LogicalNot, expr: equal },
+                    shape,
+                    Class::Zero,
+                ))
             }
             Op::Equal | Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual => {
                 Ok(self.binary(op, a, b))

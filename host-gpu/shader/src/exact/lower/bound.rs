@@ -9,7 +9,7 @@ use naga::{
 
 /// The largest that each component may be; a scalar is all four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bound([u32; 4]);
+pub(in crate::exact) struct Bound([u32; 4]);
 
 /// What a signed number has in common with an unsigned one.
 const POSITIVE: u32 = i32::MAX as u32;
@@ -22,7 +22,7 @@ impl Bound {
     }
 
     /// Whether a scalar is below a length.
-    pub(super) fn is_below(self, length: u32) -> bool {
+    pub(in crate::exact) fn is_below(self, length: u32) -> bool {
         self.0[0] < length
     }
 
@@ -36,12 +36,12 @@ impl Bound {
 }
 
 /// Bounds of all expressions.
-pub(super) struct Bounds {
-    pub(super) functions: Vec<Vec<Bound>>,
-    pub(super) entry: Vec<Bound>,
+pub(in crate::exact) struct Bounds {
+    pub(in crate::exact) functions: Vec<Vec<Bound>>,
+    pub(in crate::exact) entry: Vec<Bound>,
 }
 
-pub(super) fn bounds(module: &Module) -> Bounds {
+pub(in crate::exact) fn bounds(module: &Module) -> Bounds {
     // What the calls hand to each function.
     let mut handed: Vec<Vec<Option<Bound>>> =
         module.functions.iter().map(|(_, function)| vec![None; function.arguments.len()]).collect();
@@ -110,64 +110,65 @@ fn of(module: &Module, function: &Function, arguments: &[Bound]) -> Vec<Bound> {
     let mut known: Vec<Bound> = Vec::with_capacity(function.expressions.len());
     for (_, expression) in function.expressions.iter() {
         let at = |handle: Handle<Expression>| known.get(handle.index()).copied().unwrap_or(Bound::NONE);
-        let bound = match *expression {
-            Expression::Literal(literal) => literal_bound(literal),
-            Expression::Constant(constant) => {
-                match module.global_expressions[module.constants[constant].init] {
-                    Expression::Literal(literal) => literal_bound(literal),
-                    _ => Bound::NONE,
-                }
-            }
-            Expression::ZeroValue(ty) => match module.types[ty].inner {
-                TypeInner::Scalar(scalar) | TypeInner::Vector { scalar, .. }
-                    if scalar.kind != ScalarKind::Float =>
-                {
-                    Bound::of(0)
-                }
-                _ => Bound::NONE,
-            },
-            Expression::FunctionArgument(index) => {
-                arguments.get(index as usize).copied().unwrap_or(Bound::NONE)
-            }
-            Expression::AccessIndex { base, index } => {
-                at(base).0.get(index as usize).map_or(Bound::NONE, |bound| Bound::of(*bound))
-            }
-            Expression::Splat { value, .. } => at(value),
-            Expression::Swizzle { vector, pattern, .. } => {
-                let from = at(vector).0;
-                Bound(pattern.map(|component| match component {
-                    SwizzleComponent::X => from[0],
-                    SwizzleComponent::Y => from[1],
-                    SwizzleComponent::Z => from[2],
-                    SwizzleComponent::W => from[3],
-                }))
-            }
-            Expression::Compose { ty, ref components } => match module.types[ty].inner {
-                TypeInner::Vector { size, .. } if components.len() == size as usize => {
-                    let mut bound = [u32::MAX; 4];
-                    for (to, component) in bound.iter_mut().zip(components) {
-                        *to = at(*component).0[0];
+        let bound =
+            match *expression {
+                Expression::Literal(literal) => literal_bound(literal),
+                Expression::Constant(constant) => {
+                    match module.global_expressions[module.constants[constant].init] {
+                        Expression::Literal(literal) => literal_bound(literal),
+                        _ => Bound::NONE,
                     }
-                    Bound(bound)
                 }
+                Expression::ZeroValue(ty) => match module.types[ty].inner {
+                    TypeInner::Scalar(scalar) | TypeInner::Vector { scalar, .. }
+                        if scalar.kind != ScalarKind::Float =>
+                    {
+                        Bound::of(0)
+                    }
+                    _ => Bound::NONE,
+                },
+                Expression::FunctionArgument(index) => {
+                    arguments.get(index as usize).copied().unwrap_or(Bound::NONE)
+                }
+                Expression::AccessIndex { base, index } => {
+                    at(base).0.get(index as usize).map_or(Bound::NONE, |bound| Bound::of(*bound))
+                }
+                Expression::Splat { value, .. } => at(value),
+                Expression::Swizzle { vector, pattern, .. } => {
+                    let from = at(vector).0;
+                    Bound(pattern.map(|component| match component {
+                        SwizzleComponent::X => from[0],
+                        SwizzleComponent::Y => from[1],
+                        SwizzleComponent::Z => from[2],
+                        SwizzleComponent::W => from[3],
+                    }))
+                }
+                Expression::Compose { ty, ref components } => match module.types[ty].inner {
+                    TypeInner::Vector { size, .. } if components.len() == size as usize => {
+                        let mut bound = [u32::MAX; 4];
+                        for (to, component) in bound.iter_mut().zip(components) {
+                            *to = at(*component).0[0];
+                        }
+                        Bound(bound)
+                    }
+                    _ => Bound::NONE,
+                },
+                Expression::Binary { op, left, right } => {
+                    binary(op, at(left), at(right), is_unsigned(module, function, right))
+                }
+                Expression::Select { accept, reject, .. } => at(accept).with(at(reject), u32::max),
+                Expression::Math { fun: MathFunction::Min, arg, arg1: Some(other), .. } => {
+                    let unsigned = is_unsigned(module, function, other) || is_unsigned(module, function, arg);
+                    at(arg).with(at(other), |a, b| {
+                        if unsigned || a.max(b) <= POSITIVE { a.min(b) } else { u32::MAX }
+                    })
+                }
+                Expression::Math { fun: MathFunction::Clamp, arg1: Some(low), arg2: Some(high), .. } => {
+                    at(low).with(at(high), |a, b| if a.max(b) <= POSITIVE { b } else { u32::MAX })
+                }
+                Expression::As { expr, kind: ScalarKind::Sint | ScalarKind::Uint, .. } => at(expr),
                 _ => Bound::NONE,
-            },
-            Expression::Binary { op, left, right } => {
-                binary(op, at(left), at(right), is_unsigned(module, function, right))
-            }
-            Expression::Select { accept, reject, .. } => at(accept).with(at(reject), u32::max),
-            Expression::Math { fun: MathFunction::Min, arg, arg1: Some(other), .. } => {
-                let unsigned = is_unsigned(module, function, other) || is_unsigned(module, function, arg);
-                at(arg).with(at(other), |a, b| {
-                    if unsigned || a.max(b) <= POSITIVE { a.min(b) } else { u32::MAX }
-                })
-            }
-            Expression::Math { fun: MathFunction::Clamp, arg1: Some(low), arg2: Some(high), .. } => {
-                at(low).with(at(high), |a, b| if a.max(b) <= POSITIVE { b } else { u32::MAX })
-            }
-            Expression::As { expr, kind: ScalarKind::Sint | ScalarKind::Uint, .. } => at(expr),
-            _ => Bound::NONE,
-        };
+            };
         known.push(bound);
     }
     known
@@ -194,9 +195,10 @@ fn is_unsigned(module: &Module, function: &Function, handle: Handle<Expression>)
 fn binary(op: Op, left: Bound, right: Bound, unsigned: bool) -> Bound {
     left.with(right, |a, b| match op {
         Op::And => a.min(b),
-        Op::InclusiveOr | Op::ExclusiveOr => {
-            (a | b).checked_add(1).and_then(u32::checked_next_power_of_two).map_or(u32::MAX, |above| above - 1)
-        }
+        Op::InclusiveOr | Op::ExclusiveOr => (a | b)
+            .checked_add(1)
+            .and_then(u32::checked_next_power_of_two)
+            .map_or(u32::MAX, |above| above - 1),
         Op::Add => a.checked_add(b).unwrap_or(u32::MAX),
         Op::Multiply => a.checked_mul(b).unwrap_or(u32::MAX),
         // Division by 0 gives the number itself.

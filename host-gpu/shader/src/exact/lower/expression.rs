@@ -150,7 +150,11 @@ impl Rewriter<'_, '_, '_> {
         let (from_float, to_float) = (from == Some(ScalarKind::Float), kind == ScalarKind::Float);
         if matrix || (from_float && to_float) || self.library {
             let (class, expression) = (self.class(value), Expression::As { expr: value, kind, convert });
-            return Ok(if matrix || from_float && to_float { value } else { self.emit(expression, shape, class) });
+            return Ok(if matrix || from_float && to_float {
+                value
+            } else {
+                self.emit(expression, shape, class)
+            });
         }
         let integer = matches!(kind, ScalarKind::Sint | ScalarKind::Uint);
         match (from, convert) {

@@ -1,14 +1,15 @@
 //! Functions of the library.
 
+use super::Lower;
 use super::function::{Class, Rewriter, Shape, Value};
 use super::opaque::shape_of;
-use super::Lower;
 use naga::valid::{ValidationFlags, Validator};
 use naga::{BinaryOperator, Expression, Function, Handle, MathFunction, Module, Span, Statement};
 use std::sync::OnceLock;
 
 /// The library's WGSL.
-pub(crate) const LIBRARY: &[&str] = &[include_str!("../library/pack.wgsl"), include_str!("../library/zz_temp.wgsl")];
+pub(crate) const LIBRARY: &[&str] =
+    &[include_str!("../library/pack.wgsl"), include_str!("../library/zz_temp.wgsl")];
 
 /// The library, parsed once.
 pub(crate) fn library() -> Result<&'static Module, String> {

@@ -23,7 +23,8 @@ impl Rewriter<'_, '_, '_> {
         if let Some(name) = scalar_function(fun) {
             return self.library_call(name, shape, &values);
         }
-        let arguments = [values[0], *values.get(1).unwrap_or(&values[0]), *values.get(2).unwrap_or(&values[0])];
+        let arguments =
+            [values[0], *values.get(1).unwrap_or(&values[0]), *values.get(2).unwrap_or(&values[0])];
         let [a, b, c] = arguments;
         match fun {
             F::Abs => {
@@ -195,8 +196,7 @@ impl Rewriter<'_, '_, '_> {
     fn frexp(&mut self, handle: Handle<Expression>, a: Value) -> Result<Value, String> {
         let a = self.opaque(a);
         let shape = self.shape_of(a);
-        let fraction =
-            self.each(shape, Scalar::F32, &[a], |this, one| this.call("fizz_frexp_fract", one))?;
+        let fraction = self.each(shape, Scalar::F32, &[a], |this, one| this.call("fizz_frexp_fract", one))?;
         let exponent = self.each(shape, Scalar::I32, &[a], |this, one| this.call("fizz_frexp_exp", one))?;
         let ty = self.result_type(handle).ok_or("frexp has no type")?;
         Ok(self.compose(ty, vec![fraction, exponent]))

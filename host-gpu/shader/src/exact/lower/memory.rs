@@ -5,7 +5,7 @@
 
 use super::function::{Class, Rewriter, Shape, Value};
 use super::opaque::shape_of;
-use super::{MOST_FLOATS, Lower};
+use super::{Lower, MOST_FLOATS};
 use naga::{
     AddressSpace, ArraySize, BinaryOperator as Op, Block, Expression, Function, FunctionArgument,
     FunctionResult, Handle, LocalVariable, MathFunction, ScalarKind, Span, Statement, Type, TypeInner,

@@ -7,11 +7,11 @@
 //! stands in the result once: a product of two 4 × 4 matrices is the longest.
 
 mod arithmetic;
-mod bound;
+pub(super) mod bound;
 mod build;
 mod expression;
 mod function;
-mod library;
+pub(super) mod library;
 mod math;
 mod matrix;
 mod memory;
@@ -22,10 +22,11 @@ use super::Native;
 use crate::meter::{self, build as metered};
 use crate::{deep, metered_capabilities};
 use function::Rewriter;
+use naga::proc::TypeResolution;
 use naga::valid::{ValidationFlags, Validator};
 use naga::{
-    AddressSpace, Arena, ArraySize, EntryPoint, Function, GlobalVariable, Handle, Module, Scalar, ScalarKind, Span, Type,
-    TypeInner, VectorSize,
+    AddressSpace, Arena, ArraySize, EntryPoint, Function, GlobalVariable, Handle, Module, Scalar, ScalarKind,
+    Span, Type, TypeInner, VectorSize,
 };
 use std::collections::BTreeMap;
 
@@ -192,6 +193,11 @@ pub(crate) fn sizes(types: &naga::UniqueArena<Type>) -> Vec<Size> {
         sizes.push(size);
     }
     sizes
+}
+
+/// How many floats a value has, where the types' sizes are known.
+pub(crate) fn floats(module: &Module, ty: &TypeResolution, sizes: &[Size]) -> u64 {
+    size_of(ty.inner_with(&module.types), sizes).floats
 }
 
 /// The same of one type, whose parts are known.

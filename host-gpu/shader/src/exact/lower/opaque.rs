@@ -6,7 +6,7 @@
 //! the last one of the immediates.
 
 use super::function::{Class, Rewriter, Shape, Value};
-use naga::{ArraySize, BinaryOperator, Expression, Handle, Literal, ScalarKind, Type, TypeInner, VectorSize};
+use naga::{ArraySize, BinaryOperator, Expression, Handle, Literal, ScalarKind, Type, TypeInner};
 
 /// Most scalars of a variable whose every store is hidden; what is loaded from larger ones is.
 const TRACKED: u64 = 64;
@@ -40,8 +40,7 @@ impl Rewriter<'_, '_, '_> {
         let variable = self.lower.slice();
         let zero = self.before(|this| {
             let base = this.name(Expression::GlobalVariable(variable), Shape::Other, Class::Opaque);
-            let pointer =
-                this.emit(Expression::AccessIndex { base, index: 3 }, Shape::Other, Class::Opaque);
+            let pointer = this.emit(Expression::AccessIndex { base, index: 3 }, Shape::Other, Class::Opaque);
             this.emit(Expression::Load { pointer }, Shape::Scalar, Class::Opaque)
         });
         self.zeros[1] = Some(zero);
@@ -193,4 +192,3 @@ pub(super) fn shape_of(inner: &TypeInner) -> Shape {
         _ => Shape::Other,
     }
 }
-

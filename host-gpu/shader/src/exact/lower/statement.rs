@@ -9,7 +9,9 @@ impl Rewriter<'_, '_, '_> {
     pub(super) fn statements(&mut self, block: &[Statement]) -> Result<(), String> {
         for statement in block {
             if self.new.expressions.len() > MOST_EXPRESSIONS {
-                return Err(format!("lowered, it has more than {MOST_EXPRESSIONS} expressions in a function"));
+                return Err(format!(
+                    "lowered, it has more than {MOST_EXPRESSIONS} expressions in a function"
+                ));
             }
             self.statement(statement)?;
         }
