@@ -19,7 +19,10 @@ pub(super) const CONTROLS: [Group; 4] = [
     group("contraction", &["bits(x * y + z)", "bits(z - x * y)", "bits(x * y - z)"]),
     group("order of sums", &["bits((x + y) - x)", "bits((x + y) + z)", "bits(x + (y + z))"]),
     group("subnormal numbers", &["bits(x * 0.5)", "bits(x + y)", "bits(x * y)"]),
-    group("rules of real numbers", &["bits(x - x)", "bits(x * 0.0)", "bits(x + 0.0)", "bits(0.0 - x)", "bits(-x)"]),
+    group(
+        "rules of real numbers",
+        &["bits(x - x)", "bits(x * 0.0)", "bits(x + 0.0)", "bits(0.0 - x)", "bits(-x)"],
+    ),
 ];
 
 /// Everything else that shaders can do.
@@ -27,7 +30,10 @@ pub(super) const GROUPS: [Group; 15] = [
     group("sums and products", &["bits(x + y)", "bits(x - y)", "bits(x * y)", "bits(fma(x, y, z))"]),
     group("division", &["bits(x / y)", "bits(1.0 / x)", "bits(x % y)"]),
     group("roots", &["bits(sqrt(x))", "bits(inverseSqrt(x))"]),
-    group("exponentials", &["bits(exp(x))", "bits(exp2(x))", "bits(log(x))", "bits(log2(x))", "bits(pow(x, y))"]),
+    group(
+        "exponentials",
+        &["bits(exp(x))", "bits(exp2(x))", "bits(log(x))", "bits(log2(x))", "bits(pow(x, y))"],
+    ),
     group("circular functions", &["bits(sin(x))", "bits(cos(x))", "bits(tan(x))"]),
     group("arcus functions", &["bits(asin(x))", "bits(acos(x))", "bits(atan(x))", "bits(atan2(x, y))"]),
     group("hyperbolic functions", &["bits(sinh(x))", "bits(cosh(x))", "bits(tanh(x))"]),
@@ -86,7 +92,12 @@ pub(super) const GROUPS: [Group; 15] = [
     ),
     group(
         "parts of floats",
-        &["bits(ldexp(x, clamp(bitcast<i32>(b), -400, 400)))", "bits(frexp(x).fract)", "bitcast<u32>(frexp(x).exp)", "bits(modf(x).fract)"],
+        &[
+            "bits(ldexp(x, clamp(bitcast<i32>(b), -400, 400)))",
+            "bits(frexp(x).fract)",
+            "bitcast<u32>(frexp(x).exp)",
+            "bits(modf(x).fract)",
+        ],
     ),
     group(
         "integers",
@@ -193,7 +204,11 @@ pub(super) fn inputs(invocations: usize) -> Vec<u32> {
             _ => random(),
         };
         let kind = (index / (count * count / 2)) as u32;
-        words.extend([word(one, kind), word(other, kind), word(SPECIAL[(index * 7 + 14) % count], kind + index as u32)]);
+        words.extend([
+            word(one, kind),
+            word(other, kind),
+            word(SPECIAL[(index * 7 + 14) % count], kind + index as u32),
+        ]);
     }
     words
 }

@@ -21,21 +21,44 @@ impl Hardware {
     /// # Errors
     /// Why it does not, in words.
     pub fn admitted(self) -> Result<Hardware, String> {
-        let target = Target::of(self.adapter())?;
-        let hardware = self.with_exact(Exact { target, probe: "".into() });
-        let probe = probe(&hardware)?;
-        Ok(hardware.with_exact(Exact { target, probe: probe.into() }))
+        let hardware = self.unproven()?;
+        let found = run::probe(&hardware)?;
+        if let Some(name) = differing(&found) {
+            return Err(format!("it does not compute exactly: the probe differs in {name}"));
+        }
+        run::loops(&hardware)?;
+        Ok(hardware.proven(&run::digest(listed(&found).as_bytes())))
     }
-}
 
-/// Runs the probe; what it computed in all, as hexadecimal digits.
-fn probe(hardware: &Hardware) -> Result<String, String> {
-    let found = run::probe(hardware)?;
-    if let Some(name) = differing(&found) {
-        return Err(format!("it does not compute exactly: the probe differs in {name}"));
+    /// The same without a proof: for tests of the probe, and of nothing else.
+    ///
+    /// # Errors
+    /// Why it cannot be told how to compute exactly.
+    pub fn unproven(self) -> Result<Hardware, String> {
+        if self.is_exact() {
+            return Ok(self);
+        }
+        let target = Target::of(self.adapter())?;
+        Ok(self.with_exact(Exact { target, probe: "".into() }))
     }
-    run::loops(hardware)?;
-    Ok(run::digest(listed(&found).as_bytes()))
+
+    /// What a device that serves the class exact computes in the probe: a name and a digest in each line.
+    ///
+    /// # Errors
+    /// Why it computes nothing.
+    pub fn probe(&self) -> Result<String, String> {
+        run::probe(self).map(|found| listed(&found))
+    }
+
+    fn proven(self, probe: &str) -> Hardware {
+        match self.exact() {
+            Some(Exact { target, .. }) => {
+                let exact = Exact { target: *target, probe: probe.into() };
+                self.with_exact(exact)
+            }
+            None => self,
+        }
+    }
 }
 
 /// The first group in which a probe differs from the reference.

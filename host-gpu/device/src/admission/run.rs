@@ -65,7 +65,9 @@ pub(super) fn loops(device: &dyn Sessions) -> Result<(), String> {
     match guest.run(LONG_LOOP, input, 1, 64) {
         Ok(words) if words.chunks_exact(4).all(|word| word == 70_000_u32.to_le_bytes()) => guest.close(),
         Ok(_) => Err("it ends a loop that the shader does not end, and that is not found out".to_owned()),
-        Err(Failed::Stop(Stop::HostFault(HostFault::DeviceLost, text))) if text.contains("ended a loop") => Ok(()),
+        Err(Failed::Stop(Stop::HostFault(HostFault::DeviceLost, text))) if text.contains("ended a loop") => {
+            Ok(())
+        }
         Err(Failed::Stop(stop)) => Err(stop.to_string()),
         Err(Failed::Refused(text)) => Err(text),
     }
@@ -164,7 +166,8 @@ impl Guest {
             0 if answer == status::OK => Ok(bytes),
             0 => Err(Failed::Refused(format!("status {answer}"))),
             _ => {
-                let text = RecordRef::from_bytes(&record).map_or(String::new(), |record| record.to_owned().text);
+                let text =
+                    RecordRef::from_bytes(&record).map_or(String::new(), |record| record.to_owned().text);
                 Err(Failed::Refused(text))
             }
         }

@@ -30,7 +30,8 @@ pub(super) fn of(adapter: &wgpu::Adapter) -> Option<Modes> {
         rte: floats.shader_rounding_mode_rte_float32 == vk::TRUE,
         szinp: floats.shader_signed_zero_inf_nan_preserve_float32 == vk::TRUE,
         denorm_preserve: floats.shader_denorm_preserve_float32 == vk::TRUE,
-        // A device that has the feature must be made with it, and wgpu does not say whether it was: memory is zeroed by the shader.
+        // A device that has a feature must be made with it, and wgpu does not say whether it was: the shader does these itself.
+        integer_dot: false,
         zero_init_native: false,
     })
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use fizz_exec::{Executor, Form, OwnCompiler};
 use fizz_node::worker::{
-    Description, Event, Finished, GpuDescription, Instruction, Order, OutputFile, WorkerCommand, work, work_asking,
+    Description, Event, Finished, GpuDescription, Instruction, Order, OutputFile, WorkerCommand, work,
+    work_asking,
 };
 use fizz_wire::frame;
 
