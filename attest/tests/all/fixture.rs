@@ -23,6 +23,7 @@ pub(crate) fn fixture() -> Fixture {
         inputs: vec![InputFile { path: "/photo.png".into(), blob: Blob::of(b"photo") }],
         out: "/out".into(),
         gpu: GpuUse::Hardware,
+        gpu_class: GpuClass::Exact,
         seed: Digest([7; 32]),
         epoch_ns: 1_700_000_000_000_000_000,
         limits: Limits::default(),
