@@ -135,27 +135,31 @@ impl<'l, 's, 'm> Rewriter<'l, 's, 'm> {
         crate::bypass::uses(old, &old.body, &mut |handle| used[handle.index()] = true);
     }
 
-    /// Constants that no statement computes: the initial values of variables are made of them.
+    /// Constants that no statement computes: initial values of variables, and what naga made of overrides.
     fn constants(&mut self) -> Result<(), String> {
         let old = self.old;
-        if old.local_variables.iter().all(|(_, variable)| variable.init.is_none()) {
-            return Ok(());
-        }
         let mut emitted = vec![false; old.expressions.len()];
         mark_emitted(&old.body, &mut emitted);
+        // An initial value may be what a statement computes later.
+        for (_, variable) in old.local_variables.iter() {
+            if let Some(init) = variable.init {
+                emitted[init.index()] = false;
+            }
+        }
+        let all: Vec<_> = old.expressions.iter().collect();
+        for (handle, expression) in all.into_iter().rev() {
+            if !emitted[handle.index()] && is_pure(expression) {
+                crate::bypass::operands(expression, &mut |operand| emitted[operand.index()] = false);
+            }
+        }
         for (handle, expression) in old.expressions.iter() {
-            let is_composite = matches!(
-                expression,
-                Expression::Compose { .. } | Expression::Splat { .. } | Expression::Swizzle { .. }
-            );
-            if !emitted[handle.index()] && is_composite {
-                let mut ready = true;
-                crate::bypass::operands(expression, &mut |operand| {
-                    ready &= self.map[operand.index()].is_some() || is_name(&old.expressions[operand]);
-                });
-                if ready {
-                    self.expression(handle)?;
-                }
+            let skipped = emitted[handle.index()] || !is_pure(expression) || is_name(expression);
+            let mut ready = !skipped;
+            crate::bypass::operands(expression, &mut |operand| {
+                ready &= self.map[operand.index()].is_some() || is_name(&old.expressions[operand]);
+            });
+            if ready {
+                self.expression(handle)?;
             }
         }
         Ok(())
@@ -248,6 +252,21 @@ pub(super) fn is_name(expression: &Expression) -> bool {
             | Expression::FunctionArgument(_)
             | Expression::GlobalVariable(_)
             | Expression::LocalVariable(_)
+    )
+}
+
+/// Whether an expression depends on its operands alone.
+fn is_pure(expression: &Expression) -> bool {
+    matches!(
+        expression,
+        Expression::Compose { .. }
+            | Expression::Splat { .. }
+            | Expression::Swizzle { .. }
+            | Expression::AccessIndex { .. }
+            | Expression::Unary { .. }
+            | Expression::Binary { .. }
+            | Expression::Select { .. }
+            | Expression::As { .. }
     )
 }
 
