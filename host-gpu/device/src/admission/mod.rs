@@ -7,6 +7,8 @@
 //! numbers. An adapter that differs in one of them serves fast sessions only.
 
 mod groups;
+#[cfg(test)]
+mod model;
 mod run;
 
 use crate::device::Hardware;

@@ -7,7 +7,7 @@ use fizz_gpu_abi::{
 };
 
 /// Invocations of each group: every special number with every other, and others.
-const INVOCATIONS: usize = 4096;
+pub(super) const INVOCATIONS: usize = 4096;
 const STORAGE: u32 = usage::STORAGE | usage::COPY_SRC | usage::COPY_DST;
 
 const QUOTAS: Quotas = Quotas {
@@ -35,21 +35,25 @@ pub(super) fn probe(device: &dyn Sessions) -> Result<Vec<Found>, String> {
     for group in CONTROLS.iter().chain(&GROUPS) {
         found.push((group.name, guest.group(group, input)?));
     }
-    for (name, wgsl, workgroups) in SHADERS {
-        found.push((name, guest.shader(wgsl, input, workgroups)?));
+    for (name, wgsl) in SHADERS {
+        found.push((name, guest.shader(name, wgsl, input)?));
+    }
+    for operation in ["atomicAdd", "atomicSub", "atomicMin", "atomicMax", "atomicAnd", "atomicOr", "atomicXor"] {
+        found.push((operation, guest.shader(operation, &ATOMICS.replace("OPERATION", operation), input)?));
     }
     guest.close()?;
     Ok(found)
 }
 
 /// Shaders of their own: what invocations do together.
-const SHADERS: [(&str, &str, u32); 3] = [
-    ("matrix product", include_str!("probe/product.wgsl"), 16),
-    ("reduction", include_str!("probe/reduction.wgsl"), 16),
-    ("atomics", include_str!("probe/atomics.wgsl"), 16),
+const SHADERS: [(&str, &str); 2] = [
+    ("matrix product", include_str!("probe/product.wgsl")),
+    ("reduction", include_str!("probe/reduction.wgsl")),
 ];
+const ATOMICS: &str = include_str!("probe/atomics.wgsl");
 
-/// Words of the output of those.
+/// Workgroups of those, and words of their output.
+const WORKGROUPS: u32 = 16;
 const WORDS: usize = 4096;
 
 /// Turns of a loop after which a driver is known to end it.
@@ -136,8 +140,9 @@ impl Guest {
         bytes.map(|bytes| digest(&bytes)).map_err(|error| format!("{}: {error}", group.name))
     }
 
-    fn shader(&mut self, wgsl: &str, input: u32, workgroups: u32) -> Result<String, String> {
-        self.run(wgsl, input, workgroups, WORDS).map(|bytes| digest(&bytes)).map_err(String::from)
+    fn shader(&mut self, name: &str, wgsl: &str, input: u32) -> Result<String, String> {
+        let bytes = self.run(wgsl, input, WORKGROUPS, WORDS).map_err(String::from);
+        bytes.map(|bytes| digest(&bytes)).map_err(|error| format!("{name}: {error}"))
     }
 
     /// Runs a shader on two buffers, and reads the second.
