@@ -183,3 +183,19 @@ impl Guest {
 pub(super) fn digest(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..32].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_the_probe_computes_is_exact() {
+        let groups = CONTROLS.iter().chain(&GROUPS).map(|group| groups::shader(group, INVOCATIONS));
+        let shaders = SHADERS.iter().map(|(_, wgsl)| (*wgsl).to_owned());
+        let more = [ATOMICS.replace("OPERATION", "atomicXor"), LONG_LOOP.to_owned()];
+        for wgsl in groups.chain(shaders).chain(more) {
+            let checked = fizz_shader::check(&wgsl, "probe", &fizz_shader::ShaderLimits::default()).unwrap();
+            assert_eq!(checked.classify("main"), [], "{wgsl}");
+        }
+    }
+}

@@ -5,7 +5,7 @@
 
 mod post;
 
-use crate::metered_capabilities;
+use crate::{deep, metered_capabilities};
 use naga::back::spv;
 use naga::proc::BoundsCheckPolicies;
 use naga::valid::{ValidationFlags, Validator};
@@ -61,9 +61,12 @@ pub struct Modes {
 /// Writes a lowered module with one compute entry point as SPIR-V 1.3.
 ///
 /// # Errors
-/// A binding that `layout` does not have, and what naga says. naga may also panic: call it once where a panic is a refusal,
-/// as `CheckedShader::meter` does for what wgpu writes.
+/// A binding that `layout` does not have, and what naga cannot write; where it panics, too.
 pub fn emit(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>, String> {
+    deep("", || write(module, layout, modes)).map_err(|error| error.message)?
+}
+
+fn write(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>, String> {
     let entry = module.entry_points.first().ok_or("the module has no entry point")?;
     let info = Validator::new(ValidationFlags::all(), metered_capabilities())
         .validate(module)
