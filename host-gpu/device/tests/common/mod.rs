@@ -216,3 +216,8 @@ pub const DOUBLE: &str = "
     fn main(@builtin(global_invocation_id) id: vec3u) {
         if (id.x < arrayLength(&data)) { data[id.x] *= 2u; }
     }";
+
+/// The reference device.
+pub fn reference() -> Option<Hardware> {
+    None
+}
