@@ -65,6 +65,9 @@ pub struct Lent<'a> {
     pub file: &'a dyn Any,
 }
 
+/// Bytes that a command in a command buffer may count for beside its own, as memory that the host holds for it.
+pub const HELD_BYTES: u64 = 1 << 10;
+
 /// Makes sessions: one for each run of a task.
 pub trait Sessions: Send + Sync {
     /// A fresh session with the given quotas; nothing of earlier ones is visible in it.

@@ -60,7 +60,7 @@ struct Recorded {
 }
 
 /// Bytes that a part of a command buffer counts for, in which one encoder may be held.
-pub(crate) const HELD: u64 = 1 << 10;
+pub(crate) const HELD: u64 = fizz_gpu_abi::host::HELD_BYTES;
 
 /// The same for work of so much gas. It is equal on every device, whatever it takes in one submission.
 pub(crate) fn held(gas: u64) -> u64 {

@@ -124,6 +124,7 @@ impl Server {
         match &mut self.input {
             #[cfg(target_os = "linux")]
             Input::Socket(socket) => {
+                crate::descriptors::linger(socket);
                 let mut filled = 0;
                 while filled < frame.len() {
                     match crate::descriptors::receive(socket, &mut frame[filled..]) {

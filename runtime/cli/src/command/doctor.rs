@@ -33,7 +33,8 @@ impl DoctorArgs {
         let within = Duration::from_secs(self.seconds);
         let program = std::env::current_exe()
             .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-        let ask = |args: &[&str]| ask(Command::new(&program).arg("gpu-doctor").args(args), within);
+        let ask =
+            |args: &[&str]| ask(fizz_gpu_process::command(&program).arg("gpu-doctor").args(args), within);
         let wanted = self.adapter.iter().flat_map(|adapter| ["--adapter", adapter.as_str()]);
         let mut found = ask(&wanted.collect::<Vec<_>>()).unwrap_or_else(|reason| {
             let reason = format!("the process that looked for adapters {reason}");
@@ -114,7 +115,8 @@ fn ask(command: &mut Command, within: Duration) -> Result<Value, String> {
         let _ = child.kill();
         return Err(format!("hung: its driver did nothing for {} s", within.as_secs()));
     };
-    match text.ok().and_then(|text| serde_json::from_str(&text).ok()) {
+    // A driver may have said something of its own before.
+    match text.ok().and_then(|text| serde_json::from_str(text.lines().last()?).ok()) {
         Some(answer) if status.success() => Ok(answer),
         _ => Err(format!("died ({status}): its driver crashed")),
     }

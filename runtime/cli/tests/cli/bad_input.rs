@@ -203,4 +203,6 @@ fn bad_shaders_are_shown_where_they_are_bad() {
         serde_json::from_str(&home.fizz([&args[..], &["--json"]].concat()).expect(0).stdout).unwrap();
     assert_eq!(object["entry_points"][0]["loops_counted_by"], "invocations");
     home.fizz(["inspect", "good.wgsl", "--constant", "n"]).expect(2).says(&["there is no `=`"]);
+    home.fizz(["inspect", "good.wgsl", "--costs"]).expect(2).says(&["a module's operators"]);
+    home.fizz(["inspect", "--costs", "--constant", "n=1"]).expect(2).says(&["is for a shader"]);
 }
