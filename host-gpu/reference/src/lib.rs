@@ -1,6 +1,8 @@
 //! The reference GPU: exact shaders, compiled to WebAssembly with SIMD, run on processors.
 //!
-//! The compiler's output is a [`Program`]; an [`Engine`], which is handed in, runs it; [`instance`] is `wgpu` on top of both.
+//! In: a shader as naga's IR, [compiled](compile()) to a [`Program`], and `wgpu`'s commands. Out: bytes of buffers, the same on every machine. The
+//! main path: [`instance`] gives a `wgpu` instance whose one adapter is this device; [`Program::encode`] gives the words that its
+//! `create_shader_module_passthrough` takes; dispatches run on an [`Engine`], which is handed in, with a pool of threads.
 
 mod compile;
 mod device;

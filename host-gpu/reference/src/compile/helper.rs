@@ -180,6 +180,7 @@ fn divide_vector(asm: &mut Asm, op: Bin) {
         for operand in 0..2 {
             asm.get(operand);
             if half == 1 {
+                asm.get(operand);
                 asm.op().i8x16_shuffle([8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7]);
             }
             if signed {

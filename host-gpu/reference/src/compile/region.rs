@@ -349,7 +349,7 @@ impl<'a> Emit<'a> {
         match stmt {
             Stmt::Let(value) => self.define(*value)?,
             Stmt::Set(cell, value) => {
-                let parts = self.is_masked(self.shapes.level(stmt));
+                let parts = self.is_masked(self.shapes.level(stmt)) && self.keeps_others(stmt);
                 if self.shapes.cells[*cell as usize].level == Level::Group && !self.in_memory(*cell) {
                     self.push_scalar(*value, 0);
                     let local = self.shared_cell(*cell);

@@ -160,7 +160,8 @@ pub(crate) fn shapes(ir: &Ir, size: [u32; 3], read_only: &[bool]) -> Shapes {
     walk.shapes
 }
 
-fn in_memory(ir: &Ir) -> Vec<bool> {
+/// Variables that computed indices reach.
+pub(crate) fn in_memory(ir: &Ir) -> Vec<bool> {
     let mut found = vec![false; ir.vars.len()];
     fn visit(ir: &Ir, list: &[Stmt], found: &mut [bool]) {
         for stmt in list {
