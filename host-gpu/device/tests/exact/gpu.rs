@@ -90,6 +90,20 @@ impl Gpu {
         };
         // SAFETY: the SPIR-V comes from naga and a pass of ours, with bounds in it.
         let shader = unsafe { self.device.create_shader_module_passthrough(descriptor) };
+        self.with_shader(module, &layout, &shader)
+    }
+
+    /// What wgpu makes of the same by itself.
+    #[allow(dead_code, reason = "for benchmarks")]
+    pub(crate) fn plain(&self, wgsl: &str) -> Pipeline {
+        let module = naga::front::wgsl::parse_str(wgsl).unwrap();
+        let source = wgpu::ShaderSource::Wgsl(wgsl.into());
+        let shader = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
+        self.with_shader(&module, &Layout::of(&module), &shader)
+    }
+
+    fn with_shader(&self, module: &naga::Module, layout: &Layout, shader: &wgpu::ShaderModule) -> Pipeline {
+        let entry = &module.entry_points[0];
         let groups: Vec<Vec<(u32, bool)>> = (0_u32..)
             .zip(&layout.groups)
             .map(|(group, numbers)| {
@@ -117,7 +131,7 @@ impl Gpu {
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: None,
             layout: Some(&layout),
-            module: &shader,
+            module: shader,
             entry_point: Some(&entry.name),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             cache: None,
@@ -214,5 +228,47 @@ impl Gpu {
             bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
         };
         reads.iter().map(words).collect()
+    }
+
+    /// How long it takes on zeroed buffers of so many words, done `rounds` times, from submission to the end.
+    #[allow(dead_code, reason = "for benchmarks")]
+    pub(crate) fn time(
+        &self,
+        pipeline: &Pipeline,
+        words: &[Vec<u32>],
+        workgroups: [u32; 3],
+    ) -> std::time::Duration {
+        let buffers: Vec<_> = words.iter().map(|words| self.buffer(words)).collect();
+        let entries: Vec<_> = pipeline.groups[0]
+            .iter()
+            .zip(&buffers)
+            .map(|((binding, _), buffer)| wgpu::BindGroupEntry {
+                binding: *binding,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.group_layout(&pipeline.groups[0]),
+            entries: &entries,
+        });
+        self.queue.submit([]);
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&pipeline.pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            if pipeline.immediates {
+                pass.set_immediates(0, &slice_bytes([0; 3], 1, workgroups));
+            }
+            let [x, y, z] = workgroups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+        let commands = encoder.finish();
+        let start = std::time::Instant::now();
+        self.queue.submit([commands]);
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        start.elapsed()
     }
 }

@@ -4,6 +4,7 @@
 //! modes that the device offers.
 
 mod post;
+mod zero;
 
 use crate::{deep, metered_capabilities};
 use naga::back::spv;
@@ -67,6 +68,14 @@ pub fn emit(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>,
 }
 
 fn write(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>, String> {
+    let mut zeroed;
+    let module = if modes.zero_init_native {
+        module
+    } else {
+        zeroed = module.clone();
+        zero::workgroup_memory(&mut zeroed);
+        &zeroed
+    };
     let entry = module.entry_points.first().ok_or("the module has no entry point")?;
     let info = Validator::new(ValidationFlags::all(), metered_capabilities())
         .validate(module)
@@ -81,7 +90,7 @@ fn write(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>, St
         zero_initialize_workgroup_memory: if modes.zero_init_native {
             spv::ZeroInitializeWorkgroupMemoryMode::Native
         } else {
-            spv::ZeroInitializeWorkgroupMemoryMode::Polyfill
+            spv::ZeroInitializeWorkgroupMemoryMode::None
         },
         capabilities: Some(capabilities(modes)),
         // The meter ends loops.
