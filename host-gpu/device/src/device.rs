@@ -1,10 +1,11 @@
 //! A `wgpu` device: opening it, listening to its errors, waiting for it.
 
 use crate::adapters::AdapterSummary;
+use crate::admission;
 use crate::caps;
 use crate::exact::{Exact, Target};
 use crate::pace::Pace;
-use fizz_gpu_abi::host::{HostFault, Stop};
+use fizz_gpu_abi::host::{HostFault, REFERENCE, Stop};
 use fizz_gpu_abi::{Class, ErrorClass};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,6 +63,24 @@ impl Hardware {
             pace: Pace::default(),
             exact: None,
         }
+    }
+
+    /// The processor as a GPU, without any driver: what defines the class exact. It takes exact shaders alone; so many threads share its
+    /// dispatches.
+    ///
+    /// # Errors
+    /// Where this processor cannot be one.
+    pub fn reference(engine: Arc<dyn fizz_reference::Engine>, threads: usize) -> Result<Hardware, String> {
+        let instance = fizz_reference::instance(engine, threads);
+        let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
+            .map_err(|error| error.to_string())?;
+        let mut summary = AdapterSummary::of(&adapter);
+        REFERENCE.clone_into(&mut summary.backend);
+        if let Some(reason) = summary.unusable {
+            return Err(reason);
+        }
+        Ok(Hardware::new(summary, adapter)
+            .with_exact(Exact { target: Target::Reference, probe: admission::expected().into() }))
     }
 
     /// The longest wait for the device, 30 seconds unless set. A task that passes it is a host fault.
@@ -130,7 +149,7 @@ impl Hardware {
 
     /// Whether a driver has it, which takes any shader.
     pub(crate) fn has_driver(&self) -> bool {
-        true
+        !matches!(self.exact, Some(Exact { target: Target::Reference, .. }))
     }
 
     pub(crate) fn adapter(&self) -> &wgpu::Adapter {
@@ -173,7 +192,7 @@ impl Hardware {
             wait_limit: self.wait_limit,
             slice_gas: self.slice_gas,
             // Only processors that play a GPU are known to end loops.
-            find_cuts: self.summary.software(),
+            find_cuts: self.summary.software() && self.has_driver(),
             heartbeat: self.heartbeat.clone(),
             pace: self.pace.clone(),
             exact,

@@ -10,8 +10,7 @@ const DIGESTS: &str = include_str!("../src/admission/digests.txt");
 /// `FIZZ_BLESS=1` writes the digests anew, after a deliberate change of the probe or of what shaders mean.
 #[test]
 fn the_reference_computes_what_adapters_are_held_to() {
-    let Some(reference) = common::reference() else { return };
-    let computed = reference.probe().unwrap();
+    let computed = common::reference().probe().unwrap();
     if std::env::var_os("FIZZ_BLESS").is_some() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admission/digests.txt");
         std::fs::write(path, &computed).unwrap();
@@ -29,12 +28,4 @@ fn an_adapter_that_computes_as_the_reference_does_is_admitted() {
     println!("admitted in {:?}", begun.elapsed());
     assert!(admitted.is_exact());
     assert_eq!(admitted.probe().unwrap(), DIGESTS);
-}
-#[test]
-fn temp_bless() {
-    let Some(hardware) = common::hardware() else { return };
-    let begun = std::time::Instant::now();
-    let probe = hardware.unproven().unwrap().probe().unwrap();
-    println!("TEMP {:?}", begun.elapsed());
-    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admission/digests.txt"), probe).unwrap();
 }

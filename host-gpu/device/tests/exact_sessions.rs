@@ -15,7 +15,7 @@ const EXACT: Quotas = Quotas { class: Class::Exact, ..QUOTAS };
 /// Every device here that computes exactly.
 fn devices() -> Vec<(&'static str, Hardware)> {
     let driver = common::hardware().map(|hardware| ("the driver", hardware.unproven().unwrap()));
-    driver.into_iter().collect()
+    driver.into_iter().chain([("the reference", common::reference())]).collect()
 }
 
 /// Everything that a guest can see: what each script says, records, and gas.
@@ -63,7 +63,7 @@ const FLOATS: &str = "
     @group(0) @binding(0) var<storage, read_write> data: array<f32>;
     @compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3u) {
         let x = data[id.x];
-        data[id.x] = x * x + data[id.x + 100u] - x / 3.0;
+        data[id.x] = x * x + data[id.x + 100u] - x * 0.1;
     }";
 
 const COUNTING: &str = "

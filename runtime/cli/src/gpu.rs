@@ -142,7 +142,9 @@ fn devices(gpu: GpuArg, adapter: Option<&str>) -> Result<Devices, String> {
 
 /// The processor as a GPU.
 pub(crate) fn reference() -> Result<Hardware, String> {
-    Err("not here yet".to_owned())
+    let engine = fizz_reference_engine::Wasmtime::new().map_err(|error| error.to_string())?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Hardware::reference(Arc::new(engine), threads)
 }
 
 /// Which adapter is meant: digits are its number, also where there are not so many; all else is a part of its name.

@@ -38,7 +38,9 @@ pub(super) fn probe(device: &dyn Sessions) -> Result<Vec<Found>, String> {
     for (name, wgsl) in SHADERS {
         found.push((name, guest.shader(name, wgsl, input)?));
     }
-    for operation in ["atomicAdd", "atomicSub", "atomicMin", "atomicMax", "atomicAnd", "atomicOr", "atomicXor"] {
+    for operation in
+        ["atomicAdd", "atomicSub", "atomicMin", "atomicMax", "atomicAnd", "atomicOr", "atomicXor"]
+    {
         found.push((operation, guest.shader(operation, &ATOMICS.replace("OPERATION", operation), input)?));
     }
     guest.close()?;

@@ -40,6 +40,8 @@ pub(crate) enum Target {
         /// What it can be told about floats.
         modes: Modes,
     },
+    /// Programs of the reference device.
+    Reference,
 }
 
 impl Target {
@@ -64,6 +66,13 @@ impl Target {
                 Target::Vulkan { native, modes } => {
                     let module = exact::lower(module, &native)?;
                     exact::emit(&module, groups, &modes)
+                }
+                Target::Reference => {
+                    let module = exact::lower(module, &Native::REFERENCE)?;
+                    let entry = module.entry_points.first().ok_or("the module has no entry point")?;
+                    let program =
+                        fizz_reference::compile(&module, &entry.name).map_err(|error| error.to_string())?;
+                    Ok(program.encode())
                 }
             };
             let thread = std::thread::Builder::new().name("lowering".to_owned()).stack_size(STACK);
