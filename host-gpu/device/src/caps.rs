@@ -41,7 +41,7 @@ pub(crate) const MAX_LAYERS: u32 = 256;
 /// Features offered to guests in a session of a class.
 pub(crate) fn features(class: Class) -> u64 {
     let all = features::INDIRECT_DISPATCH | features::STORAGE_TEXTURES | features::TIMESTAMPS;
-    if class == Class::Exact { all & !features::TIMESTAMPS } else { all }
+    if class == Class::Exact { features::INDIRECT_DISPATCH } else { all }
 }
 
 /// The answer of `open` for a session of a class: WebGPU's default limits, and the job's quotas.

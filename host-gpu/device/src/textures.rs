@@ -80,7 +80,8 @@ impl Open {
     pub(crate) fn create_texture(&mut self, id: u32, shape: &TextureShape, label: &str) -> Result<(), Stop> {
         self.table.free(id)?;
         let counted = self.new_object()?;
-        let valid = if let Some(reason) = refuse(shape) {
+        let exact = self.device.exact.map(|_| "textures are not offered in the class exact".to_owned());
+        let valid = if let Some(reason) = exact.or_else(|| refuse(shape)) {
             self.invalid(format!("create texture '{label}': {reason}"));
             None
         } else {

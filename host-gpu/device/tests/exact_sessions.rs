@@ -23,6 +23,7 @@ fn told(device: &Hardware, scripts: &[(&str, &dyn Fn(&mut Guest) -> String)]) ->
     let mut lines = Vec::new();
     for (name, script) in scripts {
         let mut guest = Guest::with_class(device, EXACT, Class::Job);
+        println!("script: {name}");
         let said = script(&mut guest);
         let records = guest.records();
         for record in &records {
