@@ -69,6 +69,7 @@ mod tests {
     use fizz_gpu_abi::Encoder;
 
     const QUOTAS: Quotas = Quotas {
+        class: fizz_gpu_abi::Class::Fast,
         gas: 1,
         bytes: 1,
         objects: 2,
