@@ -100,6 +100,23 @@ fn reciprocals_are_low() {
     assert!(least > 2_f64.powi(-24) && most < 4.0e-6, "{least:e} {most:e}");
 }
 
+/// The first estimate of a root is as good as it is said to be.
+#[test]
+fn seeds_of_roots_are_near() {
+    let mut program = Program::new(exact::library().unwrap(), "fizz_root_seed");
+    let mut most = 0.0_f64;
+    let numbers: Vec<u32> = (1.0_f32.to_bits()..4.0_f32.to_bits()).collect();
+    for numbers in numbers.chunks(lanes::LANES) {
+        program.argument(0)[..numbers.len()].copy_from_slice(numbers);
+        for (number, found) in numbers.iter().zip(program.run()) {
+            let [number, found] = [*number, *found].map(|bits| f64::from(f32::from_bits(bits)));
+            most = most.max((1.0 - found * number.sqrt()).abs());
+        }
+    }
+    println!("seeds of roots are {most:e} off");
+    assert!(most < 6.6e-4, "{most:e}");
+}
+
 /// The oracles of roots and quotients agree with each other and with what the host's processor does.
 #[test]
 fn oracles_agree() {

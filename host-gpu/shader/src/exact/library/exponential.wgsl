@@ -1,11 +1,6 @@
 // Exponentials and logarithms.
 
-// To the nearest whole number, for |x| < 2^22: it is in the sum's low bits.
-fn fizz_near(x: f32) -> f32 {
-    return (x + 12582912.0) - 12582912.0;
-}
-
-// e^x · 2^k for k within [-1, 1].
+// e^x · 2^k for k within [-1, 1]. The sum with 1.5 · 2^23 has the nearest whole number in its low bits; log(2) is a number of few bits, less a small one.
 fn fizz_exp_by(x: f32, k: i32) -> f32 {
     let low = select(x, -106.0, x < -106.0);
     let near = select(low, 91.0, low > 91.0);

@@ -62,7 +62,7 @@ fn fizz_exponent(bits: u32) -> i32 {
     return i32(number >> 23u) - select(0i, 149i, size < 0x800000u);
 }
 
-// x · 2^n for 2^-25 <= |x| < 2^25 and n within [-252, 252], rounded once if |x| >= 2^-24 · 2^(-n - 126) is no less than the mantissa's unit.
+// x · 2^n for |x| within [0.5, 2] and n within [-200, 200]. The first product is exact, so that it is rounded once.
 fn fizz_scaled(x: f32, n: i32) -> f32 {
     let half = n >> 1u;
     let first = bitcast<f32>(u32(half + 127i) << 23u);
