@@ -12,6 +12,8 @@
 
 mod bypass;
 mod error;
+pub mod exact;
+mod lint;
 mod measure;
 pub mod meter;
 mod scan;
@@ -21,6 +23,7 @@ mod write;
 mod zero;
 
 pub use error::{Location, Reason, ShaderError};
+pub use lint::Inexact;
 pub use measure::EntryFacts;
 pub use specialize::Specialized;
 

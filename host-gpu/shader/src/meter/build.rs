@@ -93,7 +93,13 @@ fn meter(module: &mut Module, word: Handle<Type>) -> Handle<GlobalVariable> {
 
 /// The immediates that say which slice it is.
 pub(crate) fn slice(module: &mut Module, vec3: Handle<Type>, word: Handle<Type>) -> Handle<GlobalVariable> {
-    let members = vec![member("base", vec3, 0), member("first", word, 12), member("counts", vec3, 16)];
+    // Nobody but the host knows that the last word is 0: see `exact`.
+    let members = vec![
+        member("base", vec3, 0),
+        member("first", word, 12),
+        member("counts", vec3, 16),
+        member("zero", word, 28),
+    ];
     let inner = TypeInner::Struct { members, span: SLICE_BYTES };
     let ty = module.types.insert(Type { name: Some("FizzSlice".to_owned()), inner }, Span::UNDEFINED);
     module.global_variables.append(variable("fizz_slice", AddressSpace::Immediate, ty), Span::UNDEFINED)

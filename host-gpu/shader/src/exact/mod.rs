@@ -1,0 +1,60 @@
+//! Exact shaders: the same bits on every device.
+//!
+//! In: a module with one compute entry point and no overrides, metered or not, for whose entry point [`CheckedShader::classify`](crate::CheckedShader::classify)
+//! gives no reason. [`lower()`] rewrites what devices do each in their own way as fixed sequences of what they all do alike: sums, products, comparisons
+//! and selections of `f32`, and integers. Out: a module that [`emit()`] writes as SPIR-V for Vulkan, and that the reference device compiles to WebAssembly.
+//!
+//! What a device does by itself with exactly the bits that the sequences give is stated by [`Native`], and left to it.
+
+mod emit;
+mod lower;
+
+pub use emit::{Layout, Modes, emit};
+pub use lower::{immediate_bytes, lower};
+
+/// Version of what `lower` makes of a module: part of what defines a result.
+pub const VERSION: u32 = 1;
+
+/// What a device does by itself, with exactly the bits that the lowered sequence gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Native {
+    /// `/` of `f32` is correctly rounded for all inputs.
+    pub divide: bool,
+    /// `sqrt` of `f32` is correctly rounded for all inputs.
+    pub sqrt: bool,
+    /// `min` and `max` of `f32`: the other one of a NaN, −0 below +0.
+    pub min_max: bool,
+    /// `f32` to `i32` and `u32`: truncated, saturated, 0 for NaN.
+    pub conversions: bool,
+    /// Loads out of bounds from storage, uniform and workgroup memory give zero, stores and atomics there do nothing, and
+    /// indices into `private` and function variables and into values are clamped.
+    pub bounds: bool,
+    /// Shift amounts count modulo 32.
+    pub shifts: bool,
+    /// Sums and products with a constant zero are computed, not replaced by a rule that forgets −0, infinity and NaN.
+    pub zeros: bool,
+}
+
+impl Native {
+    /// Nothing: what is known of any Vulkan device.
+    pub const NONE: Native = Native {
+        divide: false,
+        sqrt: false,
+        min_max: false,
+        conversions: false,
+        bounds: false,
+        shifts: false,
+        zeros: false,
+    };
+
+    /// What the reference device compiles by itself.
+    pub const REFERENCE: Native = Native {
+        divide: true,
+        sqrt: true,
+        min_max: true,
+        conversions: true,
+        bounds: true,
+        shifts: true,
+        zeros: true,
+    };
+}
