@@ -48,4 +48,4 @@ pub use caps::webgpu_caps;
 pub use device::Hardware;
 pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};
 /// Versions of the shader front end, of its meter and of the [prices](schedule), as GPU profiles name them.
-pub const SHADER_FRONT_END: &str = "naga 30.0, meter 3, prices 4";
+pub const SHADER_FRONT_END: &str = "naga 30.0, meter 4, prices 4";

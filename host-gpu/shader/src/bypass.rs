@@ -85,7 +85,7 @@ impl Walk<'_> {
 }
 
 /// Gives the expressions that statements use, and those that these are made of there.
-fn uses(function: &Function, block: &Block, to: &mut impl FnMut(Handle<Expression>)) {
+pub(crate) fn uses(function: &Function, block: &Block, to: &mut impl FnMut(Handle<Expression>)) {
     for statement in block {
         match statement {
             Statement::Emit(range) => {
@@ -126,7 +126,7 @@ fn uses(function: &Function, block: &Block, to: &mut impl FnMut(Handle<Expressio
 }
 
 /// Gives the operands of an expression.
-fn operands(expression: &Expression, to: &mut impl FnMut(Handle<Expression>)) {
+pub(crate) fn operands(expression: &Expression, to: &mut impl FnMut(Handle<Expression>)) {
     match *expression {
         Expression::AccessIndex { base: one, .. }
         | Expression::Load { pointer: one }

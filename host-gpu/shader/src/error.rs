@@ -137,19 +137,11 @@ impl ShaderError {
     ///     |             ^^^ text
     /// ```
     fn mark(&mut self, source: &str, offset: usize, length: usize, text: &str) {
-        let mut offset = offset.min(source.len());
-        while !source.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &source[..offset];
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        self.location = Some(Location {
-            line: small(line),
-            column: small(offset - start + 1),
-            offset: small(offset),
-            length: small(length),
-        });
+        let place = locate(source, offset, length);
+        self.location = Some(place);
+        let offset = place.offset as usize;
+        let start = offset + 1 - place.column as usize;
+        let line = place.line;
         let shown = cut(source[start..].lines().next().unwrap_or_default(), WIDEST);
         let shown: String = shown.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let number = line.to_string();
@@ -162,6 +154,22 @@ impl ShaderError {
                 format!("\n  {gutter} | {}{} {}", " ".repeat(indent), "^".repeat(width), cut(text, WIDEST));
             self.details.push_str(mark.trim_end());
         }
+    }
+}
+
+/// The place of a byte of the source, or of the character that it is in.
+pub(crate) fn locate(source: &str, offset: usize, length: usize) -> Location {
+    let mut offset = offset.min(source.len());
+    while !source.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    let before = &source[..offset];
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    Location {
+        line: small(before.matches('\n').count() + 1),
+        column: small(offset - start + 1),
+        offset: small(offset),
+        length: small(length),
     }
 }
 

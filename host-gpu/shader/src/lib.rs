@@ -13,6 +13,7 @@
 mod bypass;
 mod error;
 pub mod exact;
+mod folded;
 mod lint;
 mod measure;
 pub mod meter;
@@ -30,7 +31,7 @@ pub use specialize::Specialized;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 /// Name and version of the shader front end and of its meter: part of what defines a result.
-pub const FRONT_END: &str = "naga 30.0, meter 3";
+pub const FRONT_END: &str = "naga 30.0, meter 4";
 
 /// Bounds on one shader. They are part of what defines a result: a shader refused here is refused everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +90,7 @@ pub struct CheckedShader {
     /// Steps of proving the shader uniform, about 20 ns each. Each pipeline takes as many again, at most.
     pub work: u64,
     limits: ShaderLimits,
+    source: String,
 }
 
 /// What a shader may use: compute as every WebGPU device has it. No 16- or 64-bit numbers, no subgroups, no float
@@ -138,7 +140,14 @@ fn compile(wgsl: &str, label: &str, limits: &ShaderLimits) -> Result<CheckedShad
         measure::entry_points(&module, &info, limits).map_err(|refused| refused.into_error(label, wgsl))?;
     measure::values(&module, &info, limits).map_err(|refused| refused.into_error(label, wgsl))?;
     let known = uniformity::analyse(&module).map_err(|refused| refused.into_error(label, wgsl))?;
-    Ok(CheckedShader { module, info, entry_points, work: known.work, limits: limits.clone() })
+    Ok(CheckedShader {
+        module,
+        info,
+        entry_points,
+        work: known.work,
+        limits: limits.clone(),
+        source: wgsl.to_owned(),
+    })
 }
 
 /// Bytes of stack for naga; untouched pages cost nothing. At the limits of [`ShaderLimits`] an optimised build needs less than 2 MiB.

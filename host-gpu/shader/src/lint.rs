@@ -1,7 +1,18 @@
 //! Which class a shader is of.
+//!
+//! An entry point is exact if nothing that it and what it calls do depends on the device, on the order of invocations, or on the host that parsed it. Races
+//! between invocations are another matter: this looks at each operation by itself.
 
-use crate::CheckedShader;
-use crate::error::Location;
+use crate::error::{Location, locate};
+use crate::exact::MOST_FLOATS;
+use crate::{CheckedShader, bypass, exact, folded};
+use naga::front::Typifier;
+use naga::proc::ResolveContext;
+use naga::{
+    AddressSpace, AtomicFunction, Block, Expression, Function, GlobalVariable, Handle, Module, Span,
+    Statement, TypeInner,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One reason why an entry point is not exact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +23,286 @@ pub struct Inexact {
     pub location: Option<Location>,
 }
 
+/// Most reasons that are given.
+const MOST: usize = 16;
+
 impl CheckedShader {
     /// Why an entry point may give other bits on other devices, by place, at most 16 reasons; none if it is exact.
+    ///
+    /// An entry point that is not there has no reasons.
     pub fn classify(&self, entry: &str) -> Vec<Inexact> {
-        let _ = entry;
-        Vec::new()
+        let Some(point) = self.module.entry_points.iter().find(|point| point.name == entry) else {
+            return Vec::new();
+        };
+        let reached = reached(&self.module, &point.function);
+        let mut lint = Lint {
+            module: &self.module,
+            sizes: exact::sizes(&self.module.types),
+            found: BTreeSet::new(),
+            atomics: BTreeMap::new(),
+        };
+        lint.function(&point.function);
+        for (handle, function) in self.module.functions.iter() {
+            if reached.contains(&handle) {
+                lint.function(function);
+            }
+        }
+        lint.mixed();
+        let names: BTreeSet<&str> =
+            reached.iter().filter_map(|handle| self.module.functions[*handle].name.as_deref()).collect();
+        for call in folded::calls(&self.source, &self.module) {
+            // What stands outside of functions may be used by any.
+            if call.function.is_none_or(|function| function == entry || names.contains(function)) {
+                let message = format!(
+                    "{} of constants is computed by the host's libraries, which differ: write its value as a number",
+                    call.name
+                );
+                lint.found.insert((Some((call.offset, call.name.len())), message));
+            }
+        }
+        let reasons = lint.found.into_iter().take(MOST).map(|(place, message)| Inexact {
+            message,
+            location: place.map(|(offset, length)| locate(&self.source, offset, length)),
+        });
+        reasons.collect()
+    }
+}
+
+/// The functions that a function calls, and those that they call.
+fn reached(module: &Module, function: &Function) -> BTreeSet<Handle<Function>> {
+    let mut reached = BTreeSet::new();
+    let mut open = Vec::new();
+    calls(&function.body, &mut open);
+    while let Some(handle) = open.pop() {
+        if reached.insert(handle) {
+            calls(&module.functions[handle].body, &mut open);
+        }
+    }
+    reached
+}
+
+fn calls(block: &Block, to: &mut Vec<Handle<Function>>) {
+    for statement in block {
+        if let Statement::Call { function, .. } = statement {
+            to.push(*function);
+        }
+        blocks(statement, &mut |inner| calls(inner, to));
+    }
+}
+
+/// Gives the blocks of a statement.
+fn blocks(statement: &Statement, to: &mut impl FnMut(&Block)) {
+    match statement {
+        Statement::Block(inner) => to(inner),
+        Statement::If { accept, reject, .. } => {
+            to(accept);
+            to(reject);
+        }
+        Statement::Switch { cases, .. } => cases.iter().for_each(|case| to(&case.body)),
+        Statement::Loop { body, continuing, .. } => {
+            to(body);
+            to(continuing);
+        }
+        _ => {}
+    }
+}
+
+/// Where an atomic stands: a variable, and which members of structs lead there. Elements of an array are one.
+type Place = (Handle<GlobalVariable>, Vec<u32>);
+
+/// Any element of an array, where a member of a struct would stand.
+const ELEMENT: u32 = u32::MAX;
+
+/// What is done with an atomic.
+#[derive(Default)]
+struct Uses {
+    loads: Vec<Span>,
+    writes: bool,
+    /// Operations that do not commute with each other, and where the first of each stands.
+    kinds: BTreeMap<&'static str, Span>,
+}
+
+struct Lint<'m> {
+    module: &'m Module,
+    sizes: Vec<exact::Size>,
+    found: BTreeSet<(Option<(usize, usize)>, String)>,
+    atomics: BTreeMap<Place, Uses>,
+}
+
+impl Lint<'_> {
+    fn add(&mut self, span: Span, message: impl Into<String>) {
+        let place = span.to_range().map(|range| (range.start, range.len()));
+        self.found.insert((place, message.into()));
+    }
+
+    fn function(&mut self, function: &Function) {
+        let mut used = vec![false; function.expressions.len()];
+        bypass::uses(function, &function.body, &mut |handle| used[handle.index()] = true);
+        let context =
+            ResolveContext::with_locals(self.module, &function.local_variables, &function.arguments);
+        let mut types = Typifier::new();
+        for (handle, expression) in function.expressions.iter() {
+            if types.grow(handle, &function.expressions, &context).is_err() {
+                return;
+            }
+            let span = function.expressions.get_span(handle);
+            match *expression {
+                Expression::Load { pointer }
+                    if is_atomic(self.module, types[pointer].inner_with(&self.module.types)) =>
+                {
+                    if let Some(place) = place(self.module, function, &types, pointer) {
+                        self.atomics.entry(place).or_default().loads.push(span);
+                    }
+                }
+                Expression::ImageSample { .. }
+                | Expression::ImageLoad { .. }
+                | Expression::ImageQuery { .. } => {
+                    self.add(span, TEXTURES);
+                }
+                Expression::Derivative { .. } => self.add(span, "derivatives depend on the device"),
+                Expression::SubgroupBallotResult | Expression::SubgroupOperationResult { .. } => {
+                    self.add(span, SUBGROUPS);
+                }
+                _ => {}
+            }
+        }
+        self.block(function, &function.body, &used, &types);
+    }
+
+    fn block(&mut self, function: &Function, block: &Block, used: &[bool], types: &Typifier) {
+        for (statement, span) in block.span_iter() {
+            let inner = |handle| types[handle].inner_with(&self.module.types);
+            match *statement {
+                Statement::Atomic { pointer, ref fun, value, result } => {
+                    let name = name(fun);
+                    if matches!(inner(value).scalar_kind(), Some(naga::ScalarKind::Float)) {
+                        self.add(*span, format!("{name} of floats depends on the order of invocations"));
+                    }
+                    if matches!(fun, AtomicFunction::Exchange { .. }) {
+                        self.add(*span, format!("what {name} leaves depends on the order of invocations"));
+                    } else if result.is_some_and(|result| used[result.index()]) {
+                        self.add(
+                            *span,
+                            format!("the value that {name} gives depends on the order of invocations"),
+                        );
+                    }
+                    if let Some(place) = place(self.module, function, types, pointer) {
+                        let uses = self.atomics.entry(place).or_default();
+                        uses.writes = true;
+                        uses.kinds
+                            .entry(if name == "atomicSub" { "atomicAdd" } else { name })
+                            .or_insert(*span);
+                    }
+                }
+                Statement::Store { pointer, value } => {
+                    if is_atomic(self.module, inner(pointer))
+                        && let Some(place) = place(self.module, function, types, pointer)
+                    {
+                        self.atomics.entry(place).or_default().writes = true;
+                    }
+                    let storage =
+                        matches!(inner(pointer).pointer_space(), Some(AddressSpace::Storage { .. }));
+                    let floats = exact::floats(self.module, &types[value], &self.sizes);
+                    let stated = matches!(
+                        function.expressions[value],
+                        Expression::ZeroValue(_) | Expression::Constant(_)
+                    );
+                    if storage && !stated && floats > MOST_FLOATS {
+                        let message = format!(
+                            "{floats} floats are stored at once; {MOST_FLOATS} may be: store the elements"
+                        );
+                        self.add(*span, message);
+                    }
+                }
+                Statement::ImageStore { .. } | Statement::ImageAtomic { .. } => self.add(*span, TEXTURES),
+                Statement::SubgroupBallot { .. }
+                | Statement::SubgroupGather { .. }
+                | Statement::SubgroupCollectiveOperation { .. } => self.add(*span, SUBGROUPS),
+                _ => {}
+            }
+            blocks(statement, &mut |inner| self.block(function, inner, used, types));
+        }
+    }
+
+    /// Looks at what is done to each atomic by all functions together.
+    fn mixed(&mut self) {
+        for ((variable, _), uses) in std::mem::take(&mut self.atomics) {
+            let variable = &self.module.global_variables[variable];
+            let name = variable.name.as_deref().unwrap_or("an atomic");
+            let storage = matches!(variable.space, AddressSpace::Storage { .. });
+            if storage && uses.writes {
+                for span in uses.loads {
+                    self.add(span, format!("atomicLoad of '{name}', which this entry point also writes, depends on the order of invocations"));
+                }
+            }
+            let mut kinds = uses.kinds.into_iter().filter(|(kind, _)| !matches!(*kind, EXCHANGE | COMPARE));
+            if let Some((first, _)) = kinds.next() {
+                for (kind, span) in kinds {
+                    self.add(
+                        span,
+                        format!("{kind} of '{name}' beside {first}: what comes out depends on their order"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+const TEXTURES: &str = "textures are not offered to exact shaders";
+const SUBGROUPS: &str = "operations on subgroups depend on the device";
+const EXCHANGE: &str = "atomicExchange";
+const COMPARE: &str = "atomicCompareExchangeWeak";
+
+fn name(fun: &AtomicFunction) -> &'static str {
+    match fun {
+        AtomicFunction::Add => "atomicAdd",
+        AtomicFunction::Subtract => "atomicSub",
+        AtomicFunction::And => "atomicAnd",
+        AtomicFunction::ExclusiveOr => "atomicXor",
+        AtomicFunction::InclusiveOr => "atomicOr",
+        AtomicFunction::Min => "atomicMin",
+        AtomicFunction::Max => "atomicMax",
+        AtomicFunction::Exchange { compare: None } => EXCHANGE,
+        AtomicFunction::Exchange { compare: Some(_) } => COMPARE,
+    }
+}
+
+fn is_atomic(module: &Module, pointer: &TypeInner) -> bool {
+    match pointer {
+        TypeInner::Pointer { base, .. } => matches!(module.types[*base].inner, TypeInner::Atomic(_)),
+        _ => false,
+    }
+}
+
+/// Where a pointer points to.
+fn place(
+    module: &Module,
+    function: &Function,
+    types: &Typifier,
+    mut pointer: Handle<Expression>,
+) -> Option<Place> {
+    let mut members = Vec::new();
+    loop {
+        match function.expressions[pointer] {
+            Expression::Access { base, .. } => {
+                members.push(ELEMENT);
+                pointer = base;
+            }
+            Expression::AccessIndex { base, index } => {
+                let of_struct = match *types[base].inner_with(&module.types) {
+                    TypeInner::Pointer { base, .. } => {
+                        matches!(module.types[base].inner, TypeInner::Struct { .. })
+                    }
+                    _ => false,
+                };
+                members.push(if of_struct { index } else { ELEMENT });
+                pointer = base;
+            }
+            Expression::GlobalVariable(variable) => {
+                members.reverse();
+                return Some((variable, members));
+            }
+            _ => return None,
+        }
     }
 }

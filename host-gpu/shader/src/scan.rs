@@ -34,7 +34,7 @@ impl Token {
 }
 
 /// Splits the source into tokens without comments and blanks.
-fn tokens(source: &str) -> impl Iterator<Item = Token> + '_ {
+pub(crate) fn tokens(source: &str) -> impl Iterator<Item = Token> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {

@@ -8,9 +8,12 @@
 
 mod emit;
 mod lower;
+mod verify;
 
 pub use emit::{Layout, Modes, emit};
-pub use lower::{immediate_bytes, lower};
+pub use lower::{MOST_FACTOR, immediate_bytes, lower};
+pub(crate) use lower::{MOST_FLOATS, Size, floats, sizes};
+pub use verify::verify;
 
 /// Version of what `lower` makes of a module: part of what defines a result.
 pub const VERSION: u32 = 1;

@@ -2,7 +2,8 @@
 //!
 //! In: a module with one entry point and no overrides. Out: the same module, metered, and what the host must know to charge it.
 //! One expression or statement is one unit of gas; what computes, stores or passes a value of more than 16 bytes, or indexes into one, is a unit for
-//! each 16 bytes. So is zeroing variables. An atomic or a barrier is 16 units, a texel read or written 8.
+//! each 16 bytes. So is zeroing variables. An atomic or a barrier is 16 units, a texel read or written 8. Divisions, roots and built-in functions cost
+//! what they are where they are made of sums and products ([`price`]).
 //!
 //! - **Straight-line code** costs the host's arithmetic alone: [`Metered::fixed`] units for each invocation. Both sides of a branch
 //!   count, as a device runs both where invocations part; so does what stands behind an early `return`.
@@ -17,18 +18,18 @@
 //! - The sums are integer additions, which commute: any order of workgroups, any number of threads, any split of the dispatch gives
 //!   the same gas.
 //!
-//! Not weighed: that divisions and square roots take longer than sums, atomic loads and stores longer than others, and places far apart longer than
-//! places in a row.
+//! Not weighed: that atomic loads and stores take longer than others, and places far apart longer than places in a row.
 //!
 //! A dispatch may be split: a slice's first workgroup stands in the immediates ([`slice_bytes`]) and is added to `workgroup_id` and
 //! `global_invocation_id`; `num_workgroups` is that of the whole dispatch. A driver that ends loops by itself (lavapipe does, after 65,535 turns) is
 //! found out: every loop notes that it ended by its own break, or its condition is computed once more behind it ([`CUT`]).
 
 mod ahead;
-mod build;
+pub(crate) mod build;
 mod entry;
 mod order;
 mod prepay;
+mod price;
 mod rewrite;
 mod trips;
 mod weigh;

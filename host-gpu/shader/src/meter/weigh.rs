@@ -2,6 +2,7 @@
 
 use super::ahead::{Ahead, Head};
 use super::order::Order;
+use super::price;
 use super::trips::{self, Turns};
 use crate::measure;
 use crate::uniformity::{Body, Uniformity};
@@ -147,6 +148,10 @@ fn values(module: &Module, function: &Function) -> (Vec<u64>, Vec<bool>) {
         if let Expression::Access { base, .. } = expression {
             // An index into a value, not into a place: the value is put into memory first.
             gas = gas.max(values.get(base.index()).copied().unwrap_or(1));
+        }
+        if let Some(inner) = inner {
+            let operand = |operand: Handle<Expression>| Some(types.get(operand, &module.types));
+            gas = gas.max(price::price(expression, inner, operand));
         }
         if let Expression::ImageLoad { .. } = expression {
             gas = TEXEL;

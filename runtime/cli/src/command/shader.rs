@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use fizz_gpu::schedule;
 use fizz_shader::meter::{CAP, Counts, MeterOptions, Metered};
-use fizz_shader::{CheckedShader, EntryFacts, ShaderError, ShaderLimits, Specialized};
+use fizz_shader::{CheckedShader, EntryFacts, Inexact, ShaderError, ShaderLimits, Specialized};
 use serde_json::{Value, json};
 
 use crate::error::Failure;
@@ -27,6 +27,8 @@ struct Entry<'a> {
     facts: &'a EntryFacts,
     specialized: Specialized,
     metered: Metered,
+    /// Why it is not exact.
+    reasons: Vec<Inexact>,
 }
 
 pub(crate) fn inspect(path: &Path, constants: &[(String, f64)], json: bool) -> Result<ExitCode, Failure> {
@@ -51,7 +53,7 @@ pub(crate) fn inspect(path: &Path, constants: &[(String, f64)], json: bool) -> R
         let (specialized, metered) = made.map_err(|error| {
             refused(&error).hint("an `override` without a value gets one with --constant NAME=NUMBER")
         })?;
-        Ok(Entry { facts, specialized, metered })
+        Ok(Entry { facts, specialized, metered, reasons: shader.classify(&facts.name) })
     });
     let entries = entries.collect::<Result<Vec<_>, Failure>>()?;
     let check_gas = wgsl.len() as u64 * schedule::SHADER_BYTE;
@@ -74,6 +76,10 @@ impl Entry<'_> {
             .saturating_add(self.facts.cost.saturating_mul(schedule::PIPELINE_NODE))
     }
 
+    fn class(&self) -> &'static str {
+        if self.reasons.is_empty() { "exact" } else { "fast" }
+    }
+
     fn json(&self, shader: &CheckedShader) -> Value {
         let counts = match self.metered.counts {
             Counts::Nothing => "nothing",
@@ -82,6 +88,8 @@ impl Entry<'_> {
         };
         json!({
             "name": self.facts.name,
+            "class": self.class(),
+            "reasons": self.reasons.iter().map(reason_json).collect::<Vec<_>>(),
             "workgroup_size": self.specialized.workgroup_size,
             "workgroup_bytes": self.specialized.workgroup_bytes,
             "pipeline_gas": self.pipeline_gas(shader),
@@ -94,6 +102,15 @@ impl Entry<'_> {
     fn print(&self, shader: &CheckedShader) {
         let [x, y, z] = self.specialized.workgroup_size;
         println!("\nentry point   {}", self.facts.name);
+        println!("class         {}", self.class());
+        for reason in &self.reasons {
+            match reason.location {
+                Some(at) => {
+                    println!("              line {}, column {}: {}", at.line, at.column, reason.message)
+                }
+                None => println!("              {}", reason.message),
+            }
+        }
         println!("workgroup     {x} × {y} × {z}, {} bytes of memory", self.specialized.workgroup_bytes);
         println!("pipeline      {} gas", self.pipeline_gas(shader));
         println!("invocation    {} gas, without loops whose turns only the data tells", self.metered.fixed);
@@ -112,4 +129,9 @@ impl Entry<'_> {
             }
         }
     }
+}
+
+fn reason_json(reason: &Inexact) -> Value {
+    let (line, column) = reason.location.map_or((None, None), |at| (Some(at.line), Some(at.column)));
+    json!({ "message": reason.message, "line": line, "column": column })
 }

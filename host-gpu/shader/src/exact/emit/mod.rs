@@ -4,10 +4,11 @@
 //! modes that the device offers.
 
 mod post;
+mod zero;
 
-use crate::metered_capabilities;
+use crate::{deep, metered_capabilities};
 use naga::back::spv;
-use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::proc::BoundsCheckPolicies;
 use naga::valid::{ValidationFlags, Validator};
 use naga::{Module, ResourceBinding};
 
@@ -52,6 +53,8 @@ pub struct Modes {
     pub szinp: bool,
     /// `DenormPreserve` for 32 bits.
     pub denorm_preserve: bool,
+    /// `VK_KHR_shader_integer_dot_product` is on, for `dot4I8Packed` and `dot4U8Packed`.
+    pub integer_dot: bool,
     /// Workgroup memory may have an initial value; else the shader zeroes it.
     pub zero_init_native: bool,
 }
@@ -59,30 +62,37 @@ pub struct Modes {
 /// Writes a lowered module with one compute entry point as SPIR-V 1.3.
 ///
 /// # Errors
-/// A binding that `layout` does not have, and what naga says. naga may also panic: call it once where a panic is a refusal,
-/// as `CheckedShader::meter` does for what wgpu writes.
+/// A binding that `layout` does not have, and what naga cannot write; where it panics, too.
 pub fn emit(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>, String> {
+    deep("", || write(module, layout, modes)).map_err(|error| error.message)?
+}
+
+fn write(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>, String> {
+    let mut zeroed;
+    let module = if modes.zero_init_native {
+        module
+    } else {
+        zeroed = module.clone();
+        zero::workgroup_memory(&mut zeroed);
+        &zeroed
+    };
     let entry = module.entry_points.first().ok_or("the module has no entry point")?;
     let info = Validator::new(ValidationFlags::all(), metered_capabilities())
         .validate(module)
         .map_err(|error| error.into_inner().to_string())?;
-    let restrict = BoundsCheckPolicy::Restrict;
     let options = spv::Options {
         lang_version: (1, 3),
         flags: spv::WriterFlags::empty(),
         fake_missing_bindings: false,
         binding_map: bindings(module, layout)?,
-        // Bounds of memory are lowered; this is for values and variables of one invocation.
-        bounds_check_policies: BoundsCheckPolicies {
-            index: restrict,
-            buffer: BoundsCheckPolicy::Unchecked,
-            ..BoundsCheckPolicies::default()
-        },
+        // Bounds are lowered.
+        bounds_check_policies: BoundsCheckPolicies::default(),
         zero_initialize_workgroup_memory: if modes.zero_init_native {
             spv::ZeroInitializeWorkgroupMemoryMode::Native
         } else {
-            spv::ZeroInitializeWorkgroupMemoryMode::Polyfill
+            spv::ZeroInitializeWorkgroupMemoryMode::None
         },
+        capabilities: Some(capabilities(modes)),
         // The meter ends loops.
         force_loop_bounding: false,
         ..spv::Options::default()
@@ -91,6 +101,13 @@ pub fn emit(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>,
     let words =
         spv::write_vec(module, &info, &options, Some(&pipeline)).map_err(|error| error.to_string())?;
     post::exact(&words, modes)
+}
+
+/// What naga may ask a device for; what else an exact shader has, it writes with these.
+fn capabilities(modes: &Modes) -> naga::FastHashSet<spv::Capability> {
+    use spv::Capability::{DotProduct, DotProductInput4x8BitPacked, Matrix, Shader};
+    let dot = [DotProduct, DotProductInput4x8BitPacked].into_iter().filter(|_| modes.integer_dot);
+    [Shader, Matrix].into_iter().chain(dot).collect()
 }
 
 /// Where each binding of the module is.
