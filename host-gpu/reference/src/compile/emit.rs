@@ -1,0 +1,580 @@
+//! The whole program: the loop over workgroups, and what runs at their level.
+
+use super::CompileError;
+use super::asm::{Asm, Local, aligned, memory, scalar_type, splat};
+use super::helper::Helpers;
+use super::inline::Buffer;
+use super::ir::{AtId, Cell, Ir, Label, Node, Space, Stmt, Val, lists, operands, uses};
+use super::plan::{OUTSIDE, Plan, RegionId, Step};
+use super::shape::{Level, Shapes};
+use std::collections::BTreeMap;
+use wasm_encoder::ValType;
+
+/// Locals of a value or cell: one for each vector of a turn. What is the same in the whole workgroup has one.
+pub(super) type Locals = [Local; 2];
+
+/// Parameters of the function.
+const ARGS: Local = 0;
+pub(super) const SCRATCH: Local = 1;
+const AT: [Local; 3] = [2, 3, 4];
+const COUNT: Local = 5;
+
+/// Bytes at the start of scratch: where stores go that must not be seen.
+pub(super) const TRASH: u32 = 64;
+/// Bytes that a load may read behind address 0, where zeros are.
+pub(super) const NEAR: u32 = 60;
+/// Most bytes of scratch.
+const MAX_SCRATCH: u32 = 64 << 20;
+
+/// Where a value is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// Nowhere yet.
+    Unset,
+    Local(Locals),
+    /// Computed where it is used.
+    Deferred,
+}
+
+/// Locals of a binding: address, bytes, elements of the runtime array, and those less 3.
+#[derive(Clone, Copy)]
+pub(super) struct BufferLocals {
+    pub(super) address: Local,
+    pub(super) len: Local,
+    pub(super) len_less_3: Local,
+}
+
+/// The loop over vectors that is being written.
+pub(super) struct Turn {
+    pub(super) id: RegionId,
+    /// How many lists are open at its top.
+    pub(super) scope: usize,
+    /// Vectors in a turn.
+    pub(super) vectors: usize,
+    /// The first invocation of each vector.
+    pub(super) index: Locals,
+    /// Scratch, 4 bytes on for each invocation before.
+    pub(super) base: Locals,
+    /// Bases of variables in memory.
+    pub(super) vars: BTreeMap<u32, Locals>,
+    /// Locals of cells.
+    pub(super) cells: BTreeMap<Cell, Locals>,
+}
+
+pub(super) struct Emit<'a> {
+    pub(super) ir: &'a Ir,
+    pub(super) shapes: &'a Shapes,
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) size: [u32; 3],
+    pub(super) asm: Asm,
+    pub(super) helpers: Helpers,
+    pub(super) places: Vec<Place>,
+    /// How often a value is used, how deep its deferred computation is, and the list that it is in.
+    pub(super) uses: Vec<u32>,
+    pub(super) depths: Vec<u8>,
+    /// Locals to release, list by list.
+    pub(super) scopes: Vec<Vec<Local>>,
+    pub(super) turn: Turn,
+    pub(super) shared_cells: BTreeMap<Cell, Local>,
+    pub(super) buffers: Vec<BufferLocals>,
+    pub(super) group: Local,
+    immediate: Local,
+    counts: Locals,
+    depth_count: Local,
+    scratch: u32,
+    pub(super) slots: BTreeMap<Val, u32>,
+    pub(super) cell_slots: BTreeMap<Cell, u32>,
+    pub(super) var_slots: BTreeMap<u32, u32>,
+    /// Where the local ids of all invocations stand, axis by axis.
+    pub(super) ids: u32,
+    /// Slots of masks, where they are kept.
+    pub(super) mask_slot: u32,
+    pub(super) left_slots: BTreeMap<Label, u32>,
+    /// Open blocks, and masks of those that left a block early.
+    pub(super) labels: BTreeMap<Label, u32>,
+    pub(super) left: BTreeMap<Label, Locals>,
+}
+
+/// What the function gives.
+pub(super) struct Written {
+    pub(super) asm: Asm,
+    pub(super) helpers: Helpers,
+    pub(super) scratch: u32,
+}
+
+pub(super) fn emit<'a>(
+    ir: &'a Ir,
+    shapes: &'a Shapes,
+    plan: &'a Plan<'a>,
+    size: [u32; 3],
+    buffers: &[Buffer],
+    group_bytes: u32,
+) -> Result<Written, CompileError> {
+    let mut asm = Asm::new(6);
+    let [group, immediate, groups_x, groups_y, groups_z] = [ValType::I32; 5].map(|ty| asm.local(ty));
+    let mut emit = Emit {
+        ir,
+        shapes,
+        plan,
+        size,
+        asm,
+        helpers: Helpers::default(),
+        places: vec![Place::Unset; ir.nodes.len()],
+        uses: count_uses(ir),
+        depths: vec![0; ir.nodes.len()],
+        scopes: vec![Vec::new()],
+        turn: Turn {
+            id: OUTSIDE,
+            scope: 0,
+            vectors: 1,
+            index: [0; 2],
+            base: [SCRATCH; 2],
+            vars: BTreeMap::new(),
+            cells: BTreeMap::new(),
+        },
+        shared_cells: BTreeMap::new(),
+        buffers: Vec::new(),
+        group,
+        immediate,
+        counts: [groups_x, groups_y],
+        depth_count: groups_z,
+        scratch: TRASH,
+        slots: BTreeMap::new(),
+        cell_slots: BTreeMap::new(),
+        var_slots: BTreeMap::new(),
+        ids: 0,
+        mask_slot: 0,
+        left_slots: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        left: BTreeMap::new(),
+    };
+    emit.run(buffers, group_bytes)?;
+    Ok(Written { asm: emit.asm, helpers: emit.helpers, scratch: emit.scratch.next_multiple_of(64) })
+}
+
+/// How often each value is used; `u32::MAX` for those used in another list than they are made in, or more than once by one user.
+fn count_uses(ir: &Ir) -> Vec<u32> {
+    struct Count<'a> {
+        ir: &'a Ir,
+        uses: Vec<u32>,
+        list_of: Vec<u32>,
+        next: u32,
+    }
+    impl Count<'_> {
+        fn add(&mut self, value: Val, list: u32, times: u32) {
+            let uses = &mut self.uses[value as usize];
+            *uses = uses.saturating_add(times);
+            if self.list_of[value as usize] != list {
+                *uses = u32::MAX;
+            }
+        }
+        fn list(&mut self, list: &[Stmt]) {
+            self.next += 1;
+            let here = self.next;
+            for stmt in list {
+                let mut used = Vec::new();
+                uses(self.ir, stmt, |value| used.push(value));
+                if let Stmt::Let(value) = stmt {
+                    self.list_of[*value as usize] = here;
+                    let times = match self.ir.nodes[*value as usize] {
+                        Node::Bin(op, ..) => super::value::reads_twice(op),
+                        Node::Un(op, _) => super::value::reads_unary_twice(op),
+                        Node::Sel(..) => false,
+                        _ => true,
+                    };
+                    used.clear();
+                    operands(self.ir, *value, |operand| used.push(operand));
+                    for value in used {
+                        self.add(value, here, if times { 2 } else { 1 });
+                    }
+                } else {
+                    let times = if matches!(stmt, Stmt::Set(..) | Stmt::If(..)) { 1 } else { 2 };
+                    for value in used {
+                        self.add(value, here, times);
+                    }
+                }
+                lists(stmt).for_each(|list| self.list(list));
+            }
+        }
+    }
+    let mut count = Count { ir, uses: vec![0; ir.nodes.len()], list_of: vec![0; ir.nodes.len()], next: 0 };
+    count.list(&ir.body);
+    count.uses
+}
+
+impl<'a> Emit<'a> {
+    /// Invocations of a workgroup, made up to whole vectors.
+    pub(super) fn rounded(&self) -> u32 {
+        self.invocations().next_multiple_of(4)
+    }
+
+    pub(super) fn invocations(&self) -> u32 {
+        self.size.iter().product()
+    }
+
+    /// Takes `bytes` of scratch.
+    pub(super) fn take(&mut self, bytes: u32) -> Result<u32, CompileError> {
+        let offset = self.scratch.next_multiple_of(16);
+        self.scratch = offset.saturating_add(bytes);
+        if self.scratch > MAX_SCRATCH {
+            return Err(CompileError::TooLarge("memory of one workgroup's variables and values"));
+        }
+        Ok(offset)
+    }
+
+    /// A slot of one value of each invocation.
+    pub(super) fn take_slot(&mut self) -> Result<u32, CompileError> {
+        self.take(self.rounded() * 4)
+    }
+
+    fn run(&mut self, buffers: &[Buffer], group_bytes: u32) -> Result<(), CompileError> {
+        self.bindings(buffers);
+        let group = self.take(group_bytes)?;
+        self.asm.get(SCRATCH);
+        self.asm.int(group);
+        self.asm.op().i32_add();
+        self.asm.set(self.group);
+        self.local_ids()?;
+        for cell in 0..self.ir.cells.len() as Cell {
+            if self.shapes.cells[cell as usize].level == Level::Group && self.shapes.used_cells[cell as usize]
+            {
+                self.shared_cell(cell);
+            }
+        }
+        for value in self.plan.kept.clone() {
+            let slot = self.take_slot()?;
+            self.slots.insert(value, slot);
+        }
+        for cell in self.plan.kept_cells.clone() {
+            if !self.in_memory(cell) && self.shapes.cells[cell as usize].level != Level::Group {
+                let slot = self.take_slot()?;
+                self.cell_slots.insert(cell, slot);
+            }
+        }
+        if self.plan.keeps_masks {
+            self.mask_slot = self.take_slot()?;
+        }
+        let end = self.asm.block();
+        self.asm.get(COUNT);
+        self.asm.op().i32_eqz();
+        self.asm.jump_if(end);
+        let next = self.asm.repeat();
+        if group_bytes > 0 {
+            self.asm.get(self.group);
+            self.asm.int(0);
+            self.asm.int(group_bytes);
+            self.asm.op().memory_fill(0);
+        }
+        if self.plan.keeps_masks {
+            self.start_masks();
+        }
+        let plan = self.plan;
+        self.steps(&plan.steps)?;
+        self.advance();
+        self.asm.get(COUNT);
+        self.asm.int(1);
+        self.asm.op().i32_sub().local_tee(COUNT);
+        self.asm.jump_if(next);
+        self.asm.end();
+        self.asm.end();
+        self.asm.check()
+    }
+
+    /// To the next workgroup.
+    fn advance(&mut self) {
+        let add = |asm: &mut Asm, axis: Local| {
+            asm.get(axis);
+            asm.int(1);
+            asm.op().i32_add().local_tee(axis);
+        };
+        add(&mut self.asm, AT[0]);
+        self.asm.get(self.counts[0]);
+        self.asm.op().i32_ge_u();
+        self.asm.begin_if();
+        self.asm.int(0);
+        self.asm.set(AT[0]);
+        add(&mut self.asm, AT[1]);
+        self.asm.get(self.counts[1]);
+        self.asm.op().i32_ge_u();
+        self.asm.begin_if();
+        self.asm.int(0);
+        self.asm.set(AT[1]);
+        add(&mut self.asm, AT[2]);
+        self.asm.op().drop();
+        self.asm.end();
+        self.asm.end();
+    }
+
+    /// Reads the arguments. A binding smaller than what is in front of its runtime array ends the run: every check
+    /// relies on it.
+    fn bindings(&mut self, buffers: &[Buffer]) {
+        for (offset, local) in [(0, self.counts[0]), (4, self.counts[1]), (8, self.depth_count)] {
+            self.asm.get(ARGS);
+            self.asm.op().i32_load(memory(offset));
+            self.asm.set(local);
+        }
+        self.asm.get(ARGS);
+        self.asm.int(16);
+        self.asm.op().i32_add();
+        self.asm.set(self.immediate);
+        for (number, buffer) in (0..).zip(buffers) {
+            let [address, len, len_less_3] = [ValType::I32; 3].map(|ty| self.asm.local(ty));
+            let at = 48 + number * 8;
+            self.asm.get(ARGS);
+            self.asm.op().i32_load(memory(at));
+            self.asm.set(address);
+            self.asm.get(ARGS);
+            self.asm.op().i32_load(memory(at + 4));
+            self.asm.set(len);
+            self.asm.get(len);
+            self.asm.int(buffer.fixed);
+            self.asm.op().i32_lt_u();
+            self.asm.begin_if();
+            self.asm.op().return_();
+            self.asm.end();
+            if let Some((offset, stride)) = buffer.runtime {
+                self.asm.get(len);
+                self.asm.int(offset);
+                self.asm.op().i32_sub();
+                self.asm.int(stride.max(1));
+                self.asm.op().i32_div_u();
+                self.asm.set(len);
+                self.asm.get(len);
+                self.asm.int(3);
+                self.asm.op().i32_sub();
+                self.asm.int(0);
+                self.asm.get(len);
+                self.asm.int(3);
+                self.asm.op().i32_gt_u().select();
+                self.asm.set(len_less_3);
+            }
+            self.buffers.push(BufferLocals { address, len, len_less_3 });
+        }
+    }
+
+    /// Writes the table of local ids, where rows of invocations do not begin with vectors.
+    fn local_ids(&mut self) -> Result<(), CompileError> {
+        let [x, y, _] = self.size;
+        let is_read = |node: &Node| matches!(node, Node::Input(super::ir::Input::LocalId(_)));
+        if x % 4 == 0 || !self.ir.nodes.iter().any(is_read) {
+            return Ok(());
+        }
+        let bytes = self.rounded() * 4;
+        self.ids = self.take(bytes * 3)?;
+        let [index, at] = [ValType::I32; 2].map(|ty| self.asm.local(ty));
+        self.asm.int(0);
+        self.asm.set(index);
+        let again = self.asm.repeat();
+        self.asm.get(SCRATCH);
+        self.asm.get(index);
+        self.asm.int(2);
+        self.asm.op().i32_shl().i32_add();
+        self.asm.set(at);
+        for (axis, below, size) in [(0, 1, x), (1, x, y), (2, x * y, u32::MAX)] {
+            self.asm.get(at);
+            self.asm.get(index);
+            self.asm.int(below);
+            self.asm.op().i32_div_u();
+            self.asm.int(size);
+            self.asm.op().i32_rem_u().i32_store(memory(self.ids + axis * bytes));
+        }
+        self.asm.get(index);
+        self.asm.int(1);
+        self.asm.op().i32_add().local_tee(index);
+        self.asm.int(self.invocations());
+        self.asm.op().i32_lt_u();
+        self.asm.jump_if(again);
+        self.asm.end();
+        // Who is no invocation has the first one's.
+        for index in self.invocations()..self.rounded() {
+            for axis in 0..3 {
+                self.asm.get(SCRATCH);
+                self.asm.int(0);
+                self.asm.op().i32_store(memory(self.ids + axis * bytes + index * 4));
+            }
+        }
+        self.asm.release(index);
+        self.asm.release(at);
+        Ok(())
+    }
+
+    /// For each vector of a workgroup: an address that goes up by 16 from scratch, in a local.
+    fn each_vector(&mut self, write: impl FnOnce(&mut Self, Local)) {
+        let at = self.asm.local(ValType::I32);
+        self.asm.get(SCRATCH);
+        self.asm.set(at);
+        let again = self.asm.repeat();
+        write(self, at);
+        self.asm.get(at);
+        self.asm.int(16);
+        self.asm.op().i32_add().local_tee(at);
+        self.asm.get(SCRATCH);
+        self.asm.op().i32_sub();
+        let bytes = self.rounded() * 4;
+        self.asm.int(bytes);
+        self.asm.op().i32_lt_u();
+        self.asm.jump_if(again);
+        self.asm.end();
+        self.asm.release(at);
+    }
+
+    /// All invocations are at work.
+    fn start_masks(&mut self) {
+        let slot = self.mask_slot;
+        let invocations = self.invocations();
+        self.each_vector(|emit, at| {
+            emit.asm.get(at);
+            emit.asm.get(at);
+            emit.asm.get(SCRATCH);
+            emit.asm.op().i32_sub();
+            emit.asm.int(2);
+            emit.asm.op().i32_shr_u();
+            emit.tail_mask(invocations);
+            emit.asm.op().v128_store(aligned(slot));
+        });
+    }
+
+    /// From the number of a vector's first invocation on the stack: which of the four there are.
+    pub(super) fn tail_mask(&mut self, invocations: u32) {
+        self.asm.op().i32x4_splat();
+        self.asm.op().v128_const(super::asm::lanes([0, 1, 2, 3])).i32x4_add();
+        self.asm.op().v128_const(splat(invocations)).i32x4_lt_u();
+    }
+
+    pub(super) fn in_memory(&self, cell: Cell) -> bool {
+        self.shapes.in_memory[self.ir.owner[cell as usize] as usize]
+    }
+
+    pub(super) fn group_id(&self, axis: u8) -> Local {
+        AT[axis as usize]
+    }
+
+    pub(super) fn groups(&self, axis: u8) -> Local {
+        [self.counts[0], self.counts[1], self.depth_count][axis as usize]
+    }
+
+    /// The local with the address of a space.
+    pub(super) fn base(&self, space: Space) -> Local {
+        match space {
+            Space::Buffer(buffer) => self.buffers[buffer as usize].address,
+            Space::Group => self.group,
+            Space::Immediate => self.immediate,
+            Space::Var(_) => SCRATCH,
+        }
+    }
+
+    /// The local of a cell that is the same in the whole workgroup.
+    pub(super) fn shared_cell(&mut self, cell: Cell) -> Local {
+        if let Some(local) = self.shared_cells.get(&cell) {
+            return *local;
+        }
+        let local = self.asm.local(scalar_type(self.ir.cells[cell as usize]));
+        self.shared_cells.insert(cell, local);
+        local
+    }
+
+    pub(super) fn close_scope(&mut self) {
+        for local in self.scopes.pop().unwrap_or_default() {
+            self.asm.release(local);
+        }
+    }
+
+    fn steps(&mut self, steps: &'a [Step<'a>]) -> Result<(), CompileError> {
+        self.asm.check()?;
+        self.scopes.push(Vec::new());
+        for step in steps {
+            match step {
+                Step::Scalar(Stmt::Set(cell, value)) => {
+                    self.push_scalar(*value, 0);
+                    let local = self.shared_cell(*cell);
+                    self.asm.set(local);
+                }
+                Step::Scalar(Stmt::Let(value)) => self.define(*value)?,
+                Step::Scalar(_) => {}
+                Step::Region(region) => self.region(region)?,
+                Step::If(condition, accept, reject) => {
+                    self.push_scalar(*condition, 0);
+                    self.asm.begin_if();
+                    self.steps(accept)?;
+                    if !reject.is_empty() {
+                        self.asm.op().else_();
+                        self.steps(reject)?;
+                    }
+                    self.asm.end();
+                }
+                Step::Block(label, inner) => self.outer_block(*label, inner)?,
+                Step::Loop(inner) => {
+                    let again = self.asm.repeat();
+                    self.steps(inner)?;
+                    if self.plan.keeps_masks {
+                        self.any_at_work();
+                        self.asm.jump_if(again);
+                    } else {
+                        self.asm.jump(again);
+                    }
+                    self.asm.end();
+                }
+                Step::Break(label) => {
+                    let to = self.labels[label];
+                    self.asm.jump(to);
+                }
+                Step::UniformLoad(at, result) => self.uniform_load(*at, *result),
+            }
+        }
+        self.close_scope();
+        Ok(())
+    }
+
+    /// Pushes whether any invocation of the workgroup is at work.
+    fn any_at_work(&mut self) {
+        let all = self.asm.local(ValType::V128);
+        self.asm.op().v128_const(0).local_set(all);
+        let slot = self.mask_slot;
+        self.each_vector(|emit, at| {
+            emit.asm.get(at);
+            emit.asm.op().v128_load(aligned(slot)).local_get(all).v128_or().local_set(all);
+        });
+        self.asm.get(all);
+        self.asm.op().v128_any_true();
+        self.asm.release(all);
+    }
+
+    fn outer_block(&mut self, label: Label, inner: &'a [Step<'a>]) -> Result<(), CompileError> {
+        let parted = self.plan.keeps_masks;
+        if parted {
+            let slot = self.take_slot()?;
+            self.left_slots.insert(label, slot);
+            self.each_vector(|emit, at| {
+                emit.asm.get(at);
+                emit.asm.op().v128_const(0).v128_store(aligned(slot));
+            });
+        }
+        let open = self.asm.block();
+        self.labels.insert(label, open);
+        self.steps(inner)?;
+        self.asm.end();
+        if let Some(slot) = self.left_slots.get(&label).copied() {
+            let mask = self.mask_slot;
+            self.each_vector(|emit, at| {
+                emit.asm.get(at);
+                emit.asm.get(at);
+                emit.asm.op().v128_load(aligned(mask));
+                emit.asm.get(at);
+                emit.asm.op().v128_load(aligned(slot)).v128_or().v128_store(aligned(mask));
+            });
+        }
+        Ok(())
+    }
+
+    fn uniform_load(&mut self, at: AtId, result: Val) {
+        let at = &self.ir.ats[at as usize];
+        let ty = self.ir.types[result as usize];
+        // What is known of an index may not hold where no invocation computed it, so nothing is taken for granted.
+        let offset = self.scalar_address(at, 0, false, true);
+        let local = self.asm.local(scalar_type(ty));
+        self.load_scalar(ty, offset);
+        self.asm.set(local);
+        self.places[result as usize] = Place::Local([local; 2]);
+        self.scopes[0].push(local);
+    }
+}

@@ -1,0 +1,107 @@
+//! From naga's IR to WebAssembly with SIMD.
+//!
+//! `inline` takes composites apart and calls in → `optimise` and `unused` → `shape` finds what is the same across invocations → `plan` parts what runs once
+//! for a workgroup from what runs for each vector → `emit` writes, with `region`, `value`, `access` and `helper`.
+
+mod access;
+mod asm;
+mod emit;
+mod error;
+mod fold;
+mod helper;
+mod inline;
+mod ir;
+mod layout;
+mod operation;
+mod optimise;
+mod plan;
+mod region;
+mod shape;
+mod unused;
+mod value;
+
+pub use error::CompileError;
+
+use crate::Program;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{Module, ShaderStage};
+use wasm_encoder::{
+    CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection, MemoryType,
+    TypeSection, ValType,
+};
+
+/// Bytes of stack for naga and for walks over nested statements; untouched pages cost nothing.
+const STACK: usize = 128 << 20;
+/// Most invocations of a workgroup.
+const MAX_INVOCATIONS: u32 = 1024;
+
+/// Compiles a compute entry point for the reference device.
+///
+/// The module may be metered; operations that have to be lowered must be.
+///
+/// # Errors
+/// [`CompileError`] for what the device does not have, and for shaders that would become too large.
+pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("compile".to_owned()).stack_size(STACK);
+        let thread = thread
+            .spawn_scoped(scope, || compile_here(module, entry))
+            .map_err(|error| CompileError::Host(format!("no thread to compile on: {error}")))?;
+        thread.join().map_err(|_| CompileError::Host("it cannot handle this shader".to_owned()))?
+    })
+}
+
+fn compile_here(module: &Module, entry: &str) -> Result<Program, CompileError> {
+    let is_it = |point: &naga::EntryPoint| point.stage == ShaderStage::Compute && point.name == entry;
+    let index = module.entry_points.iter().position(is_it);
+    let index = index.ok_or_else(|| CompileError::NoEntryPoint(entry.to_owned()))?;
+    let size = module.entry_points[index].workgroup_size;
+    let invocations = size.iter().try_fold(1_u32, |product, size| product.checked_mul(*size));
+    if !invocations.is_some_and(|count| (1..=MAX_INVOCATIONS).contains(&count)) {
+        return Err(CompileError::TooLarge("a workgroup of no invocations, or of more than 1024"));
+    }
+    let capabilities = Capabilities::IMMEDIATES | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let info = Validator::new(ValidationFlags::all(), capabilities)
+        .validate(module)
+        .map_err(|error| CompileError::Invalid(error.as_inner().to_string()))?;
+    let inlined = inline::inline(module, &info, index)?;
+    let read_only: Vec<bool> = inlined.buffers.iter().map(|buffer| buffer.read_only).collect();
+    let writable: Vec<bool> = read_only.iter().map(|read_only| !read_only).collect();
+    let mut ir = optimise::optimise(&inlined.ir, &writable)?;
+    unused::remove_unused(&mut ir);
+    let shapes = shape::shapes(&ir, size, &read_only);
+    let plan = plan::plan(&ir, &shapes, &read_only);
+    if std::env::var_os("FIZZ_DUMP").is_some() { eprintln!("keeps {}", plan.keeps_masks); for (i, n) in ir.nodes.iter().enumerate() { eprintln!("{i}: {n:?} {:?} r{}", shapes.values[i], plan.region_of[i]); } eprintln!("{:#?}", ir.body); for (i, c) in shapes.cells.iter().enumerate() { eprintln!("cell {i} {c:?}"); } }
+    let written = emit::emit(&ir, &shapes, &plan, size, &inlined.buffers, inlined.group_bytes)?;
+    Ok(Program {
+        scratch_bytes: written.scratch,
+        wasm: module_of(written),
+        bindings: inlined.buffers.iter().map(|buffer| buffer.binding).collect(),
+        immediate_bytes: inlined.immediate_bytes,
+        workgroup_size: size,
+    })
+}
+
+/// The module around the program's functions.
+fn module_of(written: emit::Written) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    let mut functions = FunctionSection::new();
+    let mut code = CodeSection::new();
+    types.ty().function([ValType::I32; 6], []);
+    functions.function(0);
+    code.function(&written.asm.finish());
+    for (number, helper) in (1..).zip(written.helpers.all()) {
+        types.ty().function(helper.parameters(), helper.results());
+        functions.function(number);
+        code.function(&helper.function());
+    }
+    let mut imports = ImportSection::new();
+    let memory =
+        MemoryType { minimum: 1, maximum: Some(65536), memory64: false, shared: true, page_size_log2: None };
+    imports.import("fizz", "memory", EntityType::Memory(memory));
+    let mut exports = ExportSection::new();
+    exports.export("run", ExportKind::Func, 0);
+    let mut module = wasm_encoder::Module::new();
+    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+    module.finish()
+}

@@ -1,0 +1,537 @@
+//! What values look like across the invocations of a vector and of a workgroup, and where invocations part.
+//!
+//! A value is the same in the whole workgroup, or the same or evenly spaced in each vector of four, or anything. Control flow has levels of the same
+//! kind, always *between two places*: a variable that is set and read only inside of a branch may be one scalar there, whoever took the branch.
+//! Places are a tree of [`Context`]s: arms of branches, bodies of loops, and what stands behind a jump that not all may have taken.
+
+use super::ir::{AtId, Bin, Cell, Input, Ir, Label, Node, Space, Stmt, Un, Val, lists};
+use std::collections::HashMap;
+
+/// How much invocations agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// All of the workgroup.
+    Group,
+    /// All of a vector.
+    Vector,
+    /// Not at all.
+    None,
+}
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub(crate) level: Level,
+    /// What is added from one invocation of the vector to the next.
+    pub(crate) stride: i32,
+    /// Low bits of the first invocation's value that are zero.
+    zeros: u8,
+    /// No invocation's value is above, as an unsigned number.
+    pub(crate) most: u32,
+}
+
+impl Kind {
+    const ANY: Kind = Kind { level: Level::None, stride: 0, zeros: 0, most: u32::MAX };
+
+    fn same(level: Level) -> Kind {
+        Kind { level, ..Kind::ANY }
+    }
+
+    fn constant(bits: u32) -> Kind {
+        Kind { level: Level::Group, stride: 0, zeros: bits.trailing_zeros() as u8, most: bits }
+    }
+
+    fn join(self, other: Kind) -> Kind {
+        let most = self.most.max(other.most);
+        let level = self.level.max(other.level);
+        if level == Level::None || self.stride != other.stride {
+            return Kind { most, ..Kind::ANY };
+        }
+        Kind { level, stride: self.stride, zeros: self.zeros.min(other.zeros), most }
+    }
+
+    /// With control flow of this level.
+    fn at(self, flow: Level) -> Kind {
+        match flow {
+            Level::None => Kind { most: self.most, ..Kind::ANY },
+            flow => Kind { level: self.level.max(flow), ..self },
+        }
+    }
+
+    /// Whether one scalar stands for it.
+    pub(crate) fn is_scalar(self) -> bool {
+        self.level != Level::None
+    }
+
+    /// Whether all invocations of a vector have the same.
+    pub(crate) fn is_same(self) -> bool {
+        self.level != Level::None && self.stride == 0
+    }
+}
+
+type ContextId = u32;
+
+struct Context {
+    parent: ContextId,
+    depth: u32,
+    level: Level,
+}
+
+/// The shapes of a shader.
+pub(crate) struct Shapes {
+    pub(crate) values: Vec<Kind>,
+    pub(crate) cells: Vec<Kind>,
+    /// Cells that are used at all.
+    pub(crate) used_cells: Vec<bool>,
+    /// Variables that computed indices reach: they lie in memory.
+    pub(crate) in_memory: Vec<bool>,
+    /// By address of the statement: of a jump, between it and its target; of a loop, between its turns; of a store to a cell, between
+    /// the cell's home and it.
+    levels: HashMap<*const Stmt, Level>,
+    /// Of each block: the highest level of the jumps to its end.
+    pub(crate) parted: Vec<Level>,
+}
+
+impl Shapes {
+    pub(crate) fn level(&self, stmt: &Stmt) -> Level {
+        self.levels.get(&std::ptr::from_ref(stmt)).copied().unwrap_or(Level::None)
+    }
+}
+
+/// Walks with the details of before, then with fewer, then without any.
+const ROUNDS: [u32; 3] = [10, 24, 32];
+
+struct Walk<'a> {
+    ir: &'a Ir,
+    size: [u32; 3],
+    read_only: &'a [bool],
+    shapes: Shapes,
+    /// Cells set so far.
+    set: Vec<bool>,
+    contexts: Vec<Context>,
+    /// Where the lists around a block's statement are.
+    targets: Vec<ContextId>,
+    homes: Vec<ContextId>,
+    next: ContextId,
+    round: u32,
+    changed: bool,
+}
+
+/// Jumps out of a list: where to, from where.
+type Jumps = Vec<(Label, ContextId)>;
+
+pub(crate) fn shapes(ir: &Ir, size: [u32; 3], read_only: &[bool]) -> Shapes {
+    let shapes = Shapes {
+        values: vec![Kind::constant(0); ir.nodes.len()],
+        cells: vec![Kind::constant(0); ir.cells.len()],
+        used_cells: Vec::new(),
+        in_memory: in_memory(ir),
+        levels: HashMap::new(),
+        parted: vec![Level::Group; ir.labels as usize],
+    };
+    let root = Context { parent: 0, depth: 0, level: Level::Group };
+    let mut walk = Walk {
+        ir,
+        size,
+        read_only,
+        shapes,
+        set: vec![false; ir.cells.len()],
+        contexts: vec![root],
+        targets: vec![0; ir.labels as usize],
+        homes: Vec::new(),
+        next: 1,
+        round: 0,
+        changed: true,
+    };
+    for (index, node) in ir.nodes.iter().enumerate() {
+        if let Node::Const(_, bits) = node {
+            walk.shapes.values[index] = Kind::constant(*bits);
+        }
+    }
+    let (homes, used) = Homes::find(ir);
+    walk.homes = homes;
+    walk.shapes.used_cells = used;
+    while walk.changed {
+        walk.changed = false;
+        walk.next = 1;
+        walk.list(&ir.body, 0);
+        walk.round += 1;
+    }
+    walk.shapes
+}
+
+fn in_memory(ir: &Ir) -> Vec<bool> {
+    let mut found = vec![false; ir.vars.len()];
+    fn visit(ir: &Ir, list: &[Stmt], found: &mut [bool]) {
+        for stmt in list {
+            let at = match stmt {
+                Stmt::Store(at, _) => Some(*at),
+                Stmt::Let(value) => match ir.nodes[*value as usize] {
+                    Node::Load(at) => Some(at),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(Space::Var(var)) = at.map(|at| ir.ats[at as usize].space) {
+                found[var as usize] = true;
+            }
+            lists(stmt).for_each(|list| visit(ir, list, found));
+        }
+    }
+    visit(ir, &ir.body, &mut found);
+    found
+}
+
+/// The innermost contexts that hold all uses of a cell and begin with setting it.
+///
+/// Numbers contexts in the order in which [`Walk`] makes them.
+struct Homes<'a> {
+    ir: &'a Ir,
+    parents: Vec<(ContextId, u32)>,
+    /// Of each cell: the context around all uses so far, and that of the first use if it sets the cell.
+    found: Vec<Option<(ContextId, Option<ContextId>)>>,
+}
+
+impl<'a> Homes<'a> {
+    fn find(ir: &'a Ir) -> (Vec<ContextId>, Vec<bool>) {
+        let mut homes = Homes { ir, parents: vec![(0, 0)], found: vec![None; ir.cells.len()] };
+        homes.list(&ir.body, 0);
+        let home = |found: &Option<(ContextId, Option<ContextId>)>| match found {
+            Some((around, Some(first))) if around == first => *around,
+            _ => 0,
+        };
+        (homes.found.iter().map(home).collect(), homes.found.iter().map(Option::is_some).collect())
+    }
+
+    fn make(&mut self, parent: ContextId) -> ContextId {
+        self.parents.push((parent, self.parents[parent as usize].1 + 1));
+        self.parents.len() as ContextId - 1
+    }
+
+    fn meet(&self, mut a: ContextId, mut b: ContextId) -> ContextId {
+        while a != b {
+            if self.parents[a as usize].1 >= self.parents[b as usize].1 {
+                a = self.parents[a as usize].0;
+            } else {
+                b = self.parents[b as usize].0;
+            }
+        }
+        a
+    }
+
+    fn use_cell(&mut self, cell: Cell, context: ContextId, sets: bool) {
+        self.found[cell as usize] = Some(match self.found[cell as usize] {
+            None => (context, sets.then_some(context)),
+            Some((around, first)) => (self.meet(around, context), first),
+        });
+    }
+
+    /// Walks a list; says whether it jumps out of itself.
+    fn list(&mut self, list: &[Stmt], mut context: ContextId) -> Vec<Label> {
+        let mut jumps = Vec::new();
+        for stmt in list {
+            let mut out = match stmt {
+                Stmt::Let(value) => {
+                    if let Node::Get(cell) = self.ir.nodes[*value as usize] {
+                        self.use_cell(cell, context, false);
+                    }
+                    continue;
+                }
+                Stmt::Set(cell, _) => {
+                    self.use_cell(*cell, context, true);
+                    continue;
+                }
+                Stmt::Zero(var) => {
+                    let of = &self.ir.vars[*var as usize];
+                    (of.first..of.first + of.leaves).for_each(|cell| self.use_cell(cell, context, true));
+                    continue;
+                }
+                Stmt::If(_, accept, reject) => {
+                    let arm = self.make(context);
+                    let mut out = self.list(accept, arm);
+                    let arm = self.make(context);
+                    out.append(&mut self.list(reject, arm));
+                    out
+                }
+                Stmt::Loop(inner) => {
+                    let turn = self.make(context);
+                    self.list(inner, turn)
+                }
+                Stmt::Block(label, inner) => {
+                    let mut out = self.list(inner, context);
+                    out.retain(|to| to != label);
+                    out
+                }
+                Stmt::Break(label) => vec![*label],
+                _ => continue,
+            };
+            if !out.is_empty() {
+                context = self.make(context);
+            }
+            jumps.append(&mut out);
+        }
+        jumps
+    }
+}
+
+impl Walk<'_> {
+    fn make(&mut self, parent: ContextId, level: Level) -> ContextId {
+        let id = self.next;
+        self.next += 1;
+        if id as usize == self.contexts.len() {
+            let depth = self.contexts[parent as usize].depth + 1;
+            self.contexts.push(Context { parent, depth, level });
+        }
+        self.raise(id, level);
+        id
+    }
+
+    fn raise(&mut self, id: ContextId, level: Level) {
+        let context = &mut self.contexts[id as usize];
+        if level > context.level {
+            context.level = level;
+            self.changed = true;
+        }
+    }
+
+    /// How far invocations at `from` agree on being there, among those at `to`, which is around it.
+    fn between(&self, mut from: ContextId, to: ContextId) -> Level {
+        let mut level = Level::Group;
+        let depth = self.contexts[to as usize].depth;
+        while self.contexts[from as usize].depth > depth {
+            level = level.max(self.contexts[from as usize].level);
+            from = self.contexts[from as usize].parent;
+        }
+        level
+    }
+
+    fn note(&mut self, stmt: &Stmt, level: Level) {
+        self.shapes.levels.insert(std::ptr::from_ref(stmt), level);
+    }
+
+    fn list(&mut self, list: &[Stmt], mut context: ContextId) -> Jumps {
+        let mut jumps = Jumps::new();
+        for stmt in list {
+            let mut out = self.statement(stmt, context);
+            if !out.is_empty() {
+                let level = out.iter().map(|(_, from)| self.between(*from, context)).max();
+                context = self.make(context, level.unwrap_or(Level::Group));
+            }
+            jumps.append(&mut out);
+        }
+        jumps
+    }
+
+    fn statement(&mut self, stmt: &Stmt, context: ContextId) -> Jumps {
+        match stmt {
+            Stmt::Let(value) => self.shapes.values[*value as usize] = self.value(*value),
+            Stmt::Set(cell, value) => {
+                let kind = self.shapes.values[*value as usize];
+                let level = self.set_cell(*cell, kind, context);
+                self.note(stmt, level);
+            }
+            Stmt::Zero(var) => {
+                let of = &self.ir.vars[*var as usize];
+                let mut most = Level::Group;
+                for cell in of.first..of.first + of.leaves {
+                    most = most.max(self.set_cell(cell, Kind::constant(0), context));
+                }
+                self.note(stmt, most);
+            }
+            Stmt::Atomic(atomic) => self.shapes.values[atomic.result as usize] = Kind::ANY,
+            Stmt::UniformLoad(_, result) => {
+                self.shapes.values[*result as usize] = Kind::same(Level::Group);
+            }
+            Stmt::If(condition, accept, reject) => {
+                let level = self.shapes.values[*condition as usize].level;
+                let arm = self.make(context, level);
+                let mut jumps = self.list(accept, arm);
+                let arm = self.make(context, level);
+                jumps.append(&mut self.list(reject, arm));
+                return jumps;
+            }
+            Stmt::Loop(inner) => {
+                let turn = self.make(context, Level::Group);
+                let jumps = self.list(inner, turn);
+                let level = jumps.iter().map(|(_, from)| self.between(*from, turn)).max();
+                self.raise(turn, level.unwrap_or(Level::Group));
+                self.note(stmt, self.contexts[turn as usize].level);
+                return jumps;
+            }
+            Stmt::Block(label, inner) => {
+                self.targets[*label as usize] = context;
+                let mut jumps = self.list(inner, context);
+                jumps.retain(|(to, _)| to != label);
+                return jumps;
+            }
+            Stmt::Break(label) => {
+                let level = self.between(context, self.targets[*label as usize]);
+                self.note(stmt, level);
+                let parted = &mut self.shapes.parted[*label as usize];
+                *parted = level.max(*parted);
+                return vec![(*label, context)];
+            }
+            Stmt::Store(..) | Stmt::Barrier => {}
+        }
+        Jumps::new()
+    }
+
+    fn set_cell(&mut self, cell: Cell, kind: Kind, context: ContextId) -> Level {
+        let cell = cell as usize;
+        let level = self.between(context, self.homes[cell]);
+        let mut kind = kind.at(level);
+        let before = self.shapes.cells[cell];
+        if std::mem::replace(&mut self.set[cell], true) {
+            kind = before.join(kind);
+        } else {
+            self.changed = true;
+        }
+        if kind != before {
+            if self.round >= ROUNDS[0] {
+                (kind.zeros, kind.most) = (0, u32::MAX);
+            }
+            if self.round >= ROUNDS[1] {
+                kind = Kind::ANY;
+            }
+            if self.round >= ROUNDS[2] {
+                self.shapes.cells.fill(Kind::ANY);
+                self.set.fill(true);
+            }
+            self.shapes.cells[cell] = kind;
+            self.changed |= kind != before;
+        }
+        level
+    }
+
+    fn value(&self, value: Val) -> Kind {
+        let of = |value: Val| self.shapes.values[value as usize];
+        match self.ir.nodes[value as usize] {
+            Node::Const(_, bits) => Kind::constant(bits),
+            Node::Input(input) => self.input(input),
+            Node::Length(_) => Kind::same(Level::Group),
+            Node::Result(_) => of(value),
+            Node::Get(cell) => {
+                let owner = self.ir.owner[cell as usize] as usize;
+                let kind = self.shapes.cells[cell as usize];
+                match kind.level {
+                    _ if self.shapes.in_memory[owner] => Kind::ANY,
+                    Level::Group => kind,
+                    // It may come from memory that nobody wrote, where invocations are not at work.
+                    _ => Kind { most: u32::MAX, ..kind },
+                }
+            }
+            Node::Load(at) => self.load(at),
+            Node::Un(op, a) => unary(op, of(a)),
+            Node::Bin(op, a, b) => binary(op, of(a), of(b), self.ir.constant(b)),
+            Node::Sel(condition, a, b) => {
+                let (condition, a, b) = (of(condition), of(a), of(b));
+                a.join(b).at(condition.level)
+            }
+        }
+    }
+
+    fn input(&self, input: Input) -> Kind {
+        let invocations = self.size.iter().product::<u32>().next_multiple_of(4);
+        match input {
+            Input::GroupId(_) | Input::Groups(_) => Kind::same(Level::Group),
+            Input::LocalIndex => Kind { level: Level::Vector, stride: 1, zeros: 2, most: invocations - 1 },
+            Input::LocalId(axis) => {
+                let most = self.size[axis as usize] - 1;
+                if self.size[0] % 4 != 0 {
+                    return Kind { most, ..Kind::ANY };
+                }
+                let (stride, zeros) = if axis == 0 { (1, 2) } else { (0, 0) };
+                Kind { level: Level::Vector, stride, zeros, most }
+            }
+        }
+    }
+
+    fn load(&self, at: AtId) -> Kind {
+        let at = &self.ir.ats[at as usize];
+        let same = |level: Level| {
+            let mut kind = Kind::same(level);
+            for term in &at.terms {
+                kind = kind.join(Kind { zeros: 0, ..self.shapes.values[term.index as usize] });
+            }
+            Kind { most: u32::MAX, ..kind }
+        };
+        match at.space {
+            Space::Var(_) => Kind::ANY,
+            Space::Buffer(buffer) if self.read_only[buffer as usize] => same(Level::Group),
+            Space::Immediate => same(Level::Group),
+            // Another invocation may have stored to it between two vectors' turns.
+            Space::Buffer(_) | Space::Group => same(Level::Vector),
+        }
+    }
+}
+
+fn unary(op: Un, a: Kind) -> Kind {
+    let most = match op {
+        Un::Clz | Un::Popcount => 32,
+        Un::BoolToI => 1,
+        _ => u32::MAX,
+    };
+    match (a.level, a.stride, op) {
+        (Level::None, ..) => Kind { most, ..Kind::ANY },
+        (level, 0, _) => Kind { most, ..Kind::same(level) },
+        (level, stride, Un::INot) => Kind { stride: stride.wrapping_neg(), ..Kind::same(level) },
+        _ => Kind { most, ..Kind::ANY },
+    }
+}
+
+/// No value is above, for operations on numbers that are not above.
+fn most(op: Bin, a: Kind, b: Kind, constant: Option<u32>) -> u32 {
+    let bits = |most: u32| u32::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
+    match (op, constant) {
+        (Bin::IAdd, _) => a.most.checked_add(b.most).unwrap_or(u32::MAX),
+        (Bin::IMul, _) => a.most.checked_mul(b.most).unwrap_or(u32::MAX),
+        (Bin::And | Bin::MinU, _) => a.most.min(b.most),
+        (Bin::Or | Bin::Xor, _) => bits(a.most) | bits(b.most),
+        (Bin::MaxU, _) => a.most.max(b.most),
+        (Bin::Shl, Some(by)) => a.most.checked_mul(1 << (by & 31)).unwrap_or(u32::MAX),
+        (Bin::ShrU, Some(by)) => a.most >> (by & 31),
+        (Bin::ShrU | Bin::DivU, _) => a.most,
+        (Bin::RemU, Some(by)) if by > 0 => a.most.min(by - 1),
+        (Bin::RemU, _) => a.most,
+        _ => u32::MAX,
+    }
+}
+
+fn binary(op: Bin, a: Kind, b: Kind, constant: Option<u32>) -> Kind {
+    let most = most(op, a, b, constant);
+    let level = a.level.max(b.level);
+    if level == Level::None {
+        return Kind { most, ..Kind::ANY };
+    }
+    let zeros = match (op, constant) {
+        (Bin::IAdd | Bin::ISub | Bin::Or | Bin::Xor, _) => a.zeros.min(b.zeros),
+        (Bin::IMul, _) => (a.zeros + b.zeros).min(32),
+        (Bin::And, _) => a.zeros.max(b.zeros),
+        (Bin::Shl, Some(by)) => (a.zeros + (by & 31) as u8).min(32),
+        (Bin::ShrU, Some(by)) => a.zeros.saturating_sub((by & 31) as u8),
+        _ => 0,
+    };
+    let even = |stride: i32| Kind { level, stride, zeros, most };
+    if a.stride == 0 && b.stride == 0 {
+        return even(0);
+    }
+    let other = Kind { most, ..Kind::ANY };
+    // Four invocations in a row, the first one's a multiple of four.
+    let row = |kind: Kind| kind.stride == 1 && kind.zeros >= 2;
+    match (op, constant) {
+        (Bin::IAdd, _) => even(a.stride.wrapping_add(b.stride)),
+        (Bin::ISub, _) => even(a.stride.wrapping_sub(b.stride)),
+        (Bin::IMul, Some(by)) => even(a.stride.wrapping_mul(by as i32)),
+        (Bin::Shl, Some(by)) => even(a.stride.wrapping_shl(by & 31)),
+        (Bin::And, Some(mask)) if row(a) && mask & 3 == 3 => even(1),
+        (Bin::And, Some(mask)) if row(a) && mask & 3 == 0 => even(0),
+        (Bin::ShrU | Bin::ShrS, Some(by)) if row(a) && by & 31 >= 2 => even(0),
+        (Bin::DivU, Some(by)) if row(a) && by % 4 == 0 && by > 0 => even(0),
+        (Bin::RemU, Some(by)) if row(a) && by % 4 == 0 && by > 0 => Kind { zeros: 2, ..even(1) },
+        (Bin::Or | Bin::Xor, _) if row(a) && b.stride == 0 && b.zeros >= 2 => even(1),
+        (Bin::Or | Bin::Xor, _) if row(b) && a.stride == 0 && a.zeros >= 2 => even(1),
+        (Bin::LtU | Bin::LtS, _) if row(a) && b.stride == 0 && b.zeros >= 2 => even(0),
+        (Bin::LeU | Bin::LeS, _) if row(b) && a.stride == 0 && a.zeros >= 2 => even(0),
+        _ => other,
+    }
+}
