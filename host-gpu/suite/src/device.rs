@@ -135,6 +135,8 @@ pub fn vulkan(adapter: &wgpu::Adapter) -> Option<Target> {
         rte: floats.shader_rounding_mode_rte_float32 == vk::TRUE,
         szinp: floats.shader_signed_zero_inf_nan_preserve_float32 == vk::TRUE,
         denorm_preserve: floats.shader_denorm_preserve_float32 == vk::TRUE,
+        // As sessions do: whether wgpu has turned these on is not known.
+        integer_dot: false,
         zero_init_native: false,
     };
     Some(Target::Vulkan { native: Native::NONE, modes })

@@ -2,17 +2,25 @@
 //!
 //! In: nothing, every input is made from a seed. Out: [`kernels`], each a shader with its buffers at several sizes, and with an oracle: the same
 //! numbers computed in plain Rust, which shares no line with any device. The parts, in order: `random` makes inputs,
-//! `kernels` holds the list; a [`Device`] is any adapter of `wgpu`, a [`Pipeline`] a kernel compiled for it in one of the [`Way`]s that there are.
+//! `kernels` holds the list; a [`Device`] is any adapter of `wgpu`, a [`Pipeline`] a kernel compiled for it in one of the [`Way`]s that there are. [`Reference`] runs them as
+//! programs of the reference device.
 #![deny(unsafe_code)]
 
+mod agree;
 mod device;
 mod kernels;
+mod made;
 mod pipeline;
 mod random;
+mod reference;
+pub mod report;
 
+pub use agree::agree;
 pub use device::{Device, Target, vulkan};
 pub use kernels::kernels;
+pub use made::made;
 pub use pipeline::{Loaded, Pipeline, Way, check};
+pub use reference::{LoadedReference, Reference, ReferenceKernel};
 
 /// Why a kernel did not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -79,7 +79,7 @@ impl Pipeline {
             groups.push(vec![0]);
         }
         let made = if way.is_exact() {
-            let words = device.words(module, entry, &Layout { groups })?;
+            let words = device.words(module, &Layout { groups })?;
             device.checked("shader", || device.pass_through(&words, entry, facts.workgroup_size))?
         } else {
             device.checked("shader", || {
@@ -223,8 +223,7 @@ fn layouts(
 
 impl Device {
     /// A module in words for this device.
-    fn words(&self, module: naga::Module, entry: &str, layout: &Layout) -> Result<Vec<u32>, Failure> {
-        let _ = entry;
+    fn words(&self, module: naga::Module, layout: &Layout) -> Result<Vec<u32>, Failure> {
         match self.target {
             None => Err(Failure::Device("no exact shader can be given to this device".to_owned())),
             Some(Target::Vulkan { native, modes }) => {

@@ -1,7 +1,9 @@
 //! Every kernel gives what its oracle computes, and the same on every device.
 #![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
-use fizz_suite::{Device, Kernel, Loaded, Pipeline, Scale, Way, check, kernels, vulkan};
+use fizz_suite::{
+    Device, Failure, Kernel, Loaded, Pipeline, Reference, Scale, Way, check, compare, kernels, vulkan,
+};
 
 /// The adapter at hand, software or not. Where there is none: fails in CI, else says so.
 fn hardware() -> Option<Device> {
@@ -24,7 +26,7 @@ fn run(device: &Device, kernel: &Kernel, way: Way) -> (Vec<u32>, u64) {
         loaded.run()?;
         Ok((loaded.result()?, loaded.gas()?))
     };
-    ran().unwrap_or_else(|error: fizz_suite::Failure| panic!("{} ({way:?}): {error}", kernel.name))
+    ran().unwrap_or_else(|error: Failure| panic!("{} ({way:?}): {error}", kernel.name))
 }
 
 #[test]
@@ -56,12 +58,38 @@ fn exact_kernels_give_what_their_oracles_compute() {
 }
 
 #[test]
-fn gas_does_not_hang_on_how_a_kernel_is_lowered() {
-    let Some(device) = hardware() else { return };
+fn the_reference_gives_what_the_oracles_compute_and_what_hardware_gives() {
+    let device = hardware();
+    let mut wrong = Vec::new();
     for kernel in kernels() {
-        let (_, plain) = run(&device, kernel, Way::Metered);
-        let (_, exact) = run(&device, kernel, Way::MeteredExact);
-        assert_eq!(plain, exact, "{}", kernel.name);
-        assert!(exact > 0, "{}", kernel.name);
+        let case = (kernel.case)(Scale::Equality);
+        let (words, gas) = match on_reference(kernel, 1) {
+            Ok(found) => found,
+            Err(error) => {
+                wrong.push(format!("{}: {error}", kernel.name));
+                continue;
+            }
+        };
+        if let Err(error) = kernel.judge(&case, &words) {
+            wrong.push(format!("{}: {error}", kernel.name));
+        }
+        // However the work is spread.
+        assert_eq!(on_reference(kernel, 3).unwrap(), (words.clone(), gas), "{} on threads", kernel.name);
+        if let Some(device) = &device {
+            let (got, counted) = run(device, kernel, Way::MeteredExact);
+            if let Err(error) = compare(&got, &words) {
+                wrong.push(format!("{}: on hardware, {error} of the reference", kernel.name));
+            }
+            assert_eq!(counted, gas, "{}: gas", kernel.name);
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Result and gas of a kernel on the reference.
+fn on_reference(kernel: &Kernel, threads: u32) -> Result<(Vec<u32>, u64), Failure> {
+    let program = Reference::new(threads)?.compile(&check(kernel)?, true)?;
+    let mut loaded = program.load(&(kernel.case)(Scale::Equality))?;
+    loaded.run()?;
+    Ok((loaded.result(), loaded.gas()?))
 }
