@@ -45,6 +45,8 @@ pub struct Job {
     pub out: String,
     /// Whether tasks may use a GPU, and how.
     pub gpu: GpuUse,
+    /// How the GPU computes.
+    pub gpu_class: GpuClass,
     /// What the guest's random bytes are derived from.
     pub seed: Digest,
     /// What the guest's wall clock shows at its start, in nanoseconds since 1970.
@@ -118,16 +120,37 @@ pub struct InputFile {
     pub blob: Blob,
 }
 
-/// Whether tasks may use a GPU. Its class is native speed (`fast`): results compare only on one adapter and driver.
+/// Whether tasks may use a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GpuUse {
     /// Guests find no GPU.
     Off,
-    /// Guests find the node's GPU where it has one; a job for which a node without one will do.
+    /// Guests find what the node has: a GPU, or the processor as Fizz has it play one.
     Auto,
-    /// Only nodes with a GPU may take the job.
+    /// Only nodes with a GPU that a driver has may take the job.
     Hardware,
+}
+
+/// How a job's GPU computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GpuClass {
+    /// Equal bits on every device, so that results compare across devices.
+    #[default]
+    Exact,
+    /// Native speed: results compare only on one adapter and driver.
+    Fast,
+}
+
+impl GpuClass {
+    /// Its name, as in a profile.
+    pub fn name(self) -> &'static str {
+        match self {
+            GpuClass::Exact => "exact",
+            GpuClass::Fast => "fast",
+        }
+    }
 }
 
 /// A job that is well encoded but cannot be.
@@ -184,6 +207,7 @@ impl Job {
             inputs: Vec::new(),
             out: "/out".into(),
             gpu: GpuUse::Off,
+            gpu_class: GpuClass::default(),
             seed: Digest::default(),
             epoch_ns: DEFAULT_EPOCH_NS,
             limits: Limits::default(),

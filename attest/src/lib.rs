@@ -32,7 +32,7 @@ pub use chunk::{
 pub use digest::{Digest, Domain, ParseDigestError};
 pub use dsse::{Envelope, EnvelopeError, Signature};
 pub use job::{
-    Artifact, Blob, DEFAULT_EPOCH_NS, GpuUse, InputFile, Job, JobError, MAX_ARG_BYTES, MAX_ARGS,
+    Artifact, Blob, DEFAULT_EPOCH_NS, GpuClass, GpuUse, InputFile, Job, JobError, MAX_ARG_BYTES, MAX_ARGS,
     MAX_PATH_BYTES, MAX_TASKS, Task, check_path,
 };
 pub use key::{KeyError, PublicKey, SecretKey};

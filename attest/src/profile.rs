@@ -30,15 +30,16 @@ pub struct Profile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuProfile {
-    /// `fast`: the driver decides the bits, so that adapter and driver are named.
+    /// `exact`: every device gives the same bits, so that none is named. `fast`: the driver decides the bits, so that adapter
+    /// and driver are named.
     pub class: String,
     /// Version of the command stream's meaning and of its gas.
     pub stream: u32,
-    /// Version of the shader front end.
+    /// Versions of what shaders pass: front end, meter, prices, and in `exact` the lowering.
     pub shader: String,
-    /// Adapter name, as the driver gives it.
+    /// Adapter name, as the driver gives it; empty in `exact`.
     pub adapter: String,
-    /// Driver name and version, as the driver gives it.
+    /// Driver name and version, as the driver gives it; empty in `exact`.
     pub driver: String,
 }
 
@@ -61,14 +62,21 @@ impl Profile {
             .or_else(|| cmp("proposals", &self.proposals, &other.proposals))
             .or_else(|| match (&self.gpu, &other.gpu) {
                 (None, None) => None,
-                (Some(a), Some(b)) => cmp("GPU adapter", &a.adapter, &b.adapter)
+                (Some(a), Some(b)) => cmp("GPU class", &a.class, &b.class)
+                    .or_else(|| cmp("GPU adapter", &a.adapter, &b.adapter))
                     .or_else(|| cmp("GPU driver", &a.driver, &b.driver))
-                    .or_else(|| cmp("GPU class", &a.class, &b.class))
                     .or_else(|| cmp("GPU command stream", a.stream, b.stream))
                     .or_else(|| cmp("GPU shader front end", &a.shader, &b.shader)),
-                (Some(a), None) => Some(format!("GPU: {} there, none here", a.adapter)),
-                (None, Some(b)) => Some(format!("GPU: none there, {} here", b.adapter)),
+                (Some(a), None) => Some(format!("GPU: {} there, none here", a.words())),
+                (None, Some(b)) => Some(format!("GPU: none there, {} here", b.words())),
             })
+    }
+}
+
+impl GpuProfile {
+    /// What is special about it, in words.
+    fn words(&self) -> &str {
+        if self.adapter.is_empty() { &self.class } else { &self.adapter }
     }
 }
 
@@ -86,4 +94,6 @@ pub struct EngineInfo {
     pub target: String,
     /// Version of Fizz.
     pub fizz: String,
+    /// The device that was the task's GPU, with its driver; none where the guest could find none.
+    pub device: Option<String>,
 }

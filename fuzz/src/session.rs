@@ -38,6 +38,7 @@ static HARDWARE: LazyLock<Option<Hardware>> = LazyLock::new(|| {
 });
 
 const QUOTAS: Quotas = Quotas {
+    class: Class::Fast,
     gas: 2_000_000_000,
     bytes: 1 << 20,
     objects: 60,

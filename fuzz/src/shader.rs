@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+use fizz_shader::exact::{self, Layout, Modes, Native};
 use fizz_shader::meter::MeterOptions;
 use fizz_shader::{CheckedShader, Reason, ShaderLimits, check};
 use naga::back::spv;
@@ -17,7 +18,8 @@ const MEMORY: usize = 64 << 20;
 ///   or take memory or time without measure. The fuzzer's own limit watches the time.
 /// - Checking twice says the same, and an error's place is in the text.
 /// - A shader that passes can be given its constants and metered, but for known reasons; then it is valid in full, and can
-///   be written for a device.
+///   be written for a device. If it is exact, the same holds of what it is lowered to, for which
+///   nothing but the size is a reason.
 pub fn shader(data: &[u8]) {
     contain_panics();
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -94,6 +96,30 @@ fn meter(shader: &CheckedShader, entry: &str, constants: &[(&str, f64)], options
         .validate(&metered.module)
         .unwrap_or_else(|error| panic!("metered, it is not valid: {:?}", error.as_inner()));
     spirv(&metered.module, &info, entry);
+    if shader.classify(entry).is_empty() {
+        exact(&metered.module);
+    }
+}
+
+/// Lowers a module that is exact; what comes out has nothing else in it, and can be written for a device.
+fn exact(module: &naga::Module) {
+    for native in [Native::NONE, Native::REFERENCE] {
+        let lowered = match exact::lower(module.clone(), &native) {
+            Ok(lowered) => lowered,
+            Err(error) => {
+                assert!(error.contains("more than"), "an exact shader cannot be lowered: {error}");
+                continue;
+            }
+        };
+        let problems = exact::verify(&lowered, &native);
+        assert!(problems.is_empty(), "lowered, it is not exact: {problems:#?}");
+        for zero_init_native in [false, true] {
+            let modes = Modes { zero_init_native, ..Modes::default() };
+            if let Err(error) = exact::emit(&lowered, &Layout::of(&lowered), &modes) {
+                panic!("an exact shader cannot be written: {error}");
+            }
+        }
+    }
 }
 
 fn spirv(module: &naga::Module, info: &ModuleInfo, entry: &str) {

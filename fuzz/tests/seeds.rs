@@ -155,7 +155,7 @@ fn frames(seeds: &mut Maker, file: &ReceiptFile) {
         seeds.add("frame", name, frame::encode(&reply).unwrap());
     }
     // What a worker says is not public as bytes: messages without header, which the target frames by itself.
-    let engine = EngineInfo { engine: "e".into(), target: "t".into(), fizz: "f".into() };
+    let engine = EngineInfo { engine: "e".into(), target: "t".into(), fizz: "f".into(), device: None };
     let ready = (0u8, (profile.clone(), Some(with_gpu(profile)), engine));
     seeds.add("frame", "ready", postcard::to_stdvec(&ready).unwrap());
     let finished = (
@@ -172,6 +172,7 @@ fn processes(seeds: &mut Maker) {
     use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas};
     use fizz_gpu_process::frame::{Place, Reply, Request, Span, StopKind, encode_identity};
     let quotas = Quotas {
+        class: fizz_gpu_abi::Class::Exact,
         gas: 1 << 40,
         bytes: 1 << 30,
         objects: 4096,

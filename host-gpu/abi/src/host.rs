@@ -3,6 +3,7 @@
 //! The sandbox checks pointers, turns them into slices of guest memory and calls a [`Session`]. `Ok` is the
 //! import's answer; `Err` ends the task, and the session is dropped without another call.
 
+use crate::Class;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -64,6 +65,9 @@ pub struct Lent<'a> {
     pub file: &'a dyn Any,
 }
 
+/// Bytes that a command in a command buffer may count for beside its own, as memory that the host holds for it.
+pub const HELD_BYTES: u64 = 1 << 10;
+
 /// Makes sessions: one for each run of a task.
 pub trait Sessions: Send + Sync {
     /// A fresh session with the given quotas; nothing of earlier ones is visible in it.
@@ -72,13 +76,15 @@ pub trait Sessions: Send + Sync {
     /// [`Stop::HostFault`] when the device is gone.
     fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop>;
 
-    /// Which device it is, for receipts and for the operator.
+    /// Which devices there are, for receipts and for the operator.
     fn identity(&self) -> Identity;
 }
 
-/// Limits of one session; the fields of the job's GPU limits.
+/// What a job gives each of its sessions: its class, and limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
+    /// The job's class, [`Class::Fast`] or [`Class::Exact`].
+    pub class: Class,
     /// GPU gas of the task.
     pub gas: u64,
     /// Bytes of all live buffers, each counted up to a multiple of 256, textures and query sets.
@@ -95,23 +101,66 @@ pub struct Quotas {
     pub invocations: u64,
 }
 
-/// Names of a device. Guests never see it.
+/// What computes for the jobs of each class. Guests never see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// How it computes, as in [`Class`](crate::Class): `fast`.
-    pub class: String,
     /// Version of the stream's meaning and of its gas.
     pub stream: u32,
-    /// Name and version of the shader front end, as `naga 30`.
+    /// The device for jobs of the class [`Class::Fast`], where there is one.
+    pub fast: Option<Device>,
+    /// The device for jobs of the class [`Class::Exact`], where there is one that computes exactly.
+    pub exact: Option<Device>,
+}
+
+impl Identity {
+    /// The device for jobs of this class.
+    pub fn device(&self, class: Class) -> Option<&Device> {
+        match class {
+            Class::Fast => self.fast.as_ref(),
+            Class::Exact => self.exact.as_ref(),
+            Class::Job => None,
+        }
+    }
+}
+
+/// Names of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Names and versions of what shaders pass on their way, as `naga 30`: a part of the profile.
     pub shader: String,
     /// The adapter's name as its driver gives it.
     pub adapter: String,
     /// The driver and its version, as it gives them.
     pub driver: String,
-    /// The graphics interface: `vulkan`, `metal`, `dx12`.
+    /// The graphics interface: `vulkan`, `metal`, `dx12`; `reference` for the processor as Fizz itself has it play a GPU.
     pub backend: String,
     /// Whether a processor plays the GPU.
     pub software: bool,
+    /// What the probe that admitted it to the class `exact` computed, as hexadecimal digits; empty for a device that none did.
+    pub probe: String,
+}
+
+/// The name of the backend that is no driver's.
+pub const REFERENCE: &str = "reference";
+
+impl Device {
+    /// Whether it is a GPU that a driver has, and not Fizz's own.
+    pub fn is_hardware(&self) -> bool {
+        self.backend != REFERENCE
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.adapter, self.backend)?;
+        if !self.driver.is_empty() {
+            write!(f, ", {}", self.driver)?;
+        }
+        if self.software && self.is_hardware() {
+            f.write_str(", software")?;
+        }
+        f.write_str(")")
+    }
 }
 
 /// Why a task cannot go on.

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 pub struct OpenRequest {
     /// Version of the stream, [`VERSION`].
     pub version: u32,
-    /// How to compute.
+    /// How to compute; [`Class::Job`] leaves it to the job.
     pub class: Class,
     /// Bits of [`features`](crate::features) that the guest cannot do without.
     pub features: u64,
@@ -89,7 +89,7 @@ macro_rules! caps {
 caps! {
     /// Version of the stream.
     version: u32,
-    /// Number of the [`Class`].
+    /// Number of the [`Class`] that the session has: [`Class::Fast`] or [`Class::Exact`].
     class: u32,
     /// Bits of [`features`](crate::features).
     features: u64,

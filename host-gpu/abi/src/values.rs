@@ -217,10 +217,12 @@ coded! {
 coded! {
     /// How a session computes.
     Class, "class" {
-        /// Native speed; bits may differ between devices.
+        /// Native speed; bits may differ between devices. Refused in a job of the class `Exact`.
         Fast = 0,
-        /// Equal bits on every device. Refused in this version.
+        /// Equal bits on every device.
         Exact = 1,
+        /// Whatever the job says: only in the request of `open`, never in its answer.
+        Job = 2,
     }
 }
 

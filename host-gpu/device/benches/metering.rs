@@ -247,6 +247,7 @@ struct Guest {
 impl Guest {
     fn new(hardware: &Hardware, kernel: &Kernel) -> Self {
         let quotas = Quotas {
+            class: fizz_gpu_abi::Class::Fast,
             gas: u64::MAX,
             bytes: 1 << 30,
             objects: 4096,

@@ -118,6 +118,7 @@ struct Guest(Box<dyn Session>);
 impl Guest {
     fn new(hardware: &Hardware) -> Self {
         let quotas = Quotas {
+            class: fizz_gpu_abi::Class::Fast,
             gas: u64::MAX,
             bytes: 1 << 30,
             objects: 4096,

@@ -57,7 +57,7 @@ impl AdapterSummary {
         self.kind == AdapterKind::Software
     }
 
-    fn of(adapter: &wgpu::Adapter) -> Self {
+    pub(crate) fn of(adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
         let driver = format!("{} {}", info.driver, info.driver_info);
         let kind = match info.device_type {

@@ -1,12 +1,13 @@
 //! Bind groups and their layouts.
 
 use crate::caps;
-use crate::objects::{BindGroup, Bound, Entry, Object, Resource};
+use crate::objects::{BindGroup, BindGroupLayout, Bound, Entry, Object, Resource};
 use crate::session::Open;
 use crate::textures;
 use fizz_gpu_abi::host::Stop;
 use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, WHOLE};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 impl Open {
     pub(crate) fn create_bind_group_layout(
@@ -17,11 +18,22 @@ impl Open {
     ) -> Result<(), Stop> {
         self.table.free(id)?;
         let counted = self.new_object()?;
+        let valid = self.bind_group_layout(label, entries.iter().collect())?;
+        self.table.insert(id, Entry::BindGroupLayout(Object::new(label, valid, counted)));
+        Ok(())
+    }
+
+    /// A bind group layout; none after a validation error.
+    pub(crate) fn bind_group_layout(
+        &mut self,
+        label: &str,
+        mut entries: Vec<LayoutEntry>,
+    ) -> Result<Option<BindGroupLayout>, Stop> {
         let storage = entries.iter().filter(|entry| {
             entry.visible && matches!(entry.kind, BindingKind::Storage | BindingKind::ReadOnlyStorage)
         });
         let storage = storage.count();
-        let entries: Vec<_> = entries
+        let known: Vec<_> = entries
             .iter()
             .map(|entry| wgpu::BindGroupLayoutEntry {
                 binding: entry.binding,
@@ -30,23 +42,24 @@ impl Open {
                 } else {
                     wgpu::ShaderStages::NONE
                 },
-                ty: binding_type(&entry),
+                ty: binding_type(entry),
                 count: None,
             })
             .collect();
-        let valid = if storage > caps::MAX_STORAGE_BUFFERS {
+        if storage > caps::MAX_STORAGE_BUFFERS {
             let most = caps::MAX_STORAGE_BUFFERS;
             self.invalid(format!(
                 "create bind group layout '{label}': {storage} storage buffers are more than {most}"
             ));
-            None
-        } else {
-            let wanted = wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries };
-            let layout = self.device.device.create_bind_group_layout(&wanted);
-            if self.settle()? { None } else { Some(layout) }
-        };
-        self.table.insert(id, Entry::BindGroupLayout(Object::new(label, valid, counted)));
-        Ok(())
+            return Ok(None);
+        }
+        let wanted = wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &known };
+        let layout = self.device.device.create_bind_group_layout(&wanted);
+        if self.settle()? {
+            return Ok(None);
+        }
+        entries.sort_by_key(|entry| entry.binding);
+        Ok(Some(BindGroupLayout { layout, entries: entries.into(), exclusive: None }))
     }
 
     pub(crate) fn get_bind_group_layout(&mut self, id: u32, pipeline: u32, index: u32) -> Result<(), Stop> {
@@ -55,7 +68,17 @@ impl Open {
         let pipeline = self.table.pipeline(pipeline)?;
         let valid = match &pipeline.valid {
             Some(known) if index < caps::MAX_BIND_GROUPS => {
-                let layout = known.pipeline.get_bind_group_layout(index);
+                let of_wgpu = || known.pipeline.get_bind_group_layout(index);
+                let automatic =
+                    known.exact.as_ref().and_then(|facts| facts.bind_group_layout(index, of_wgpu));
+                let layout = automatic.unwrap_or_else(|| BindGroupLayout {
+                    layout: of_wgpu(),
+                    entries: known
+                        .exact
+                        .as_ref()
+                        .map_or_else(|| Arc::new([]) as _, |facts| facts.entries(index)),
+                    exclusive: None,
+                });
                 if self.settle()? { None } else { Some(layout) }
             }
             Some(_) => {
@@ -97,7 +120,7 @@ impl Open {
             refused = Some(format!("layout '{}' is invalid", layout.label));
         }
         let valid = match (&refused, &layout.valid) {
-            (None, Some(wgpu_layout)) => {
+            (None, Some(valid)) => {
                 let entries: Vec<_> = known
                     .iter()
                     .filter_map(|(entry, bound)| {
@@ -118,16 +141,25 @@ impl Open {
                     .collect();
                 let group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
                     label: Some(label),
-                    layout: wgpu_layout,
+                    layout: &valid.layout,
                     entries: &entries,
                 });
                 if self.settle()? {
                     None
                 } else {
                     let (mut resources, mut views) = (Vec::with_capacity(known.len()), Vec::new());
-                    for (_, bound) in known {
+                    let mut sizes = Vec::new();
+                    for (entry, bound) in known {
                         match bound {
-                            Bound::Buffer(buffer) => resources.push(Resource::Buffer(buffer)),
+                            Bound::Buffer(buffer) => {
+                                let all = buffer.valid.as_ref().map_or(0, |buffer| buffer.size);
+                                let rest = all.saturating_sub(entry.offset);
+                                sizes.push((
+                                    entry.binding,
+                                    if entry.size == WHOLE { rest } else { entry.size },
+                                ));
+                                resources.push(Resource::Buffer(buffer));
+                            }
                             Bound::View(view) => {
                                 let texture = view.valid.as_ref().map(|view| view.texture.clone());
                                 resources.extend(texture.map(Resource::Texture));
@@ -135,7 +167,8 @@ impl Open {
                             }
                         }
                     }
-                    Some(BindGroup { group, resources, _views: views })
+                    let exclusive = valid.exclusive;
+                    Some(BindGroup { group, exclusive, sizes, resources, _views: views })
                 }
             }
             _ => {

@@ -38,17 +38,19 @@ pub(crate) const MAX_TEXTURE_2D: u32 = 8192;
 pub(crate) const MAX_TEXTURE_3D: u32 = 2048;
 /// Layers of a texture.
 pub(crate) const MAX_LAYERS: u32 = 256;
-/// Features offered to guests.
-pub(crate) const FEATURES: u64 =
-    features::INDIRECT_DISPATCH | features::STORAGE_TEXTURES | features::TIMESTAMPS;
+/// Features offered to guests in a session of a class.
+pub(crate) fn features(class: Class) -> u64 {
+    let all = features::INDIRECT_DISPATCH | features::STORAGE_TEXTURES | features::TIMESTAMPS;
+    if class == Class::Exact { features::INDIRECT_DISPATCH } else { all }
+}
 
-/// The answer of `open`: WebGPU's default limits, and the job's quotas.
-pub fn webgpu_caps(quotas: &Quotas) -> Caps {
+/// The answer of `open` for a session of a class: WebGPU's default limits, and the job's quotas.
+pub fn webgpu_caps(class: Class, quotas: &Quotas) -> Caps {
     let limits = guest_limits();
     Caps {
         version: VERSION,
-        class: Class::Fast.code(),
-        features: FEATURES,
+        class: class.code(),
+        features: features(class),
         quota_bytes: quotas.bytes,
         quota_objects: quotas.objects,
         quota_shaders: quotas.shaders,

@@ -60,7 +60,7 @@ struct Recorded {
 }
 
 /// Bytes that a part of a command buffer counts for, in which one encoder may be held.
-pub(crate) const HELD: u64 = 1 << 10;
+pub(crate) const HELD: u64 = fizz_gpu_abi::host::HELD_BYTES;
 
 /// The same for work of so much gas. It is equal on every device, whatever it takes in one submission.
 pub(crate) fn held(gas: u64) -> u64 {
@@ -270,6 +270,9 @@ impl<'o> Recorder<'o> {
             let most = caps::MAX_WORKGROUPS;
             return Ok(Err(format!("dispatch of {x} × {y} × {z} workgroups is above {most} in a dimension")));
         }
+        if let Some(reason) = self.state.misfit() {
+            return Ok(Err(reason));
+        }
         let gas = self.open.dispatch_gas(&self.state, counts)?;
         self.gas = self.gas.saturating_add(gas);
         let slice = self.open.device.slice_gas;
@@ -330,6 +333,9 @@ impl<'o> Recorder<'o> {
         if !offset.is_multiple_of(4) || counts.valid.as_ref().is_some_and(|buffer| !buffer.holds(offset, 12))
         {
             return Ok(Err(format!("indirect offset {offset} is no multiple of 4 or outside the buffer")));
+        }
+        if let Some(reason) = self.state.misfit() {
+            return Ok(Err(reason));
         }
         self.gas = self.gas.saturating_add(schedule::INDIRECT);
         let pipeline = self.state.pipeline.as_ref().and_then(|pipeline| pipeline.valid.as_ref());

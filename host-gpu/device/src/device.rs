@@ -1,11 +1,12 @@
 //! A `wgpu` device: opening it, listening to its errors, waiting for it.
 
 use crate::adapters::AdapterSummary;
+use crate::admission;
 use crate::caps;
+use crate::exact::{Exact, Target};
 use crate::pace::Pace;
-use crate::session::HardwareSession;
-use fizz_gpu_abi::host::{HostFault, Identity, Quotas, Session, Sessions, Stop};
-use fizz_gpu_abi::{Class, ErrorClass, VERSION};
+use fizz_gpu_abi::host::{HostFault, REFERENCE, Stop};
+use fizz_gpu_abi::{Class, ErrorClass};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub struct Hardware {
     slice_gas: u64,
     heartbeat: Heartbeat,
     pub(crate) pace: Pace,
+    exact: Option<Exact>,
 }
 
 /// Called whenever a device has got further.
@@ -59,7 +61,26 @@ impl Hardware {
             slice_gas,
             heartbeat: Heartbeat::default(),
             pace: Pace::default(),
+            exact: None,
         }
+    }
+
+    /// The processor as a GPU, without any driver: what defines the class exact. It takes exact shaders alone; so many threads share its
+    /// dispatches.
+    ///
+    /// # Errors
+    /// Where this processor cannot be one.
+    pub fn reference(engine: Arc<dyn fizz_reference::Engine>, threads: usize) -> Result<Hardware, String> {
+        let instance = fizz_reference::instance(engine, threads);
+        let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
+            .map_err(|error| error.to_string())?;
+        let mut summary = AdapterSummary::of(&adapter);
+        REFERENCE.clone_into(&mut summary.backend);
+        if let Some(reason) = summary.unusable {
+            return Err(reason);
+        }
+        Ok(Hardware::new(summary, adapter)
+            .with_exact(Exact { target: Target::Reference, probe: admission::expected().into() }))
     }
 
     /// The longest wait for the device, 30 seconds unless set. A task that passes it is a host fault.
@@ -106,7 +127,7 @@ impl Hardware {
     /// # Errors
     /// The driver's reason.
     pub fn try_open(&self) -> Result<(), Stop> {
-        let device = self.open()?;
+        let device = self.open(Class::Fast)?;
         device.device.destroy();
         device.must("open")
     }
@@ -116,11 +137,38 @@ impl Hardware {
         &self.summary
     }
 
-    /// A fresh device.
-    pub(crate) fn open(&self) -> Result<Device, Stop> {
+    /// What makes it serve sessions of the class exact.
+    pub(crate) fn exact(&self) -> Option<&Exact> {
+        self.exact.as_ref()
+    }
+
+    /// Whether it serves sessions of the class exact.
+    pub fn is_exact(&self) -> bool {
+        self.exact.is_some()
+    }
+
+    /// Whether a driver has it, which takes any shader.
+    pub(crate) fn has_driver(&self) -> bool {
+        !matches!(self.exact, Some(Exact { target: Target::Reference, .. }))
+    }
+
+    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
+        &self.adapter
+    }
+
+    pub(crate) fn with_exact(mut self, exact: Exact) -> Self {
+        self.exact = Some(exact);
+        self
+    }
+
+    /// A fresh device for a session of a class that it serves.
+    pub(crate) fn open(&self, class: Class) -> Result<Device, Stop> {
+        let exact = self.exact.as_ref().filter(|_| class == Class::Exact).map(|exact| exact.target);
+        let mut required_features = caps::device_features();
+        required_features.set(wgpu::Features::PASSTHROUGH_SHADERS, exact.is_some());
         let wanted = wgpu::DeviceDescriptor {
             label: None,
-            required_features: caps::device_features(),
+            required_features,
             required_limits: caps::device_limits(),
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -144,28 +192,11 @@ impl Hardware {
             wait_limit: self.wait_limit,
             slice_gas: self.slice_gas,
             // Only processors that play a GPU are known to end loops.
-            find_cuts: self.summary.software(),
+            find_cuts: self.summary.software() && self.has_driver(),
             heartbeat: self.heartbeat.clone(),
+            pace: self.pace.clone(),
+            exact,
         })
-    }
-}
-
-impl Sessions for Hardware {
-    fn session(&self, quotas: &Quotas) -> Result<Box<dyn Session>, Stop> {
-        Ok(Box::new(HardwareSession::new(self.clone(), *quotas)))
-    }
-
-    fn identity(&self) -> Identity {
-        debug_assert_eq!(Class::Fast.code(), 0);
-        Identity {
-            class: "fast".to_owned(),
-            stream: VERSION,
-            shader: crate::SHADER_FRONT_END.to_owned(),
-            adapter: self.summary.name.clone(),
-            driver: self.summary.driver.clone(),
-            backend: self.summary.backend.clone(),
-            software: self.summary.software(),
-        }
     }
 }
 
@@ -230,6 +261,9 @@ pub(crate) struct Device {
     /// Whether the driver may end loops by itself.
     pub(crate) find_cuts: bool,
     heartbeat: Heartbeat,
+    pub(crate) pace: Pace,
+    /// What exact shaders are written as; none in fast sessions.
+    pub(crate) exact: Option<Target>,
 }
 
 impl Device {

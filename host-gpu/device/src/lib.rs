@@ -16,10 +16,11 @@
 //! workgroup; one whose loops suddenly take thousands of times what earlier ones took, or whose operations wait for each
 //! other, can still meet it. A driver that hangs elsewhere is found out by a process that can be killed
 //! ([`Hardware::with_heartbeat`], `fizz-gpu-process`).
-// `metered` alone needs it, and says why.
+// What needs it says why.
 #![deny(unsafe_code)]
 
 mod adapters;
+mod admission;
 mod bindings;
 mod buffers;
 mod caps;
@@ -28,7 +29,9 @@ mod copies;
 mod counted;
 mod counter;
 mod device;
+mod devices;
 mod errors;
+mod exact;
 mod execute;
 mod flow;
 mod memory;
@@ -46,6 +49,8 @@ mod timestamps;
 pub use adapters::{AdapterKind, AdapterLimit, AdapterSummary, Adapters, Choice, ChooseError};
 pub use caps::webgpu_caps;
 pub use device::Hardware;
+pub use devices::Devices;
+pub use exact::front_end as exact_front_end;
 pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};
-/// Versions of the shader front end, of its meter and of the [prices](schedule), as GPU profiles name them.
+/// Versions of the shader front end, of its meter and of the [prices](schedule), as GPU profiles of the class fast name them.
 pub const SHADER_FRONT_END: &str = "naga 30.0, meter 4, prices 4";

@@ -1,8 +1,9 @@
 //! The guest's objects and the table of their ids.
 
 use crate::counted::Counted;
+use crate::exact::Facts;
 use fizz_gpu_abi::host::Stop;
-use fizz_gpu_abi::{MapMode, ObjectKind};
+use fizz_gpu_abi::{LayoutEntry, MapMode, ObjectKind};
 use fizz_shader::CheckedShader;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,11 +183,29 @@ pub(crate) struct Shader {
     pub(crate) checked: CheckedShader,
 }
 
-/// A valid pipeline layout, for shaders without and with loops that count.
+/// A valid bind group layout. Of one that `wgpu` made for a pipeline no entries are known.
+#[derive(Clone, Debug)]
+pub(crate) struct BindGroupLayout {
+    pub(crate) layout: wgpu::BindGroupLayout,
+    /// By rising binding number.
+    pub(crate) entries: Arc<[LayoutEntry]>,
+    /// The number of the automatic layout of an exact pipeline that it belongs to.
+    pub(crate) exclusive: Option<u64>,
+}
+
+/// Pipeline layouts for shaders without and with loops that count.
 #[derive(Debug)]
-pub(crate) struct PipelineLayout {
+pub(crate) struct Layouts {
     pub(crate) plain: wgpu::PipelineLayout,
     pub(crate) counting: wgpu::PipelineLayout,
+}
+
+/// A valid pipeline layout.
+#[derive(Debug)]
+pub(crate) struct PipelineLayout {
+    pub(crate) layouts: Layouts,
+    /// Entries of the bind group layouts.
+    pub(crate) groups: Vec<Arc<[LayoutEntry]>>,
 }
 
 /// A valid compute pipeline.
@@ -206,6 +225,8 @@ pub(crate) struct Pipeline {
     pub(crate) sliced: bool,
     /// Most gas of the loops that count, per invocation in the mean, of any part of a dispatch so far; 0 before the first.
     pub(crate) seen: AtomicU64,
+    /// What `wgpu` does not know of an exact pipeline.
+    pub(crate) exact: Option<Facts>,
 }
 
 impl Pipeline {
@@ -237,6 +258,10 @@ const CAUTION: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct BindGroup {
     pub(crate) group: wgpu::BindGroup,
+    /// The number of the automatic layout of an exact pipeline that its layout belongs to.
+    pub(crate) exclusive: Option<u64>,
+    /// Bytes that are bound, by binding number; without textures.
+    pub(crate) sizes: Vec<(u32, u64)>,
     pub(crate) resources: Vec<Resource>,
     /// Views that live on in it, and so count.
     pub(crate) _views: Vec<Arc<Object<TextureView>>>,
@@ -284,7 +309,7 @@ pub(crate) type SetGroup = (Arc<Object<BindGroup>>, Vec<u32>);
 pub(crate) enum Entry {
     Buffer(Arc<Object<Buffer>>),
     Shader(Arc<Object<Shader>>),
-    BindGroupLayout(Arc<Object<wgpu::BindGroupLayout>>),
+    BindGroupLayout(Arc<Object<BindGroupLayout>>),
     PipelineLayout(Arc<Object<PipelineLayout>>),
     ComputePipeline(Arc<Object<Pipeline>>),
     BindGroup(Arc<Object<BindGroup>>),
@@ -344,7 +369,7 @@ impl Table {
     getters! {
         buffer: Buffer, Buffer, "buffer";
         shader: Shader, Shader, "shader";
-        bind_group_layout: BindGroupLayout, wgpu::BindGroupLayout, "bind group layout";
+        bind_group_layout: BindGroupLayout, BindGroupLayout, "bind group layout";
         pipeline_layout: PipelineLayout, PipelineLayout, "pipeline layout";
         pipeline: ComputePipeline, Pipeline, "compute pipeline";
         bind_group: BindGroup, BindGroup, "bind group";

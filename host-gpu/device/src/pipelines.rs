@@ -1,14 +1,16 @@
 //! Shaders, pipelines and their layouts.
 
 use crate::caps;
+use crate::exact;
 use crate::metered;
-use crate::objects::{Entry, Object, Pipeline, PipelineLayout, Shader};
+use crate::objects::{BindGroupLayout, Entry, Layouts, Object, Pipeline, PipelineLayout, Shader};
 use crate::schedule;
 use crate::session::Open;
 use fizz_gpu_abi::host::{HostFault, Limit, Stop};
-use fizz_gpu_abi::{List, Record, RecordKind, Severity};
-use fizz_shader::meter::{self, Counts, MeterOptions};
+use fizz_gpu_abi::{LayoutEntry, List, Record, RecordKind, Severity};
+use fizz_shader::meter::{self, Counts, MeterOptions, Metered};
 use fizz_shader::{Reason, ShaderError, ShaderLimits};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// All sources of a task together may have this many times the bytes of the largest one.
@@ -85,36 +87,56 @@ impl Open {
         if let Some(bad) = layouts.iter().flatten().find(|layout| layout.valid.is_none()) {
             refused = Some(format!("bind group layout '{}' is invalid", bad.label));
         }
+        let exclusive = |layout: &BindGroupLayout| layout.exclusive.is_some();
+        if let Some(bad) =
+            layouts.iter().flatten().find(|layout| layout.valid.as_ref().is_some_and(exclusive))
+        {
+            refused = Some(format!("bind group layout '{}' belongs to the pipeline that made it", bad.label));
+        }
         let valid = if let Some(reason) = refused {
             self.invalid(format!("create pipeline layout '{label}': {reason}"));
             None
         } else {
-            let counter = self.counter().layout.clone();
-            let layouts: Vec<_> = layouts
+            let valid: Vec<_> = layouts
                 .iter()
                 .map(|layout| layout.as_ref().and_then(|layout| layout.valid.as_ref()))
                 .collect();
-            let device = self.device.device.clone();
-            let layout = |groups: &[Option<&wgpu::BindGroupLayout>]| {
-                device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                    label: Some(label),
-                    bind_group_layouts: groups,
-                    immediate_size: meter::SLICE_BYTES,
-                })
+            let entries = |layout: &Option<&BindGroupLayout>| match layout {
+                Some(layout) => layout.entries.clone(),
+                None => Arc::new([]) as Arc<[LayoutEntry]>,
             };
-            let plain = layout(&layouts);
-            if self.settle()? {
-                None
-            } else {
-                let mut layouts = layouts.clone();
-                layouts.resize(caps::MAX_BIND_GROUPS as usize, None);
-                layouts.push(Some(&counter));
-                let counting = layout(&layouts);
-                if self.settle()? { None } else { Some(PipelineLayout { plain, counting }) }
-            }
+            let groups = valid.iter().map(entries).collect();
+            let bound: Vec<_> = valid.iter().map(|layout| layout.map(|layout| &layout.layout)).collect();
+            self.layouts(label, &bound)?.map(|layouts| PipelineLayout { layouts, groups })
         };
         self.table.insert(id, Entry::PipelineLayout(Object::new(label, valid, counted)));
         Ok(())
+    }
+
+    /// The two pipeline layouts of these groups; none after a validation error.
+    pub(crate) fn layouts(
+        &mut self,
+        label: &str,
+        groups: &[Option<&wgpu::BindGroupLayout>],
+    ) -> Result<Option<Layouts>, Stop> {
+        let counter = self.counter().layout.clone();
+        let device = self.device.device.clone();
+        let layout = |groups: &[Option<&wgpu::BindGroupLayout>]| {
+            device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(label),
+                bind_group_layouts: groups,
+                immediate_size: meter::SLICE_BYTES,
+            })
+        };
+        let plain = layout(groups);
+        if self.settle()? {
+            return Ok(None);
+        }
+        let mut groups = groups.to_vec();
+        groups.resize(caps::MAX_BIND_GROUPS as usize, None);
+        groups.push(Some(&counter));
+        let counting = layout(&groups);
+        Ok(if self.settle()? { None } else { Some(Layouts { plain, counting }) })
     }
 
     pub(crate) fn create_compute_pipeline(
@@ -170,6 +192,10 @@ impl Open {
         self.meter.charge(1, schedule::PIPELINE)?;
         self.meter.charge(known.checked.work, schedule::PIPELINE_STEP)?;
         self.meter.charge(facts.cost, schedule::PIPELINE_NODE)?;
+        let exact = self.device.exact;
+        if exact.is_some() {
+            exact::check(&known.checked, &facts.name, &shader.label)?;
+        }
         let options = MeterOptions { find_cuts: self.device.find_cuts };
         let (specialized, metered) =
             known.checked.meter(&facts.name, label, constants, options).map_err(|error| {
@@ -185,19 +211,19 @@ impl Open {
             return Err(Refused::Invalid(format!("{storage} storage buffers are more than {most}")));
         }
         let (fixed, most, counts, sliced) = (metered.fixed, metered.most, metered.counts, metered.sliced);
-        let module = metered::shader_module(&self.device.device, label, metered);
-        let pipeline = self.device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(label),
-            layout: layout
-                .map(|known| if counts == Counts::Nothing { &known.plain } else { &known.counting }),
-            module: &module,
-            entry_point: Some(&facts.name),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[],
-                zero_initialize_workgroup_memory: true,
-            },
-            cache: None,
-        });
+        let (pipeline, exact) = match exact {
+            Some(target) => {
+                let parts = (metered.module, &specialized);
+                match self.exact_pipeline(target, (label, &facts.name), layout, parts, counts)? {
+                    Some((pipeline, facts)) => (pipeline, Some(facts)),
+                    None => return Ok(None),
+                }
+            }
+            None => {
+                let pipeline = self.fast_pipeline((label, &facts.name), layout, metered);
+                (pipeline, None)
+            }
+        };
         if self.settle()? {
             return Ok(None);
         }
@@ -218,7 +244,32 @@ impl Open {
             counter,
             sliced,
             seen: AtomicU64::new(0),
+            exact,
         }))
+    }
+
+    /// A pipeline of a shader that naga writes for the driver.
+    fn fast_pipeline(
+        &self,
+        (label, entry): (&str, &str),
+        layout: Option<&PipelineLayout>,
+        metered: Metered,
+    ) -> wgpu::ComputePipeline {
+        let counts = metered.counts;
+        let module = metered::shader_module(&self.device.device, label, metered);
+        let layouts = layout.map(|known| &known.layouts);
+        self.device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout: layouts
+                .map(|known| if counts == Counts::Nothing { &known.plain } else { &known.counting }),
+            module: &module,
+            entry_point: Some(entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &[],
+                zero_initialize_workgroup_memory: true,
+            },
+            cache: None,
+        })
     }
 
     /// The bind group through which a pipeline reaches the session's counters.
@@ -243,7 +294,7 @@ fn storage_buffers(module: &wgpu::naga::Module) -> usize {
 }
 
 /// Why there is no pipeline.
-enum Refused {
+pub(crate) enum Refused {
     Invalid(String),
     Stop(Stop),
 }

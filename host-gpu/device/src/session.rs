@@ -3,7 +3,8 @@
 use crate::caps;
 use crate::counted::{Counted, Total};
 use crate::counter::Counter;
-use crate::device::{Device, Hardware};
+use crate::device::Device;
+use crate::devices::Devices;
 use crate::errors::Errors;
 use crate::flow::Flow;
 use crate::objects::Table;
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 /// A session on hardware.
 pub(crate) struct HardwareSession {
-    hardware: Hardware,
+    devices: Devices,
     state: State,
     /// What a stop has ended. Letting it go waits for the device, which the stop's answer must not: else the speed of the
     /// device would decide what a guest's stop becomes.
@@ -52,6 +53,8 @@ pub(crate) struct Open {
     pub(crate) staging: Option<wgpu::Buffer>,
     /// Where the loops of shaders count; made for the first that do.
     pub(crate) counter: Option<Counter>,
+    /// Automatic layouts of exact pipelines so far.
+    automatic: u64,
     pub(crate) device: Device,
 }
 
@@ -75,8 +78,15 @@ impl Open {
             recorded: Total::default(),
             staging: None,
             counter: None,
+            automatic: 0,
             device,
         }
+    }
+
+    /// A number for an automatic layout.
+    pub(crate) fn next_layout(&mut self) -> u64 {
+        self.automatic += 1;
+        self.automatic
     }
 
     /// Records a validation error.
@@ -103,8 +113,8 @@ impl Open {
 }
 
 impl HardwareSession {
-    pub(crate) fn new(hardware: Hardware, quotas: Quotas) -> Self {
-        HardwareSession { hardware, state: State::Closed(Meter::new(quotas)), left: None }
+    pub(crate) fn new(devices: Devices, quotas: Quotas) -> Self {
+        HardwareSession { devices, state: State::Closed(Meter::new(quotas)), left: None }
     }
 
     /// Runs a call on the open session. A stop or a panic below ends the session.
@@ -139,21 +149,32 @@ impl Session for HardwareSession {
             State::Closed(meter) => meter,
         };
         let Ok(request) = OpenRequest::from_bytes(request) else { return Ok(status::BAD_REQUEST) };
-        let known = request.version == VERSION && request.class == Class::Fast;
-        if !known || request.features & !caps::FEATURES != 0 {
+        let class = match (request.class, meter.quotas.class) {
+            (Class::Job, class) => Some(class),
+            // A result that must compare across devices cannot hang on one.
+            (Class::Fast, Class::Exact) => None,
+            (class, _) => Some(class),
+        };
+        let found = class.and_then(|class| Some((class, self.devices.of(class)?)));
+        let Some((class, hardware)) = found.filter(|_| request.version == VERSION) else {
+            return Ok(status::UNSUPPORTED);
+        };
+        // What has no driver computes exactly, whatever was asked for.
+        let class = if hardware.has_driver() { class } else { Class::Exact };
+        if request.features & !caps::features(class) != 0 {
             return Ok(status::UNSUPPORTED);
         }
         let Some(caps) = caps.get_mut(..Caps::SIZE) else { return Ok(status::TOO_SMALL) };
-        let device = self.hardware.open()?;
-        caps.copy_from_slice(&caps::webgpu_caps(&meter.quotas).to_bytes());
+        let device = hardware.open(class)?;
+        caps.copy_from_slice(&caps::webgpu_caps(class, &meter.quotas).to_bytes());
         let meter = std::mem::replace(meter, Meter::new(meter.quotas));
         self.state = State::Open(Box::new(Open::new(meter, device)));
         Ok(i32::try_from(Caps::SIZE).expect("caps are small"))
     }
 
     fn submit(&mut self, stream: &[u8]) -> Result<i64, Stop> {
-        let pace = self.hardware.pace.clone();
         self.guard(i64::from(status::NOT_OPEN), |open| {
+            let pace = open.device.pace.clone();
             let lost = |error: std::io::Error| {
                 Stop::HostFault(HostFault::DeviceLost, format!("the device cannot rest: {error}"))
             };

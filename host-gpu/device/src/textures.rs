@@ -80,7 +80,8 @@ impl Open {
     pub(crate) fn create_texture(&mut self, id: u32, shape: &TextureShape, label: &str) -> Result<(), Stop> {
         self.table.free(id)?;
         let counted = self.new_object()?;
-        let valid = if let Some(reason) = refuse(shape) {
+        let exact = self.device.exact.map(|_| "textures are not offered in the class exact".to_owned());
+        let valid = if let Some(reason) = exact.or_else(|| refuse(shape)) {
             self.invalid(format!("create texture '{label}': {reason}"));
             None
         } else {
@@ -203,6 +204,30 @@ fn view_dimension(dimension: ViewDimension) -> wgpu::TextureViewDimension {
         ViewDimension::D2Array => wgpu::TextureViewDimension::D2Array,
         ViewDimension::D3 => wgpu::TextureViewDimension::D3,
     }
+}
+
+/// The format of a shader's storage texture, if it is one of those that every device has.
+pub(crate) fn stored_format(format: wgpu::naga::StorageFormat) -> Option<TextureFormat> {
+    use wgpu::naga::StorageFormat;
+    Some(match format {
+        StorageFormat::R32Uint => TextureFormat::R32Uint,
+        StorageFormat::R32Sint => TextureFormat::R32Sint,
+        StorageFormat::R32Float => TextureFormat::R32Float,
+        StorageFormat::Rgba8Unorm => TextureFormat::Rgba8Unorm,
+        StorageFormat::Rgba8Snorm => TextureFormat::Rgba8Snorm,
+        StorageFormat::Rgba8Uint => TextureFormat::Rgba8Uint,
+        StorageFormat::Rgba8Sint => TextureFormat::Rgba8Sint,
+        StorageFormat::Rg32Uint => TextureFormat::Rg32Uint,
+        StorageFormat::Rg32Sint => TextureFormat::Rg32Sint,
+        StorageFormat::Rg32Float => TextureFormat::Rg32Float,
+        StorageFormat::Rgba16Uint => TextureFormat::Rgba16Uint,
+        StorageFormat::Rgba16Sint => TextureFormat::Rgba16Sint,
+        StorageFormat::Rgba16Float => TextureFormat::Rgba16Float,
+        StorageFormat::Rgba32Uint => TextureFormat::Rgba32Uint,
+        StorageFormat::Rgba32Sint => TextureFormat::Rgba32Sint,
+        StorageFormat::Rgba32Float => TextureFormat::Rgba32Float,
+        _ => return None,
+    })
 }
 
 fn format(format: TextureFormat) -> wgpu::TextureFormat {

@@ -50,6 +50,7 @@ fn adapters_are_chosen_by_name() {
     let error = adapters.choose(&Choice::Name("no such card".to_owned())).unwrap_err();
     assert!(error.to_string().contains(&best.name), "{error}");
     let identity = hardware.identity();
-    assert_eq!((identity.class.as_str(), identity.stream), ("fast", 1));
-    assert_eq!((identity.adapter, identity.driver), (best.name, best.driver));
+    assert_eq!((identity.stream, &identity.exact), (1, &None));
+    let fast = identity.fast.unwrap();
+    assert_eq!((fast.adapter, fast.driver), (best.name, best.driver));
 }

@@ -416,7 +416,7 @@ fn the_library_can_make_errors() {
 #[test]
 fn no_text_tells_of_the_host() {
     let Some(mut guest) = Guest::new() else { return };
-    let identity = hardware().unwrap().identity();
+    let identity = hardware().unwrap().identity().fast.unwrap();
     let nine = guest.layout(&[BindingKind::Storage; 9], false);
     let layout = guest.id();
     guest.stream.create_pipeline_layout(layout, "nine", &[nine], 0);

@@ -39,7 +39,7 @@ pub(crate) struct Process {
 const STAGING_BYTES: u64 = 1 << 32;
 /// Bytes of it that stay for the next answer.
 #[cfg(target_os = "linux")]
-const STAGING_KEPT: u64 = 32 << 20;
+const STAGING_KEPT: u64 = 64 << 20;
 
 impl Process {
     /// Starts one and asks what it has.

@@ -3,13 +3,11 @@
 //! A limit that was passed ends a task, and its guest is the one to blame. A driver that has been taken over must not be able to say
 //! so of a task that asked for less. (That gas ran out it can say of any: nobody else counts it.) The counts here are upper bounds, made of the streams alone: nothing is subtracted where a guest lets an object go.
 
-use fizz_gpu_abi::host::{Limit, Quotas};
+use fizz_gpu_abi::host::{HELD_BYTES, Limit, Quotas};
 use fizz_gpu_abi::{Command, Commands, MAX_RECORDS, MAX_SCOPES};
 
 /// Most invocations of a workgroup that any shader has.
 const WORKGROUP: u64 = 1024;
-/// Bytes that a command in a command buffer may count for beside its own.
-const HELD: u64 = 1 << 10;
 
 /// Counts over the streams of a session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +28,7 @@ impl Claims {
     pub(crate) fn note(&mut self, stream: &[u8]) {
         let mut recorded = stream.len() as u64;
         for command in Commands::new(stream).map_while(Result::ok) {
-            recorded = recorded.saturating_add(HELD);
+            recorded = recorded.saturating_add(HELD_BYTES);
             match command {
                 Command::CreateShader { wgsl, .. } => {
                     self.objects += 1;
@@ -71,6 +69,7 @@ mod tests {
     use fizz_gpu_abi::Encoder;
 
     const QUOTAS: Quotas = Quotas {
+        class: fizz_gpu_abi::Class::Fast,
         gas: 1,
         bytes: 1,
         objects: 2,

@@ -84,7 +84,7 @@ struct Shared {
 
 impl std::fmt::Debug for GpuProcess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "GpuProcess({:?})", self.shared.identity.adapter)
+        f.debug_tuple("GpuProcess").field(&self.shared.identity).finish()
     }
 }
 

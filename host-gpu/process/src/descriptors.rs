@@ -5,6 +5,7 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// Room for the control message of one descriptor, aligned as the kernel wants it.
 #[repr(C, align(8))]
@@ -72,6 +73,24 @@ pub(crate) fn receive(socket: &UnixStream, into: &mut [u8]) -> io::Result<(usize
         return Err(io::Error::new(io::ErrorKind::InvalidData, "more descriptors than one"));
     }
     Ok((received, descriptor))
+}
+
+/// How long to look for bytes before sleeping for them: about what it takes to sleep and to be woken.
+const SPIN: Duration = Duration::from_micros(25);
+
+/// Returns once there is something to receive, or after [`SPIN`]. Whoever else wants the processor meanwhile gets it.
+pub(crate) fn linger(socket: &UnixStream) {
+    let begun = Instant::now();
+    let mut byte = 0_u8;
+    while begun.elapsed() < SPIN {
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        // SAFETY: the kernel writes at most one byte into the one given.
+        let found = unsafe { libc::recv(socket.as_raw_fd(), (&raw mut byte).cast(), 1, flags) };
+        if found >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock {
+            return;
+        }
+        std::thread::yield_now();
+    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 //! [`REPLY_BYTES`]: `u32 kind, u32 code, u64 value, u64 gas, u64 length`, and `length` bytes follow it. Both sides take
 //! what they read for hostile: whatever is not listed here is a [`FrameError`], and every length has a limit.
 
-use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas};
+use fizz_gpu_abi::Class;
+use fizz_gpu_abi::host::{Device, HostFault, Identity, Limit, Quotas};
 use std::time::Duration;
 
 /// Version of this page.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Bytes of a request.
 pub const REQUEST_BYTES: usize = 48;
 /// Bytes of a reply, without what follows it.
@@ -202,6 +203,7 @@ impl Request {
     pub fn encode(&self) -> [u8; REQUEST_BYTES] {
         match *self {
             Request::Begin(Quotas {
+                class,
                 gas,
                 bytes,
                 objects,
@@ -211,7 +213,7 @@ impl Request {
                 invocations,
             }) => words(
                 1,
-                0,
+                class.code(),
                 &[gas, bytes, invocations, pair(objects, shaders), pair(shader_bytes, stream_bytes)],
             ),
             Request::Stage(bytes) => words(2, 0, &[bytes]),
@@ -253,6 +255,7 @@ impl Request {
             1 => {
                 let ((objects, shaders), (shader_bytes, stream_bytes)) = (halves(word(3)), halves(word(4)));
                 Request::Begin(Quotas {
+                    class: class_of(place)?,
                     gas: word(0),
                     bytes: word(1),
                     objects,
@@ -341,16 +344,20 @@ impl StopKind {
     }
 }
 
-/// The bytes of an identity: `u32 stream, u32 software (0 or 1)`, and class, shader, adapter, driver, backend, each as
-/// `u16 length` and UTF-8. Names longer than 1024 bytes are cut.
+/// The bytes of an identity: `u32 stream`, and the devices for the classes `fast` and `exact`, each as `u32 kind` (0: none, 1:
+/// a device, 2: one that a processor plays) and, unless it is none, shader, adapter, driver, backend and probe, each as `u16
+/// length` and UTF-8. Names longer than 1024 bytes are cut.
 pub fn encode_identity(identity: &Identity) -> Vec<u8> {
     let mut bytes = identity.stream.to_le_bytes().to_vec();
-    bytes.extend(u32::from(identity.software).to_le_bytes());
-    let Identity { class, shader, adapter, driver, backend, .. } = identity;
-    for name in [class, shader, adapter, driver, backend] {
-        let name = &name[..name.floor_char_boundary(MAX_NAME)];
-        bytes.extend((name.len() as u16).to_le_bytes());
-        bytes.extend(name.as_bytes());
+    for device in [&identity.fast, &identity.exact] {
+        let kind = device.as_ref().map_or(0, |device| 1 + u32::from(device.software));
+        bytes.extend(kind.to_le_bytes());
+        let Some(Device { shader, adapter, driver, backend, probe, software: _ }) = device else { continue };
+        for name in [shader, adapter, driver, backend, probe] {
+            let name = &name[..name.floor_char_boundary(MAX_NAME)];
+            bytes.extend((name.len() as u16).to_le_bytes());
+            bytes.extend(name.as_bytes());
+        }
     }
     bytes
 }
@@ -363,24 +370,39 @@ const MAX_NAME: usize = 1024;
 /// # Errors
 /// [`FrameError`] for whatever [`encode_identity`] does not write.
 pub fn decode_identity(bytes: &[u8]) -> Result<Identity, FrameError> {
-    let (head, mut rest) = bytes.split_at_checked(8).ok_or(FrameError("identity"))?;
-    let software = match u32_at(head, 4) {
-        0 => false,
-        1 => true,
+    let mut rest = bytes;
+    let stream = number(&mut rest)?;
+    let (fast, exact) = (device(&mut rest)?, device(&mut rest)?);
+    if rest.is_empty() { Ok(Identity { stream, fast, exact }) } else { Err(FrameError("identity")) }
+}
+
+fn number(rest: &mut &[u8]) -> Result<u32, FrameError> {
+    let (head, more) = rest.split_first_chunk::<4>().ok_or(FrameError("identity"))?;
+    *rest = more;
+    Ok(u32::from_le_bytes(*head))
+}
+
+fn device(rest: &mut &[u8]) -> Result<Option<Device>, FrameError> {
+    let software = match number(rest)? {
+        0 => return Ok(None),
+        1 => false,
+        2 => true,
         _ => return Err(FrameError("identity")),
     };
     let mut name = || {
         let (len, more) = rest.split_first_chunk::<2>()?;
         let (name, more) = more.split_at_checked(u16::from_le_bytes(*len).into())?;
-        rest = more;
+        *rest = more;
         std::str::from_utf8(name).ok().filter(|name| name.len() <= MAX_NAME).map(str::to_owned)
     };
     let mut next = || name().ok_or(FrameError("identity"));
-    let (class, shader, adapter, driver, backend) = (next()?, next()?, next()?, next()?, next()?);
-    if !rest.is_empty() {
-        return Err(FrameError("identity"));
-    }
-    Ok(Identity { class, stream: u32_at(head, 0), shader, adapter, driver, backend, software })
+    let (shader, adapter, driver, backend, probe) = (next()?, next()?, next()?, next()?, next()?);
+    Ok(Some(Device { shader, adapter, driver, backend, software, probe }))
+}
+
+/// The class of a job, as a word of a request.
+fn class_of(word: u32) -> Result<Class, FrameError> {
+    Class::from_code(word).filter(|class| *class != Class::Job).ok_or(FrameError("class"))
 }
 
 #[cfg(test)]
@@ -390,6 +412,7 @@ mod tests {
     #[test]
     fn frames_survive_the_socket() {
         let quotas = Quotas {
+            class: Class::Exact,
             gas: u64::MAX,
             bytes: 2,
             objects: 3,
@@ -450,23 +473,27 @@ mod tests {
 
     #[test]
     fn identities_survive_and_are_cut() {
-        let mut identity = Identity {
-            class: "fast".into(),
-            stream: 1,
+        let device = Device {
             shader: "naga 30".into(),
             adapter: "Größe".into(),
             driver: String::new(),
             backend: "vulkan".into(),
             software: true,
+            probe: "0123".into(),
         };
-        let bytes = encode_identity(&identity);
-        assert_eq!(decode_identity(&bytes), Ok(identity.clone()));
-        for end in 0..bytes.len() {
-            assert!(decode_identity(&bytes[..end]).is_err());
+        let exact = Some(Device { software: false, ..device.clone() });
+        for exact in [None, exact] {
+            let mut identity = Identity { stream: 1, fast: Some(device.clone()), exact };
+            let bytes = encode_identity(&identity);
+            assert_eq!(decode_identity(&bytes), Ok(identity.clone()));
+            for end in 0..bytes.len() {
+                assert!(decode_identity(&bytes[..end]).is_err());
+            }
+            assert!(decode_identity(&[&bytes[..], &[0]].concat()).is_err());
+            identity.fast = Some(Device { driver: "ü".repeat(1000), ..device.clone() });
+            let cut = decode_identity(&encode_identity(&identity)).unwrap();
+            assert_eq!(cut.fast.unwrap().driver, "ü".repeat(512));
         }
-        assert!(decode_identity(&[&bytes[..], &[0]].concat()).is_err());
-        identity.driver = "ü".repeat(1000);
-        let cut = decode_identity(&encode_identity(&identity)).unwrap();
-        assert_eq!(cut.driver, "ü".repeat(512));
+        assert_eq!(decode_identity(&[1, 0, 0, 0, 3, 0, 0, 0]), Err(FrameError("identity")));
     }
 }

@@ -48,3 +48,4 @@ mod starter;
 
 pub use client::{GpuCommand, GpuProcess, StartError, Transport, Watch};
 pub use server::Server;
+pub use starter::command;

@@ -34,7 +34,11 @@ impl Link {
     pub(crate) fn receive(&mut self, into: &mut [u8], deadline: Instant) -> io::Result<()> {
         match self {
             #[cfg(unix)]
-            Link::Socket(socket) => Until { socket, deadline }.read_exact(into),
+            Link::Socket(socket) => {
+                #[cfg(target_os = "linux")]
+                crate::descriptors::linger(socket);
+                Until { socket, deadline }.read_exact(into)
+            }
             Link::Pipes { from, .. } => from.fill(into, Some(deadline)),
         }
     }

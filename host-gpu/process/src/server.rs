@@ -6,7 +6,7 @@ use crate::frame::{
 };
 use crate::link::{Link, Pump};
 use fizz_gpu_abi::host::{Quotas, Session, Sessions, Stop};
-use fizz_gpu_abi::{Caps, MAX_RECORD, PollState, status};
+use fizz_gpu_abi::{Caps, Class, MAX_RECORD, PollState, status};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -124,6 +124,7 @@ impl Server {
         match &mut self.input {
             #[cfg(target_os = "linux")]
             Input::Socket(socket) => {
+                crate::descriptors::linger(socket);
                 let mut filled = 0;
                 while filled < frame.len() {
                     match crate::descriptors::receive(socket, &mut frame[filled..]) {
@@ -217,6 +218,7 @@ fn worker_broke(what: &str) -> io::Error {
 impl<'a> Serving<'a> {
     fn new(sessions: &'a dyn Sessions) -> Self {
         let quotas = Quotas {
+            class: Class::Fast,
             gas: 0,
             bytes: 0,
             objects: 0,

@@ -26,8 +26,9 @@ const DRIVERS: [&str; 27] = [
     "__GL", "__NV", "__VK",
 ];
 
-/// A program's start with no more of the environment than it needs.
-pub(crate) fn command(program: &Path) -> Command {
+/// A program's start with no more of the environment than it needs: what programs, libraries and drivers look for. On Windows
+/// all of it.
+pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     if !cfg!(windows) {
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));

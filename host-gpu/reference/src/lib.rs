@@ -1,6 +1,20 @@
-//! The reference GPU: exact shaders, compiled to WebAssembly with SIMD.
+//! The reference GPU: exact shaders, compiled to WebAssembly with SIMD, run on processors.
+//!
+//! In: a shader as naga's IR, [compiled](compile()) to a [`Program`], and `wgpu`'s commands. Out: bytes of buffers, the same on every machine. The
+//! main path: [`instance`] gives a `wgpu` instance whose one adapter is this device; [`Program::encode`] gives the words that its
+//! `create_shader_module_passthrough` takes; dispatches run on an [`Engine`], which is handed in, with a pool of threads.
+
 mod compile;
+mod device;
+mod engine;
 mod program;
+mod view;
 
 pub use compile::{CompileError, compile};
-pub use program::Program;
+pub use device::{NAME, instance};
+pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
+pub use program::{
+    ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program,
+    ProgramError,
+};
+pub use view::ViewShape;

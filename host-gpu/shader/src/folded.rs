@@ -101,24 +101,24 @@ fn note(function: &Function, left: &mut BTreeSet<usize>) {
 fn stated(expressions: &Arena<Expression>) -> Vec<bool> {
     let mut stated = Vec::with_capacity(expressions.len());
     for (_, expression) in expressions.iter() {
-        let mut all = match expression {
+        let mut all = matches!(
+            expression,
             Expression::Literal(_)
-            | Expression::Constant(_)
-            | Expression::Override(_)
-            | Expression::ZeroValue(_)
-            | Expression::Compose { .. }
-            | Expression::Splat { .. }
-            | Expression::Swizzle { .. }
-            | Expression::Access { .. }
-            | Expression::AccessIndex { .. }
-            | Expression::Unary { .. }
-            | Expression::Binary { .. }
-            | Expression::Select { .. }
-            | Expression::Relational { .. }
-            | Expression::Math { .. }
-            | Expression::As { .. } => true,
-            _ => false,
-        };
+                | Expression::Constant(_)
+                | Expression::Override(_)
+                | Expression::ZeroValue(_)
+                | Expression::Compose { .. }
+                | Expression::Splat { .. }
+                | Expression::Swizzle { .. }
+                | Expression::Access { .. }
+                | Expression::AccessIndex { .. }
+                | Expression::Unary { .. }
+                | Expression::Binary { .. }
+                | Expression::Select { .. }
+                | Expression::Relational { .. }
+                | Expression::Math { .. }
+                | Expression::As { .. }
+        );
         bypass::operands(expression, &mut |operand: Handle<Expression>| {
             all &= stated.get(operand.index()).copied().unwrap_or(false);
         });

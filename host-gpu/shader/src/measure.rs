@@ -199,6 +199,21 @@ fn sizes(module: &Module, limits: &ShaderLimits) -> Result<Vec<Size>, TooMuch> {
     Ok(entries)
 }
 
+/// What a lowered module may be: several times what a shader may, as its operations become several.
+fn lowered_limits() -> ShaderLimits {
+    ShaderLimits { inlined: 16 << 20, invocation_bytes: 64 << 10, nesting: 256, ..ShaderLimits::default() }
+}
+
+/// Checks the size of a lowered module.
+pub(crate) fn lowered(module: &Module) -> Result<(), String> {
+    let limits = lowered_limits();
+    let sizes = sizes(module, &limits).map_err(|refused| format!("lowered, its {}", refused.message))?;
+    if sizes.iter().any(|size| size.bytes > limits.invocation_bytes) {
+        return Err(format!("lowered, it has more than {} bytes of variables", limits.invocation_bytes));
+    }
+    Ok(())
+}
+
 /// Parameters of a function, WGSL's own limit.
 const MOST_PARAMETERS: usize = 255;
 

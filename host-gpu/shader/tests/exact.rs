@@ -26,6 +26,7 @@ fn lower(wgsl: &str) {
     assert_eq!(shader.classify("main"), [], "{wgsl}");
     let metered = shader.meter("main", "", &[], MeterOptions::default());
     let (_, metered) = metered.unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
+    exact::check(&metered.module).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
     for native in NATIVES {
         let lowered =
             exact::lower(metered.module.clone(), &native).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));

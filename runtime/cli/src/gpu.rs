@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::Args;
 use fizz_exec::Executor;
-use fizz_gpu::{Adapters, Choice};
+use fizz_gpu::{Adapters, Choice, Devices, Hardware};
 use fizz_gpu_abi::host::Sessions;
-use fizz_gpu_process::{GpuCommand, GpuProcess, Server, StartError, Transport, Watch};
+use fizz_gpu_process::{GpuCommand, GpuProcess, Server, Transport, Watch};
 
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -73,6 +73,9 @@ impl GpuBounds {
 /// Has the GPU for the process that started it, over standard input
 #[derive(Args, Debug)]
 pub(crate) struct GpuProcessArgs {
+    /// What guests find as their GPU
+    #[arg(long, default_value = "auto")]
+    gpu: GpuArg,
     /// Uses the GPU adapter of this number, or whose name holds this text
     #[arg(long)]
     adapter: Option<String>,
@@ -86,22 +89,62 @@ impl GpuProcessArgs {
         let GpuBounds { gpu_step_seconds, gpu_share, gpu_process_memory, gpu_rests } = self.bounds;
         // Before any driver is loaded.
         let server = Server::start(gpu_process_memory.0).map_err(gone)?;
-        let adapters = Adapters::list();
-        match adapters.choose(&choice(self.adapter.as_deref())) {
-            Ok(hardware) => {
-                let hardware = hardware
-                    .with_heartbeat(server.heartbeat())
+        match devices(self.gpu, self.adapter.as_deref()) {
+            Ok(devices) => {
+                let devices = devices
+                    .with_heartbeat(&server.heartbeat())
                     .with_wait_limit(Duration::from_secs(gpu_step_seconds));
-                let hardware = match &gpu_rests {
-                    Some(file) => hardware.with_joint_share(gpu_share, file),
-                    None => hardware.with_share(gpu_share),
+                let devices = match &gpu_rests {
+                    Some(file) => devices.with_joint_share(gpu_share, file),
+                    None => devices.with_share(gpu_share),
                 };
-                server.serve(&hardware).map_err(gone)?;
+                server.serve(&devices).map_err(gone)?;
             }
-            Err(error) => server.refuse(&error.to_string()).map_err(gone)?,
+            Err(reason) => server.refuse(&reason).map_err(gone)?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The devices that guests find. `auto` takes a GPU where it computes exactly, else the processor for exact jobs; a driver that plays a GPU on
+/// the processor is slower than Fizz itself, and taken for exact jobs only where it is named.
+fn devices(gpu: GpuArg, adapter: Option<&str>) -> Result<Devices, String> {
+    if gpu == GpuArg::Reference {
+        let reference = reference()?;
+        return Ok(Devices::new(Some(reference.clone()), Some(reference)));
+    }
+    let found = match Adapters::list().choose(&choice(adapter)) {
+        Ok(found) => Some(found),
+        Err(error) if gpu == GpuArg::Hardware || adapter.is_some() => return Err(error.to_string()),
+        Err(_) => None,
+    };
+    let wanted =
+        |hardware: &Hardware| gpu == GpuArg::Hardware || adapter.is_some() || !hardware.summary().software();
+    let exact = found.clone().filter(wanted).and_then(|hardware| match hardware.admitted() {
+        Ok(hardware) => Some(hardware),
+        Err(reason) => {
+            tracing::info!(target: "fizz", reason, "the GPU does not compute exactly, and is not used for exact jobs");
+            None
+        }
+    });
+    if gpu == GpuArg::Hardware {
+        return Ok(Devices::new(found, exact));
+    }
+    let (fast, exact) = match (found, exact) {
+        (Some(fast), Some(exact)) => (fast, exact),
+        (found, exact) => {
+            let reference = reference()?;
+            (found.unwrap_or_else(|| reference.clone()), exact.unwrap_or(reference))
+        }
+    };
+    Ok(Devices::new(Some(fast), Some(exact)))
+}
+
+/// The processor as a GPU.
+pub(crate) fn reference() -> Result<Hardware, String> {
+    let engine = fizz_reference_engine::Wasmtime::new().map_err(|error| error.to_string())?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Hardware::reference(Arc::new(engine), threads)
 }
 
 /// Which adapter is meant: digits are its number, also where there are not so many; all else is a part of its name.
@@ -127,25 +170,31 @@ pub(crate) fn open(
     }
     let program = std::env::current_exe()
         .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-    let mut args: Vec<OsString> = vec!["gpu-process".into()];
-    if let Some(adapter) = adapter {
-        args.extend(["--adapter".into(), adapter.into()]);
-    }
-    args.extend(bounds.args());
-    let command = GpuCommand { program, args, transport: Transport::Best };
-    let watch = Watch { step: Duration::from_secs(bounds.gpu_step_seconds) };
-    match GpuProcess::start(command, watch) {
+    let start = |gpu: GpuArg| {
+        let mut args: Vec<OsString> = vec!["gpu-process".into(), "--gpu".into(), gpu.name().into()];
+        if let Some(adapter) = adapter {
+            args.extend(["--adapter".into(), adapter.into()]);
+        }
+        args.extend(bounds.args());
+        let command = GpuCommand { program: program.clone(), args, transport: Transport::Best };
+        let watch = Watch { step: Duration::from_secs(bounds.gpu_step_seconds) };
+        GpuProcess::start(command, watch)
+    };
+    match start(gpu) {
         Ok(process) => Ok(Some(Arc::new(process))),
         Err(error) if gpu == GpuArg::Hardware || adapter.is_some() => {
             Err(Failure::new(Exit::NoCapacity, "this machine has no such GPU").because(&error).hint(INSTALL))
         }
-        Err(StartError::Refused(reason)) => {
-            tracing::debug!(reason, "guests find no GPU");
-            Ok(None)
+        Err(error) if gpu == GpuArg::Reference => {
+            Err(Failure::unexpected("the processor cannot play a GPU").because(&error))
         }
+        // A driver that crashes or hangs is not in the way of what needs none.
         Err(error) => {
-            tracing::warn!(target: "fizz", %error, "guests find no GPU");
-            Ok(None)
+            tracing::warn!(target: "fizz", %error, "no driver can be used; the processor plays the GPU");
+            match start(GpuArg::Reference) {
+                Ok(process) => Ok(Some(Arc::new(process))),
+                Err(error) => Err(Failure::unexpected("the processor cannot play a GPU").because(&error)),
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fizz_attest::{Artifact, Blob, Digest, GpuUse, InputFile, Job};
+use fizz_attest::{Artifact, Blob, Digest, GpuClass, GpuUse, InputFile, Job};
 use fizz_client::JobBlobs;
 
 use crate::build;
@@ -36,9 +36,13 @@ pub(crate) struct JobArgs {
     /// Linear memory at most
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<Size>,
-    /// Whether the guest finds a GPU: `auto` takes one where there is one, `hardware` needs one
-    #[arg(long, default_value = "auto", value_name = "auto|hardware|off")]
+    /// What the guest finds as its GPU: `auto` takes one that computes exactly where there is one, else the processor, which
+    /// `reference` always takes; `hardware` needs a GPU
+    #[arg(long, default_value = "auto", value_name = "auto|hardware|reference|off")]
     pub(crate) gpu: GpuArg,
+    /// How the GPU computes: `exact` gives the same bits on every device, `fast` takes more shaders
+    #[arg(long, default_value = "exact", value_name = "exact|fast")]
+    pub(crate) gpu_class: GpuClassArg,
     /// GPU gas at most
     #[arg(long, value_name = "N")]
     pub(crate) gpu_gas: Option<Count>,
@@ -50,21 +54,54 @@ pub(crate) struct JobArgs {
     pub(crate) args: Vec<String>,
 }
 
-/// Whether a guest finds a GPU.
+/// What a guest finds as its GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum GpuArg {
-    /// Where there is one.
+    /// The best there is for the job's class, the processor where there is nothing else.
     Auto,
-    /// It must.
+    /// A GPU that a driver has.
     Hardware,
-    /// Never.
+    /// The processor, which plays one without any driver.
+    Reference,
+    /// Nothing.
     Off,
+}
+
+impl GpuArg {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            GpuArg::Auto => "auto",
+            GpuArg::Hardware => "hardware",
+            GpuArg::Reference => "reference",
+            GpuArg::Off => "off",
+        }
+    }
+}
+
+/// How a job's GPU computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GpuClassArg {
+    /// Equal bits on every device.
+    Exact,
+    /// Native speed.
+    Fast,
+}
+
+impl From<GpuClassArg> for GpuClass {
+    fn from(class: GpuClassArg) -> GpuClass {
+        match class {
+            GpuClassArg::Exact => GpuClass::Exact,
+            GpuClassArg::Fast => GpuClass::Fast,
+        }
+    }
 }
 
 impl From<GpuArg> for GpuUse {
     fn from(gpu: GpuArg) -> GpuUse {
         match gpu {
-            GpuArg::Auto => GpuUse::Auto,
+            // Where it runs is not the job's affair; that it finds something is sure.
+            GpuArg::Auto | GpuArg::Reference => GpuUse::Auto,
             GpuArg::Hardware => GpuUse::Hardware,
             GpuArg::Off => GpuUse::Off,
         }
@@ -111,6 +148,7 @@ impl JobArgs {
         job.inputs = inputs.into_iter().map(|(path, blob)| InputFile { path, blob }).collect();
         job.out = out;
         job.gpu = self.gpu.into();
+        job.gpu_class = self.gpu_class.into();
         job.seed = self.seed.unwrap_or_default();
         job.tasks[0].stdin = stdin;
         check(&job)?;

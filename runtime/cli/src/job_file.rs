@@ -4,6 +4,7 @@
 //! module = "."              # a crate's folder, or a .wasm file
 //! args = ["tile", "/photo.png"]
 //! gpu = "auto"              # auto, hardware, off
+//! gpu_class = "exact"       # exact, fast
 //! out = "/out"
 //!
 //! [inputs]                  # guest path = host file or folder
@@ -27,7 +28,7 @@ use serde::Deserialize;
 
 use crate::build;
 use crate::error::Failure;
-use crate::job_args::{self, GpuArg, PreparedJob};
+use crate::job_args::{self, GpuArg, GpuClassArg, PreparedJob};
 use crate::values::{Count, Mapping, Size, absolute_guest_path};
 
 #[derive(Deserialize)]
@@ -42,6 +43,7 @@ struct File {
     inputs: BTreeMap<String, PathBuf>,
     out: Option<String>,
     gpu: Option<String>,
+    gpu_class: Option<String>,
     seed: Option<Digest>,
     epoch_ns: Option<u64>,
     #[serde(default)]
@@ -107,6 +109,10 @@ pub(crate) fn load(path: &Path) -> Result<PreparedJob, Failure> {
         Some(text) => GpuArg::from_str(text, false).map_err(|error| wrong("gpu", error))?,
         None => GpuArg::Auto,
     };
+    let class = match &file.gpu_class {
+        Some(text) => GpuClassArg::from_str(text, false).map_err(|error| wrong("gpu_class", error))?,
+        None => GpuClassArg::Exact,
+    };
     let out = match &file.out {
         Some(text) => absolute_guest_path(text).map_err(|error| wrong("out", error))?,
         None => "/out".into(),
@@ -135,6 +141,7 @@ pub(crate) fn load(path: &Path) -> Result<PreparedJob, Failure> {
     job.inputs = inputs;
     job.out = out;
     job.gpu = gpu.into();
+    job.gpu_class = class.into();
     job.seed = file.seed.unwrap_or(job.seed);
     job.epoch_ns = file.epoch_ns.unwrap_or(job.epoch_ns);
     // Without any, there is the one that a new job has.

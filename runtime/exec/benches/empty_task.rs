@@ -34,7 +34,7 @@ fn main() {
             lease: Digest::default(),
             node: key.public(),
             profile: executed.profile.clone(),
-            engine: executor.engine_info(),
+            engine: executed.engine,
             manifest_sha256: manifest.sha256(),
             started_ms: 0,
             finished_ms: 0,

@@ -41,8 +41,7 @@ fn main() {
             return;
         }
     };
-    let identity = hardware.identity();
-    println!("adapter: {} ({}, {})", identity.adapter, identity.backend, identity.driver);
+    println!("adapter: {}", hardware.summary());
     let sessions: Arc<dyn Sessions> = Arc::new(hardware);
     let engine = Engine::new().unwrap();
     let guest = Program::compile(&engine, fizz_examples::WGPU_COMPUTE, &ModuleLimits::default()).unwrap();
@@ -56,6 +55,7 @@ fn main() {
     let sandboxed = |name: &str| {
         let mut task = TaskSpec::new("compute");
         task.args.push(name.to_owned());
+        task.gpu_class = fizz_attest::GpuClass::Fast;
         let report = run(&guest, task, Some(Arc::clone(&sessions)), None).unwrap();
         assert!(report.outcome.is_success(), "{}", String::from_utf8_lossy(&report.stderr));
         report.run

@@ -147,7 +147,12 @@ impl Executor {
             match steps.next_chunk()? {
                 Progress::Ended(mut report) => {
                     report.boundaries = boundaries;
-                    let executed = Executed::new(*report, job, self.profile(false), compile_time);
+                    let executed = Executed::new(
+                        *report,
+                        job,
+                        (self.profile(None), self.engine_info(None)),
+                        compile_time,
+                    );
                     return Ok(Reached::End(Box::new(executed)));
                 }
                 Progress::Chunk(boundary) => {

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fizz_attest::{
-    Blob, Boundary, Canonical, ChunkChain, Digest, EngineInfo, GpuProfile, GpuUse, HostFault, Job, LimitKind,
-    MAX_PATH_BYTES, Outcome, OutputEntry, OutputManifest, Profile, TaskResult,
+    Blob, Boundary, Canonical, ChunkChain, Digest, EngineInfo, GpuClass, GpuProfile, GpuUse, HostFault, Job,
+    LimitKind, MAX_PATH_BYTES, Outcome, OutputEntry, OutputManifest, Profile, TaskResult,
 };
-use fizz_gpu_abi::host::Sessions;
+use fizz_gpu_abi::host::{Device, Sessions};
+use fizz_gpu_abi::{Class, VERSION};
 use fizz_sandbox::{
     CodeSource, Engine, EngineError, Fault, Files, FilesError, ModuleLimits, Observer, Program, ProgramError,
     ResumeError, TaskReport, TaskSpec,
@@ -51,6 +52,8 @@ pub struct Executed {
     pub files: Vec<(String, Bytes)>,
     /// Under which profile it ran.
     pub profile: Profile,
+    /// What ran it, and on which device.
+    pub engine: EngineInfo,
     /// Largest linear memory, in bytes.
     pub peak_memory_bytes: u64,
     /// For people: why and where the guest trapped.
@@ -154,27 +157,34 @@ impl Executor {
         &self.engine
     }
 
-    /// Whether guests can find a GPU.
-    pub fn has_gpu(&self) -> bool {
-        self.gpu.is_some()
+    /// The device that guests of jobs of this class find, if any.
+    pub fn device(&self, class: GpuClass) -> Option<Device> {
+        let class = match class {
+            GpuClass::Exact => Class::Exact,
+            GpuClass::Fast => Class::Fast,
+        };
+        self.gpu.as_ref()?.identity().device(class).cloned()
     }
 
-    /// The profile under which tasks run here, with the GPU or without.
-    pub fn profile(&self, gpu: bool) -> Profile {
-        let identity = self.gpu.as_ref().filter(|_| gpu).map(|gpu| gpu.identity());
-        let gpu = identity.map(|identity| GpuProfile {
-            class: identity.class,
-            stream: identity.stream,
-            shader: identity.shader,
-            adapter: identity.adapter,
-            driver: identity.driver,
+    /// The profile under which tasks run here, without a GPU or with that of a class, if there is one.
+    pub fn profile(&self, gpu: Option<GpuClass>) -> Profile {
+        let gpu = gpu.and_then(|class| Some((class, self.device(class)?)));
+        let gpu = gpu.map(|(class, device)| {
+            let Device { shader, adapter, driver, .. } = device;
+            let (adapter, driver) = match class {
+                // Every device gives the same bits.
+                GpuClass::Exact => (String::new(), String::new()),
+                GpuClass::Fast => (adapter, driver),
+            };
+            GpuProfile { class: class.name().to_owned(), stream: VERSION, shader, adapter, driver }
         });
         Profile { gpu, ..fizz_sandbox::profile() }
     }
 
-    /// What runs guests here.
-    pub fn engine_info(&self) -> EngineInfo {
-        fizz_sandbox::engine_info()
+    /// What runs guests here; with the device of a class, if there is one.
+    pub fn engine_info(&self, gpu: Option<GpuClass>) -> EngineInfo {
+        let device = gpu.and_then(|class| self.device(class));
+        EngineInfo { device: device.map(|device| device.to_string()), ..fizz_sandbox::engine_info() }
     }
 
     /// Runs a task. With `gpu`, a guest that looks for a GPU finds this machine's. The profile names the GPU only
@@ -193,17 +203,19 @@ impl Executor {
         if task as usize >= job.tasks.len() {
             return Err(ExecuteError::NoSuchTask { task, tasks: job.tasks.len() });
         }
-        if gpu && job.gpu == GpuUse::Hardware && self.gpu.is_none() {
+        let device = self.device(job.gpu_class).filter(|_| gpu && job.gpu != GpuUse::Off);
+        if gpu && job.gpu == GpuUse::Hardware && device.is_none() {
             return Err(ExecuteError::Fault { kind: HostFault::NoGpu, detail: String::new() });
         }
         let compiling = Instant::now();
         let (program, compiled) = self.program(&job.module.blob, blobs)?;
         let compile_time = if compiled { compiling.elapsed() } else { Duration::ZERO };
-        let gpu = self.gpu.clone().filter(|_| gpu && job.gpu != GpuUse::Off && program.imports_gpu());
-        let profile = self.profile(gpu.is_some());
+        let gpu = self.gpu.clone().filter(|_| device.is_some() && program.imports_gpu());
+        let class = gpu.as_ref().map(|_| job.gpu_class);
+        let (profile, engine) = (self.profile(class), self.engine_info(class));
         let spec = specify(job, task, blobs)?;
         let report = fizz_sandbox::run(&program, spec, gpu, observer)?;
-        Ok(Executed::new(report, job, profile, compile_time))
+        Ok(Executed::new(report, job, (profile, engine), compile_time))
     }
 
     /// A module, checked and compiled, or with machine code from elsewhere.
@@ -289,6 +301,7 @@ pub(crate) fn specify(job: &Job, task: u32, blobs: &dyn Blobs) -> Result<TaskSpe
         epoch_ns: job.epoch_ns,
         limits: job.limits.clone(),
         chunk_gas: job.chunk_gas(),
+        gpu_class: job.gpu_class,
     })
 }
 
@@ -303,7 +316,12 @@ pub(crate) fn outputs(files: &Files, out: &str) -> Vec<(String, Bytes)> {
 
 impl Executed {
     /// What a report is to the job.
-    pub(crate) fn new(report: TaskReport, job: &Job, profile: Profile, compile_time: Duration) -> Executed {
+    pub(crate) fn new(
+        report: TaskReport,
+        job: &Job,
+        (profile, engine): (Profile, EngineInfo),
+        compile_time: Duration,
+    ) -> Executed {
         let mut executed = Executed {
             outcome: report.outcome,
             gas: report.gas,
@@ -313,6 +331,7 @@ impl Executed {
             stderr: report.stderr,
             files: outputs(&report.files, &job.out),
             profile,
+            engine,
             peak_memory_bytes: report.peak_memory_bytes,
             diagnostic: report.diagnostic,
             compile_time,
@@ -408,6 +427,7 @@ mod tests {
             stderr: Vec::new(),
             files: files.into_iter().map(|(path, size)| (path, vec![0; size].into())).collect(),
             profile: fizz_sandbox::profile(),
+            engine: fizz_sandbox::engine_info(),
             peak_memory_bytes: 0,
             diagnostic: None,
             compile_time: Duration::ZERO,

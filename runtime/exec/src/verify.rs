@@ -105,7 +105,8 @@ pub fn verify(
         // The claim cannot be true: such a guest finds no GPU anywhere.
         return Verdict::Different(vec![Difference::Chunks]);
     }
-    if let Some(difference) = receipt.profile.difference(&executor.profile(gpu)) {
+    let class = gpu.then_some(job.gpu_class);
+    if let Some(difference) = receipt.profile.difference(&executor.profile(class)) {
         return Verdict::Inconclusive(Inconclusive::Profile(difference));
     }
     let executed = match executor.execute(job, receipt.result.task, blobs, gpu, None) {

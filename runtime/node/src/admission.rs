@@ -1,6 +1,6 @@
 //! What work a node takes: a decision on bytes, without clock or I/O.
 
-use fizz_attest::{Blob, Canonical, Envelope, GpuUse, Job, Lease, PublicKey};
+use fizz_attest::{Blob, Canonical, Envelope, GpuClass, GpuUse, Job, Lease, PublicKey};
 use fizz_wire::message::MAX_MISSING;
 use fizz_wire::{Refusal, RefusalCode};
 
@@ -32,8 +32,8 @@ pub struct Admission {
     pub max_store_bytes: u64,
     /// Bytes of a module.
     pub max_module_bytes: u64,
-    /// Whether there is a GPU.
-    pub gpu: bool,
+    /// The classes of jobs for which there is a GPU that a driver has.
+    pub hardware: Vec<GpuClass>,
     /// GPU memory of one task, in bytes.
     pub max_gpu_bytes: u64,
 }
@@ -104,8 +104,11 @@ impl Admission {
         };
         self.check_limits(&job)?;
         self.check_blobs(&lease, &job, stored, has)?;
-        if job.gpu == GpuUse::Hardware && !self.gpu {
-            return Err(refuse(RefusalCode::NoGpu, &"the job wants a GPU and this node has none"));
+        if job.gpu == GpuUse::Hardware && !self.hardware.contains(&job.gpu_class) {
+            return Err(refuse(
+                RefusalCode::NoGpu,
+                &"the job wants a GPU and this node has none of its class",
+            ));
         }
         Ok(Admitted { lease, envelope, job, keep_until })
     }
@@ -207,7 +210,7 @@ mod tests {
             max_memory_bytes: 1 << 20,
             max_store_bytes: 2 << 20,
             max_module_bytes: 1 << 20,
-            gpu: false,
+            hardware: Vec::new(),
             max_gpu_bytes: 1 << 30,
         }
     }
@@ -319,8 +322,14 @@ mod tests {
             offer.job.gpu = GpuUse::Auto;
         };
         assert_eq!(refused(used), RefusalCode::TooLarge);
-        let with_gpu = Admission { gpu: true, ..admission() };
-        assert!(decide_with(&with_gpu, 0, |offer| offer.job.gpu = GpuUse::Hardware).is_ok());
+        let with_gpu = Admission { hardware: vec![GpuClass::Fast], ..admission() };
+        let wants = |class| {
+            decide_with(&with_gpu, 0, |offer: &mut Offer| {
+                (offer.job.gpu, offer.job.gpu_class) = (GpuUse::Hardware, class);
+            })
+        };
+        assert!(wants(GpuClass::Fast).is_ok());
+        assert!(wants(GpuClass::Exact).is_err());
     }
 
     #[test]

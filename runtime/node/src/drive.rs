@@ -147,9 +147,9 @@ impl Shared {
             return Ok(TaskState::Fault(HostFault::WorkerDied, problem));
         }
         let description = self.pool.description();
-        let profile = match (finished.gpu, &description.gpu_profile) {
-            (false, _) => description.profile.clone(),
-            (true, Some(profile)) if lease.job.gpu != GpuUse::Off => profile.clone(),
+        let (profile, engine) = match (finished.gpu, description.gpu(lease.job.gpu_class)) {
+            (false, _) => (description.profile.clone(), description.engine.clone()),
+            (true, Some(gpu)) if lease.job.gpu != GpuUse::Off => (gpu.profile.clone(), gpu.engine.clone()),
             (true, _) => return Ok(worker("the worker claims a GPU that the guest cannot have found")),
         };
         if self.drill == Some(Drill::WrongOutput) {
@@ -190,7 +190,7 @@ impl Shared {
             lease: digest,
             node: self.key.public(),
             profile,
-            engine: description.engine.clone(),
+            engine,
             manifest_sha256: manifest.sha256(),
             started_ms,
             finished_ms: now_millis(),

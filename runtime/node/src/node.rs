@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use fizz_attest::{Canonical, Digest, Profile, PublicKey, SecretKey};
+use fizz_attest::{Canonical, Digest, GpuClass, PublicKey, SecretKey};
 use fizz_exec::code::{Bounds, CacheError, CodeCache, Compiler, CompilerCommand};
 use fizz_exec::{Engine, EngineError};
 use fizz_wire::{BindError, CloseCode, Endpoint, EndpointConfig, NodeInfo};
@@ -155,7 +155,10 @@ impl Node {
             max_memory_bytes: config.max_memory_bytes,
             max_store_bytes: config.max_store_bytes,
             max_module_bytes: config.max_module_bytes,
-            gpu: pool.description().gpu_profile.is_some(),
+            hardware: [GpuClass::Exact, GpuClass::Fast]
+                .into_iter()
+                .filter(|class| pool.description().gpu(*class).is_some_and(|gpu| gpu.hardware))
+                .collect(),
             max_gpu_bytes: config.max_gpu_bytes / u64::from(config.slots.max(1)),
         };
         let shared = Shared {
@@ -193,9 +196,9 @@ impl Node {
         self.shared.info()
     }
 
-    /// The profile of GPU tasks, where it has a GPU.
-    pub fn gpu_profile(&self) -> Option<&Profile> {
-        self.shared.pool.description().gpu_profile.as_ref()
+    /// The device that guests of jobs of this class find, if any.
+    pub fn device(&self, class: GpuClass) -> Option<&str> {
+        self.shared.pool.description().gpu(class)?.engine.device.as_deref()
     }
 
     /// Serves until `stop` is ready; then tells its peers, and ends its tasks and workers. When it returns, its
@@ -256,7 +259,11 @@ impl Shared {
         NodeInfo {
             slots: self.tasks.slot_count,
             profile: description.profile.to_canonical(),
-            gpu_profile: description.gpu_profile.as_ref().map(Canonical::to_canonical),
+            gpu_profile: description
+                .exact
+                .as_ref()
+                .or(description.fast.as_ref())
+                .map(|gpu| gpu.profile.to_canonical()),
             max_gas: self.admission.max_gas,
             max_memory_bytes: self.admission.max_memory_bytes,
         }

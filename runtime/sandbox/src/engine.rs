@@ -198,6 +198,7 @@ pub fn profile() -> Profile {
 /// What runs the guest here, to be recorded beside a result.
 pub fn engine_info() -> EngineInfo {
     EngineInfo {
+        device: None,
         engine: format!("wasmtime {WASMTIME_VERSION}"),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         fizz: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use fizz_attest::{GpuLimits, HostFault, LimitKind, TrapKind};
-use fizz_gpu_abi::PollState;
+use fizz_attest::{GpuClass, GpuLimits, HostFault, LimitKind, TrapKind};
 use fizz_gpu_abi::host::{self as abi, Quotas, Session, Sessions};
 use fizz_gpu_abi::imports::{CLOSE, MODULE, OPEN, POLL, READ, SUBMIT, TAKE_ERROR, WAIT, WRITE, status};
+use fizz_gpu_abi::{Class, PollState};
 use wasmtime::{Caller, Linker};
 
 use crate::host::{Ending, Host, Stop, host_call};
@@ -18,8 +18,16 @@ pub(crate) struct Gpu {
 
 impl Gpu {
     /// A fresh session, if the node gives the task a GPU.
-    pub(crate) fn new(gpu: Option<&Arc<dyn Sessions>>, limits: &GpuLimits) -> Result<Self, abi::Stop> {
+    pub(crate) fn new(
+        gpu: Option<&Arc<dyn Sessions>>,
+        class: GpuClass,
+        limits: &GpuLimits,
+    ) -> Result<Self, abi::Stop> {
         let quotas = Quotas {
+            class: match class {
+                GpuClass::Exact => Class::Exact,
+                GpuClass::Fast => Class::Fast,
+            },
             gas: limits.gas,
             bytes: limits.bytes,
             objects: limits.objects,

@@ -66,11 +66,11 @@ pub(crate) fn begin(
         Err(StartError::Files(error)) => return Err(internal(format!("file system: {error:?}"))),
         Err(StartError::Strings(detail)) => return Err(internal(detail.to_owned())),
     };
-    let gpu =
-        Gpu::new(gpu.filter(|_| facts.imports_gpu), &limits.gpu).map_err(|stop| match gpu::ending(stop) {
-            Ending::Fault(kind, detail) => Fault { kind, detail },
-            other => internal(format!("GPU session refused: {other:?}")),
-        })?;
+    let gpu = gpu.filter(|_| facts.imports_gpu);
+    let gpu = Gpu::new(gpu, task.gpu_class, &limits.gpu).map_err(|stop| match gpu::ending(stop) {
+        Ending::Fault(kind, detail) => Fault { kind, detail },
+        other => internal(format!("GPU session refused: {other:?}")),
+    })?;
     let host = Host::new(limits, wasi, gpu, observer);
     let instance_pre = program.instance_pre(variant)?;
     let mut store = Store::new(instance_pre.module().engine(), host);

@@ -92,7 +92,8 @@ impl Bare {
     pub fn run(&self, task: &TaskSpec) -> wasmtime::Result<Left> {
         let failed = |what: String| wasmtime::Error::msg(what);
         let wasi = Wasi::new(task).map_err(|error| failed(format!("{error:?}")))?;
-        let gpu = Gpu::new(None, &task.limits.gpu).map_err(|stop| failed(format!("{stop:?}")))?;
+        let gpu =
+            Gpu::new(None, task.gpu_class, &task.limits.gpu).map_err(|stop| failed(format!("{stop:?}")))?;
         let mut store = Store::new(self.0.module().engine(), Host::new(&task.limits, wasi, gpu, None));
         store.limiter(|host| &mut host.limiter);
         // An engine that does not count refuses.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fizz_attest::{Boundary, DEFAULT_CHUNK_GAS, HostFault, Limits, Outcome};
+use fizz_attest::{Boundary, DEFAULT_CHUNK_GAS, GpuClass, HostFault, Limits, Outcome};
 
 use crate::Files;
 
@@ -28,6 +28,8 @@ pub struct TaskSpec {
     pub limits: Limits,
     /// Gas after which a chunk of a module with steps ends, at the next step.
     pub chunk_gas: u64,
+    /// How its GPU computes, if it finds one.
+    pub gpu_class: GpuClass,
 }
 
 impl TaskSpec {
@@ -43,6 +45,7 @@ impl TaskSpec {
             epoch_ns: 1_767_225_600_000_000_000,
             limits: Limits::default(),
             chunk_gas: DEFAULT_CHUNK_GAS,
+            gpu_class: GpuClass::default(),
         }
     }
 }

@@ -212,7 +212,7 @@ pub struct NodeInfo {
     /// Canonical bytes of the profile of tasks without a GPU.
     #[serde(with = "serde_bytes")]
     pub profile: Vec<u8>,
-    /// Canonical bytes of the profile of GPU tasks, where the node has a GPU.
+    /// Canonical bytes of the profile of GPU tasks, of the class `exact` where the node has a device for it, else `fast`.
     #[serde(with = "serde_bytes")]
     pub gpu_profile: Option<Vec<u8>>,
     /// Most gas of one task.

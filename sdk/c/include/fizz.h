@@ -53,9 +53,10 @@ enum fizz_gpu_status {
 
 enum {
     FIZZ_GPU_VERSION = 1,
-    // Classes.
+    // Classes: native speed, equal bits on every device, and what the job says.
     FIZZ_GPU_FAST = 0,
     FIZZ_GPU_EXACT = 1,
+    FIZZ_GPU_JOB = 2,
     // Features.
     FIZZ_GPU_IMMEDIATES = 1,
     FIZZ_GPU_INDIRECT_DISPATCH = 2,
@@ -220,6 +221,10 @@ struct fizz_gpu_caps {
     uint32_t max_compute_workgroups_per_dimension;
     uint32_t max_immediate_size;
 };
+
+// Not an import but a function of this library: the class of the devices that webgpu.h gives from now on, which is FIZZ_GPU_JOB before
+// the first call. Where the host does not offer the class, no adapter is found; a device that is there stays what it is.
+void fizz_gpu_want_class(uint32_t class_);
 
 #ifdef __cplusplus
 }

@@ -89,9 +89,20 @@ static bool is_open;
 static struct fizz_gpu_caps capabilities;
 static Device *user;
 
+// The class that the next session is opened with.
+static uint32_t class_wanted = FIZZ_GPU_JOB;
+
+void fizz_gpu_want_class(uint32_t class_) {
+    if (class_ != class_wanted && is_open && !user) {
+        is_open = false;
+        fizz_gpu_close();
+    }
+    class_wanted = class_;
+}
+
 int32_t host_probe(struct fizz_gpu_caps *caps) {
     if (!is_open) {
-        const uint32_t request[4] = {FIZZ_GPU_VERSION, FIZZ_GPU_FAST, 0, 0};
+        const uint32_t request[4] = {FIZZ_GPU_VERSION, class_wanted, 0, 0};
         int32_t answer = fizz_gpu_open(request, sizeof request, &capabilities, FIZZ_GPU_CAPS_SIZE);
         if (answer < 0) {
             return answer;

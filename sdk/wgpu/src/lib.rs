@@ -16,13 +16,18 @@
 //!
 //! # What there is
 //! Buffers and their mapping, shaders in WGSL, bind groups, compute pipelines, command encoders, compute passes,
-//! error scopes, storage textures with their views and copies, timestamps, with WebGPU's default limits. Samplers, sampled
+//! error scopes, storage textures with their views and copies, timestamps (class fast), with WebGPU's default limits. Samplers, sampled
 //! textures and other queries are refused with a validation error; rendering, ray tracing and surfaces do not exist, and
 //! the functions that make them say so.
 //!
 //! A timestamp is no time in the sandbox, where there is no clock: it is the GPU gas that the job has used so far. The period
 //! is 1, and a unit of gas is about a nanosecond of a slow device. Timestamps are the same in every run, so a difference is a
 //! measure of work, not of a device's speed.
+//!
+//! # Classes
+//! A device computes *exactly* unless the job says otherwise: the same bits on every device, so that results compare. Not every
+//! shader can be exact; a pipeline that cannot is a validation error with the place in the WGSL, and the job wants `fizz run --gpu-class fast`, whose
+//! results compare on one adapter and driver only. Timestamps and storage textures are offered in the class fast alone. [`instance_with`] demands a [`Class`].
 //!
 //! There is one device at a time: drop it and all that it made (or call `destroy`) before opening the next.
 //!
@@ -46,12 +51,36 @@ use native as backend;
 /// The `wgpu` that this crate is a backend of.
 pub use wgpu;
 
-/// The instance from which everything in `wgpu` begins.
-pub fn instance() -> wgpu::Instance {
-    backend::instance()
+/// How a device computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Class {
+    /// As the job says: exactly, unless it is run with `--gpu-class fast`.
+    #[default]
+    Job,
+    /// With the same bits on every device. A pipeline whose shader cannot be exact is a validation error that says where.
+    Exact,
+    /// At native speed, with the bits of the device. No adapter is found where the job is exact.
+    Fast,
 }
 
-/// Whether there is a GPU to compute on. If not, `request_adapter` fails, and a job takes its CPU path.
+/// What a job asks of its GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How its devices compute. Outside the sandbox every device is fast, whatever stands here.
+    pub class: Class,
+}
+
+/// The instance from which everything in `wgpu` begins. Its devices compute as the job says.
+pub fn instance() -> wgpu::Instance {
+    instance_with(Options::default())
+}
+
+/// The same, for a job that cannot do with what it is given.
+pub fn instance_with(options: Options) -> wgpu::Instance {
+    backend::instance(options)
+}
+
+/// Whether there is a GPU to compute on, as [`instance`] finds it. If not, `request_adapter` fails, and a job takes its CPU path.
 pub fn available() -> bool {
     backend::available()
 }

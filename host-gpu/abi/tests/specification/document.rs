@@ -328,6 +328,7 @@ fn the_c_header_has_the_same_numbers() {
         ("VERSION", i64::from(VERSION)),
         ("FAST", i64::from(Class::Fast.code())),
         ("EXACT", i64::from(Class::Exact.code())),
+        ("JOB", i64::from(Class::Job.code())),
         ("REQUEST_SIZE", OpenRequest::SIZE as i64),
         ("CAPS_SIZE", Caps::SIZE as i64),
         ("HEADER", HEADER as i64),

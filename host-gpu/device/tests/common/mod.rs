@@ -30,6 +30,7 @@ fn find() -> Option<Hardware> {
 }
 
 pub const QUOTAS: Quotas = Quotas {
+    class: fizz_gpu_abi::Class::Fast,
     gas: 1_000_000_000_000,
     bytes: 1 << 30,
     objects: 4096,
@@ -56,9 +57,14 @@ impl Guest {
 
     /// On this adapter.
     pub fn on(hardware: &Hardware, quotas: Quotas) -> Self {
+        Self::with_class(hardware, quotas, Class::Fast)
+    }
+
+    /// On this adapter, in a session that is asked for so.
+    pub fn with_class(hardware: &Hardware, quotas: Quotas, class: Class) -> Self {
         let mut session = hardware.session(&quotas).unwrap();
         let mut caps = [0; Caps::SIZE];
-        let size = session.open(&OpenRequest::new(Class::Fast).to_bytes(), &mut caps).unwrap();
+        let size = session.open(&OpenRequest::new(class).to_bytes(), &mut caps).unwrap();
         assert_eq!(size as usize, Caps::SIZE);
         Guest { session, stream: Encoder::new(), next: 1 }
     }
@@ -210,3 +216,13 @@ pub const DOUBLE: &str = "
     fn main(@builtin(global_invocation_id) id: vec3u) {
         if (id.x < arrayLength(&data)) { data[id.x] *= 2u; }
     }";
+
+/// The reference device.
+pub fn reference() -> Hardware {
+    static FOUND: OnceLock<Hardware> = OnceLock::new();
+    let make = || {
+        let engine = fizz_reference_engine::Wasmtime::new().unwrap();
+        Hardware::reference(std::sync::Arc::new(engine), 2).unwrap()
+    };
+    FOUND.get_or_init(make).clone()
+}

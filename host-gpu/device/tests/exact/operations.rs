@@ -129,7 +129,7 @@ exact! {
     zero_of_a_constant: "const Z = vec2(0.0, 2.0); output[k] = (Z * a).x;", |a, _, _| 0.0 * a;
     negative_zero_of_an_integer: "f32(i32(clamp(a, -0.9, 0.9)))", |_, _, _| 0.0;
     smaller_selected: "select(c, b, a < b)", |a, b, c| if a < b { b } else { c };
-    not_smaller_selected: "select(c, b, !(a < b))", |a, b, c| if !(a < b) { b } else { c };
+    not_smaller_selected: "select(c, b, !(a < b))", |a, b, c| if a < b { c } else { b };
     not_equal: "select(c, b, a != a)", |a, b, c| if a.is_nan() { b } else { c };
     absolute: "abs(a)", |a, _, _| a.abs();
     negative: "-a", |a, _, _| -a;

@@ -1,7 +1,7 @@
 //! What this program is when it is started as the GPU's process.
 
 use fizz_gpu::{Adapters, Choice};
-use fizz_gpu_abi::host::{Identity, Limit, Quotas, Session, Sessions, Stop};
+use fizz_gpu_abi::host::{Device, Identity, Limit, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{PollState, status};
 use fizz_gpu_process::frame::{REQUEST_BYTES, Reply, StopKind, encode_identity};
 use fizz_gpu_process::{GpuCommand, GpuProcess, Server, Transport, Watch};
@@ -89,15 +89,15 @@ impl Sessions for Sick {
 }
 
 fn identity() -> Identity {
-    Identity {
-        class: "fast".into(),
-        stream: 1,
+    let device = Device {
         shader: "none".into(),
         adapter: "a sick one".into(),
         driver: "none".into(),
         backend: "none".into(),
         software: true,
-    }
+        probe: String::new(),
+    };
+    Identity { stream: 1, fast: Some(device), exact: None }
 }
 
 struct SickSession {

@@ -7,6 +7,7 @@ use fizz_gpu_abi::{BindGroupEntry, Caps, Class, Encoder, MAX_RECORD, OpenRequest
 use fizz_gpu_process::{GpuProcess, Transport};
 
 pub const QUOTAS: Quotas = Quotas {
+    class: Class::Fast,
     gas: 1_000_000_000_000,
     bytes: 4 << 30,
     objects: 4096,

@@ -7,7 +7,7 @@ use super::inline::Buffer;
 use super::ir::{AtId, Cell, Ir, Label, Node, Space, Stmt, Val, lists, operands, uses};
 use super::plan::{OUTSIDE, Plan, RegionId, Step};
 use super::shape::{Level, Shapes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use wasm_encoder::ValType;
 
 /// Locals of a value or cell: one for each vector of a turn. What is the same in the whole workgroup has one.
@@ -65,6 +65,8 @@ pub(super) struct Emit<'a> {
     pub(super) ir: &'a Ir,
     pub(super) shapes: &'a Shapes,
     pub(super) plan: &'a Plan<'a>,
+    /// Stores to cells that must keep what others have there; all, if it is not known.
+    keeping: Option<HashSet<*const Stmt>>,
     pub(super) size: [u32; 3],
     pub(super) asm: Asm,
     pub(super) helpers: Helpers,
@@ -116,6 +118,7 @@ pub(super) fn emit<'a>(
         ir,
         shapes,
         plan,
+        keeping: super::wait::keeping(ir, shapes),
         size,
         asm,
         helpers: Helpers::default(),
@@ -461,6 +464,11 @@ impl<'a> Emit<'a> {
             Space::Immediate => self.immediate,
             Space::Var(_) => SCRATCH,
         }
+    }
+
+    /// Whether invocations that are not at work at a store to a cell may still read what they have there.
+    pub(super) fn keeps_others(&self, stmt: &Stmt) -> bool {
+        self.keeping.as_ref().is_none_or(|keeping| keeping.contains(&std::ptr::from_ref(stmt)))
     }
 
     /// The local of a cell that is the same in the whole workgroup.

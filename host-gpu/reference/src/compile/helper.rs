@@ -180,6 +180,7 @@ fn divide_vector(asm: &mut Asm, op: Bin) {
         for operand in 0..2 {
             asm.get(operand);
             if half == 1 {
+                asm.get(operand);
                 asm.op().i8x16_shuffle([8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7]);
             }
             if signed {
@@ -226,11 +227,21 @@ fn combine(asm: &mut Asm, op: AtomicOp, old: Local, value: Local) {
     asm.get(old);
     asm.get(value);
     match op {
-        AtomicOp::Add => asm.op().i32_add(),
-        AtomicOp::Sub => asm.op().i32_sub(),
-        AtomicOp::And => asm.op().i32_and(),
-        AtomicOp::Or => asm.op().i32_or(),
-        AtomicOp::Xor => asm.op().i32_xor(),
+        AtomicOp::Add => {
+            asm.op().i32_add();
+        }
+        AtomicOp::Sub => {
+            asm.op().i32_sub();
+        }
+        AtomicOp::And => {
+            asm.op().i32_and();
+        }
+        AtomicOp::Or => {
+            asm.op().i32_or();
+        }
+        AtomicOp::Xor => {
+            asm.op().i32_xor();
+        }
         AtomicOp::MinS | AtomicOp::MinU | AtomicOp::MaxS | AtomicOp::MaxU => {
             asm.get(old);
             asm.get(value);
@@ -241,11 +252,12 @@ fn combine(asm: &mut Asm, op: AtomicOp, old: Local, value: Local) {
                 _ => asm.op().i32_gt_u(),
             };
             asm.op().select();
-            return;
         }
         // The second of the two.
-        _ => asm.op().i32_const(0).select(),
-    };
+        _ => {
+            asm.op().i32_const(0).select();
+        }
+    }
 }
 
 fn atomic(asm: &mut Asm, op: AtomicOp, shared: bool) {

@@ -98,7 +98,7 @@ pub(crate) fn inline(module: &Module, info: &ModuleInfo, entry: usize) -> Result
         used: Vec::new(),
         size: point.workgroup_size,
     };
-    let (buffers, group_bytes, immediate_bytes) = inline.declare()?;
+    let (buffers, group_bytes, immediate_bytes) = inline.declare(info.get_entry_point(entry))?;
     let mut arguments = Vec::new();
     for argument in &point.function.arguments {
         arguments.push(inline.input(argument.ty, argument.binding.as_ref())?);
@@ -112,10 +112,14 @@ pub(crate) fn inline(module: &Module, info: &ModuleInfo, entry: usize) -> Result
 
 impl<'m> Inline<'m> {
     /// Gives global variables their places.
-    fn declare(&mut self) -> Result<(Vec<Buffer>, u32, u32), CompileError> {
+    fn declare(&mut self, entry: &FunctionInfo) -> Result<(Vec<Buffer>, u32, u32), CompileError> {
         let mut buffers = Vec::new();
         let (mut group, mut immediate) = (0_u32, 0);
-        for (_, variable) in self.module.global_variables.iter() {
+        for (handle, variable) in self.module.global_variables.iter() {
+            if entry[handle].is_empty() {
+                self.globals.push(None);
+                continue;
+            }
             let shape = Shape::Type(variable.ty);
             let place = match variable.space {
                 AddressSpace::Storage { .. } | AddressSpace::Uniform => {

@@ -17,8 +17,10 @@ mod optimise;
 mod plan;
 mod region;
 mod shape;
+mod sink;
 mod unused;
 mod value;
+mod wait;
 
 pub use error::CompileError;
 
@@ -69,9 +71,10 @@ fn compile_here(module: &Module, entry: &str) -> Result<Program, CompileError> {
     let writable: Vec<bool> = read_only.iter().map(|read_only| !read_only).collect();
     let mut ir = optimise::optimise(&inlined.ir, &writable)?;
     unused::remove_unused(&mut ir);
+    let in_memory = shape::in_memory(&ir);
+    sink::sink(&mut ir, &in_memory);
     let shapes = shape::shapes(&ir, size, &read_only);
     let plan = plan::plan(&ir, &shapes, &read_only);
-    if std::env::var_os("FIZZ_DUMP").is_some() { eprintln!("keeps {}", plan.keeps_masks); for (i, n) in ir.nodes.iter().enumerate() { eprintln!("{i}: {n:?} {:?} r{}", shapes.values[i], plan.region_of[i]); } eprintln!("{:#?}", ir.body); for (i, c) in shapes.cells.iter().enumerate() { eprintln!("cell {i} {c:?}"); } }
     let written = emit::emit(&ir, &shapes, &plan, size, &inlined.buffers, inlined.group_bytes)?;
     Ok(Program {
         scratch_bytes: written.scratch,

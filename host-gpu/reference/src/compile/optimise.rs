@@ -126,9 +126,14 @@ impl Optimise<'_> {
                     for cell in of.first..of.first + of.leaves {
                         let zero = self.value(Node::Const(self.to.cells[cell as usize], 0), to);
                         self.set(cell, zero);
+                        if of.leaves <= 4 {
+                            to.push(Stmt::Set(cell, zero));
+                        }
                     }
                 }
-                to.push(Stmt::Zero(*var));
+                if of.leaves > 4 {
+                    to.push(Stmt::Zero(*var));
+                }
             }
             Stmt::Store(at, value) => {
                 let value = self.operand(*value, to);

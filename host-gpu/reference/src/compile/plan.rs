@@ -70,17 +70,26 @@ struct Planner<'a> {
 const CHEAP: u32 = 12;
 
 pub(crate) fn plan<'a>(ir: &'a Ir, shapes: &'a Shapes, read_only: &'a [bool]) -> Plan<'a> {
-    let mut planner = Planner {
-        ir,
-        shapes,
-        read_only,
-        next: OUTSIDE + 1,
-        outer: BTreeSet::new(),
-        loops: 0,
-        keeps_masks: parted_around_barriers(shapes, &ir.body),
-        region_of: vec![OUTSIDE; ir.nodes.len()],
+    let made = |keeps_masks: bool| {
+        let mut planner = Planner {
+            ir,
+            shapes,
+            read_only,
+            next: OUTSIDE + 1,
+            outer: BTreeSet::new(),
+            loops: 0,
+            keeps_masks,
+            region_of: vec![OUTSIDE; ir.nodes.len()],
+        };
+        let steps = planner.list(ir.body.iter());
+        (planner, steps)
     };
-    let steps = planner.list(ir.body.iter());
+    let (mut planner, mut steps) = made(parted_around_barriers(shapes, &ir.body));
+    let parted = |label: &Label| shapes.parted[*label as usize] != Level::Group;
+    if !planner.keeps_masks && planner.outer.iter().any(parted) {
+        // A block without barriers, which all leave together in one place, and some in another.
+        (planner, steps) = made(true);
+    }
     let mut plan = Plan {
         steps,
         region_of: planner.region_of,

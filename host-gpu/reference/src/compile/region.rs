@@ -35,6 +35,8 @@ impl Mask {
 
 /// Arms of branches that are not jumped over: so few statements.
 const SHORT: usize = 6;
+/// Statements that are not jumped over when nobody is left.
+const SOON: usize = 16;
 
 impl<'a> Emit<'a> {
     /// Whether control flow of this level takes masks.
@@ -104,11 +106,6 @@ impl<'a> Emit<'a> {
             self.asm.op().i32_shl().i32_add();
             self.asm.set(base[vector]);
         }
-        for (cell, copy) in &saved {
-            self.asm.get(*copy);
-            let local = self.shared_cell(*cell);
-            self.asm.set(local);
-        }
         self.variables(region)?;
         self.cells_in(region);
         let mask = self.first_mask();
@@ -117,6 +114,12 @@ impl<'a> Emit<'a> {
             self.push_any(mask);
             self.asm.op().i32_eqz();
             self.asm.jump_if(skip);
+        }
+        // Not where a vector is jumped over: what others made of them must stay.
+        for (cell, copy) in &saved {
+            self.asm.get(*copy);
+            let local = self.shared_cell(*cell);
+            self.asm.set(local);
         }
         self.list(&region.body, mask)?;
         if skip.is_some() {
@@ -192,8 +195,8 @@ impl<'a> Emit<'a> {
                 }
             };
             let mut locals = [0; 2];
-            for vector in 0..self.turn.vectors {
-                locals[vector] = self.asm.local(ValType::I32);
+            for (vector, local) in locals.iter_mut().enumerate().take(self.turn.vectors) {
+                *local = self.asm.local(ValType::I32);
                 self.asm.get(SCRATCH);
                 if kept {
                     self.asm.get(self.turn.index[vector]);
@@ -204,7 +207,7 @@ impl<'a> Emit<'a> {
                     self.asm.int(slot + vector as u32 * leaves * 16);
                 }
                 self.asm.op().i32_add();
-                self.asm.set(locals[vector]);
+                self.asm.set(*local);
             }
             self.turn.vars.insert(var, locals);
         }
@@ -256,7 +259,9 @@ impl<'a> Emit<'a> {
             }
         }
         for (cell, used) in &region.cells {
-            let Some(slot) = self.cell_slots.get(cell).copied().filter(|_| used.read_first) else { continue };
+            // Those who are not at work here must find what they had.
+            let needed = used.read_first || self.plan.keeps_masks;
+            let Some(slot) = self.cell_slots.get(cell).copied().filter(|_| needed) else { continue };
             let scalar = self.shapes.cells[*cell as usize].is_scalar();
             for vector in 0..self.turn.vectors {
                 self.asm.get(self.turn.base[vector]);
@@ -332,7 +337,10 @@ impl<'a> Emit<'a> {
         let around = leaky[..last].contains(&true).then(|| self.asm.block());
         for (number, stmt) in list.iter().enumerate() {
             self.statement(stmt, mask, leaky[number])?;
-            if let (Some(around), Mask::Local(mask), true) = (around, mask, leaky[number] && number < last) {
+            let look = leaky[number]
+                && number < last
+                && !self.is_soon_over(&list[number + 1..], &leaky[number + 1..]);
+            if let (Some(around), Mask::Local(mask), true) = (around, mask, look) {
                 self.push_any(mask);
                 self.asm.op().i32_eqz();
                 self.asm.jump_if(around);
@@ -344,12 +352,24 @@ impl<'a> Emit<'a> {
         self.asm.check()
     }
 
+    /// Whether so little comes before the list's end, or before it is looked again who is left, that looking now does not pay.
+    fn is_soon_over(&self, rest: &[&Stmt], leaky: &[bool]) -> bool {
+        // There, what all leave together is left by masks, too; stores behind it do not expect that.
+        if self.plan.keeps_masks {
+            return false;
+        }
+        let more = rest.iter().zip(leaky).take_while(|(_, leaks)| !**leaks);
+        let (cheap, count) =
+            more.fold((true, 0), |(cheap, count), (stmt, _)| (cheap && self.is_cheap(stmt), count + 1));
+        cheap && count <= SOON
+    }
+
     fn statement(&mut self, stmt: &'a Stmt, mask: Mask, leaks: bool) -> Result<(), CompileError> {
         let vectors = 0..self.turn.vectors;
         match stmt {
             Stmt::Let(value) => self.define(*value)?,
             Stmt::Set(cell, value) => {
-                let parts = self.is_masked(self.shapes.level(stmt));
+                let parts = self.is_masked(self.shapes.level(stmt)) && self.keeps_others(stmt);
                 if self.shapes.cells[*cell as usize].level == Level::Group && !self.in_memory(*cell) {
                     self.push_scalar(*value, 0);
                     let local = self.shared_cell(*cell);
@@ -516,10 +536,10 @@ impl<'a> Emit<'a> {
     fn is_cheap(&self, stmt: &Stmt) -> bool {
         use super::ir::{Bin, Node};
         match stmt {
-            Stmt::Let(value) => match self.ir.nodes[*value as usize] {
-                Node::Bin(Bin::DivS | Bin::DivU | Bin::RemS | Bin::RemU, ..) | Node::Load(_) => false,
-                _ => true,
-            },
+            Stmt::Let(value) => !matches!(
+                self.ir.nodes[*value as usize],
+                Node::Bin(Bin::DivS | Bin::DivU | Bin::RemS | Bin::RemU, ..) | Node::Load(_)
+            ),
             Stmt::Set(cell, _) => {
                 !self.in_memory(*cell) && self.shapes.cells[*cell as usize].level == Level::None
             }
@@ -532,15 +552,17 @@ impl<'a> Emit<'a> {
         let parted = self.is_masked(self.shapes.parted[label as usize]);
         let mut inside = mask;
         if parted {
-            let left = self.vector_locals();
-            for vector in 0..self.turn.vectors {
-                self.asm.op().v128_const(0).local_set(left[vector]);
-            }
-            self.left.insert(label, left);
-            if mask.is_full() {
+            // Where all are at work behind the block, nobody needs to remember who left.
+            if !mask.is_full() {
+                let left = self.vector_locals();
+                for local in left.into_iter().take(self.turn.vectors) {
+                    self.asm.op().v128_const(0).local_set(local);
+                }
+                self.left.insert(label, left);
+            } else {
                 let all = self.vector_locals();
-                for vector in 0..self.turn.vectors {
-                    self.asm.op().v128_const(-1).local_set(all[vector]);
+                for local in all.into_iter().take(self.turn.vectors) {
+                    self.asm.op().v128_const(-1).local_set(local);
                 }
                 inside = Mask::Local(all);
             }
@@ -549,18 +571,16 @@ impl<'a> Emit<'a> {
         self.labels.insert(label, open);
         self.inner(inner, inside)?;
         self.asm.end();
-        if let Some(left) = self.left.remove(&label) {
-            if let Mask::Local(mask) = mask {
-                for vector in 0..self.turn.vectors {
-                    self.asm.get(mask[vector]);
-                    self.asm.get(left[vector]);
-                    self.asm.op().v128_or();
-                    self.asm.set(mask[vector]);
-                }
-            } else if let Mask::Local(all) = inside {
-                self.release(all);
+        if let (Some(left), Mask::Local(mask)) = (self.left.remove(&label), mask) {
+            for vector in 0..self.turn.vectors {
+                self.asm.get(mask[vector]);
+                self.asm.get(left[vector]);
+                self.asm.op().v128_or();
+                self.asm.set(mask[vector]);
             }
             self.release(left);
+        } else if let (true, Mask::Local(all)) = (mask.is_full(), inside) {
+            self.release(all);
         }
         Ok(())
     }
@@ -581,20 +601,17 @@ impl<'a> Emit<'a> {
             self.asm.get(mask[0]);
             self.asm.op().v128_or().v128_store(aligned(slot));
         } else if self.is_masked(self.shapes.level(stmt)) {
-            for vector in 0..self.turn.vectors {
-                let left = self.left[&label][vector];
-                self.asm.get(left);
-                self.asm.get(mask[vector]);
-                self.asm.op().v128_or();
-                self.asm.set(left);
+            let vectors = self.turn.vectors;
+            for (left, gone) in self.left.get(&label).into_iter().flatten().zip(mask).take(vectors) {
+                self.asm.op().local_get(*left).local_get(gone).v128_or().local_set(*left);
             }
         } else {
             let to = self.labels[&label];
             self.asm.jump(to);
             return;
         }
-        for vector in 0..self.turn.vectors {
-            self.asm.op().v128_const(0).local_set(mask[vector]);
+        for local in mask.into_iter().take(self.turn.vectors) {
+            self.asm.op().v128_const(0).local_set(local);
         }
     }
 }

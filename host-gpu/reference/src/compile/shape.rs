@@ -160,7 +160,8 @@ pub(crate) fn shapes(ir: &Ir, size: [u32; 3], read_only: &[bool]) -> Shapes {
     walk.shapes
 }
 
-fn in_memory(ir: &Ir) -> Vec<bool> {
+/// Variables that computed indices reach.
+pub(crate) fn in_memory(ir: &Ir) -> Vec<bool> {
     let mut found = vec![false; ir.vars.len()];
     fn visit(ir: &Ir, list: &[Stmt], found: &mut [bool]) {
         for stmt in list {
@@ -437,7 +438,7 @@ impl Walk<'_> {
             Input::LocalIndex => Kind { level: Level::Vector, stride: 1, zeros: 2, most: invocations - 1 },
             Input::LocalId(axis) => {
                 let most = self.size[axis as usize] - 1;
-                if self.size[0] % 4 != 0 {
+                if !self.size[0].is_multiple_of(4) {
                     return Kind { most, ..Kind::ANY };
                 }
                 let (stride, zeros) = if axis == 0 { (1, 2) } else { (0, 0) };
@@ -483,12 +484,12 @@ fn unary(op: Un, a: Kind) -> Kind {
 fn most(op: Bin, a: Kind, b: Kind, constant: Option<u32>) -> u32 {
     let bits = |most: u32| u32::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
     match (op, constant) {
-        (Bin::IAdd, _) => a.most.checked_add(b.most).unwrap_or(u32::MAX),
-        (Bin::IMul, _) => a.most.checked_mul(b.most).unwrap_or(u32::MAX),
+        (Bin::IAdd, _) => a.most.saturating_add(b.most),
+        (Bin::IMul, _) => a.most.saturating_mul(b.most),
         (Bin::And | Bin::MinU, _) => a.most.min(b.most),
         (Bin::Or | Bin::Xor, _) => bits(a.most) | bits(b.most),
         (Bin::MaxU, _) => a.most.max(b.most),
-        (Bin::Shl, Some(by)) => a.most.checked_mul(1 << (by & 31)).unwrap_or(u32::MAX),
+        (Bin::Shl, Some(by)) => a.most.saturating_mul(1 << (by & 31)),
         (Bin::ShrU, Some(by)) => a.most >> (by & 31),
         (Bin::ShrU | Bin::DivU, _) => a.most,
         (Bin::RemU, Some(by)) if by > 0 => a.most.min(by - 1),

@@ -268,6 +268,21 @@ impl Emit<'_> {
 
     fn vector_unary(&mut self, op: Un, a: Val, vector: usize) {
         self.push_vector(a, vector);
+        match op {
+            // The bits are the same.
+            Un::FloatBits | Un::BitsFloat => return,
+            Un::Popcount => {
+                self.asm.op().i8x16_popcnt().i16x8_extadd_pairwise_i8x16_u();
+                self.asm.op().i32x4_extadd_pairwise_i16x8_u();
+                return;
+            }
+            Un::Clz => {
+                let clz = self.helpers.index(Helper::Clz);
+                self.asm.op().call(clz);
+                return;
+            }
+            _ => {}
+        }
         let asm = &mut self.asm;
         match op {
             Un::FNeg => asm.op().f32x4_neg(),
@@ -279,21 +294,13 @@ impl Emit<'_> {
             Un::FNearest => asm.op().f32x4_nearest(),
             Un::INot | Un::Not => asm.op().v128_not(),
             Un::IAbs => asm.op().i32x4_abs(),
-            Un::Popcount => {
-                asm.op().i8x16_popcnt().i16x8_extadd_pairwise_i8x16_u().i32x4_extadd_pairwise_i16x8_u();
-                return;
-            }
             Un::FloatToI => asm.op().i32x4_trunc_sat_f32x4_s(),
             Un::FloatToU => asm.op().i32x4_trunc_sat_f32x4_u(),
             Un::IToFloat => asm.op().f32x4_convert_i32x4_s(),
             Un::UToFloat => asm.op().f32x4_convert_i32x4_u(),
             Un::BoolToI => asm.op().i32x4_neg(),
-            Un::Clz => {
-                let clz = self.helpers.index(Helper::Clz);
-                asm.op().call(clz);
-                return;
-            }
-            Un::FloatBits | Un::BitsFloat => return,
+            // Above.
+            Un::FloatBits | Un::BitsFloat | Un::Popcount | Un::Clz => asm.op().nop(),
         };
     }
 
@@ -381,9 +388,7 @@ impl Emit<'_> {
             | Bin::MaxS
             | Bin::MaxU
             | Bin::Dot4S
-            | Bin::Dot4U => {
-                return;
-            }
+            | Bin::Dot4U => asm.op().nop(),
         };
     }
 
@@ -505,7 +510,7 @@ impl Emit<'_> {
             | Bin::DivS
             | Bin::DivU
             | Bin::RemS
-            | Bin::RemU => return,
+            | Bin::RemU => asm.op().nop(),
         };
     }
 

@@ -65,13 +65,7 @@ pub(crate) fn program(wgsl: &str) -> Program {
 
 impl Machine {
     pub(crate) fn new(engine: &Engine, program: Program, pages: u32) -> Machine {
-        let module = match Module::new(engine, &program.wasm) {
-            Ok(module) => module,
-            Err(error) => {
-                std::fs::write("/tmp/fizz-compiler-bad.wasm", &program.wasm).ok();
-                panic!("{error:?}");
-            }
-        };
+        let module = Module::new(engine, &program.wasm).expect("a valid module");
         let memory = SharedMemory::new(engine, MemoryType::shared(pages, 65536)).expect("memory");
         let mut store = Store::new(engine, ());
         let mut linker = Linker::new(engine);

@@ -11,12 +11,23 @@ mod lower;
 mod verify;
 
 pub use emit::{Layout, Modes, emit};
+pub use lower::library::library;
 pub use lower::{MOST_FACTOR, immediate_bytes, lower};
 pub(crate) use lower::{MOST_FLOATS, Size, floats, sizes};
 pub use verify::verify;
 
 /// Version of what `lower` makes of a module: part of what defines a result.
 pub const VERSION: u32 = 1;
+
+/// Whether a module can be lowered and written for every device. The answer is the same on all of them, so it is asked before a device is, for every pipeline: a
+/// device that needs less of the work would not find out what another one refuses.
+///
+/// # Errors
+/// What [`lower()`] and [`emit()`] say.
+pub fn check(module: &naga::Module) -> Result<(), String> {
+    let lowered = lower(module.clone(), &Native::NONE)?;
+    emit(&lowered, &Layout::of(&lowered), &Modes::default()).map(drop)
+}
 
 /// What a device does by itself, with exactly the bits that the lowered sequence gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

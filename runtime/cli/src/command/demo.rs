@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use fizz_attest::{Artifact, GpuUse, InputFile, Job, Outcome, Task};
+use fizz_attest::{Artifact, GpuClass, GpuUse, InputFile, Job, Outcome, Task};
 use fizz_client::{Delivery, JobBlobs, NodeAddress, Report, Submission};
 use fizz_exec::{Executed, Executor, OutputName};
 use tokio::runtime::Runtime;
@@ -37,8 +37,8 @@ pub(crate) struct DemoArgs {
     /// Where pictures and receipts go
     #[arg(long, default_value = "fizz-demo", value_name = "DIR")]
     out: PathBuf,
-    /// Whether guests find this machine's GPU
-    #[arg(long, default_value = "auto", value_name = "auto|hardware|off")]
+    /// What guests find as their GPU
+    #[arg(long, default_value = "auto", value_name = "auto|hardware|reference|off")]
     gpu: GpuArg,
     #[command(flatten)]
     compile: CompileArgs,
@@ -55,12 +55,12 @@ impl DemoArgs {
         let watcher = nodes.end_on_interrupt(private.path().to_owned())?;
         let made = private.path().join("made");
         let executor = Arc::new(self.compile.equip(gpu::executor(self.gpu, None)?)?);
-        match executor.profile(true).gpu {
-            Some(gpu) => eprintln!("GPU: {} ({})", gpu.adapter, gpu.driver),
+        match executor.device(GpuClass::Exact) {
+            Some(device) => eprintln!("GPU: {device}"),
             None if self.gpu == GpuArg::Off => {
                 eprintln!("GPU: not used, as asked; guests take their CPU path")
             }
-            None => eprintln!("GPU: no adapter, so guests take their CPU path; to see it, {}", gpu::INSTALL),
+            None => eprintln!("GPU: none that computes exactly, so guests take their CPU path"),
         }
         nodes.start(private.path(), self.gpu)?;
         let before = add_noise(&executor)?;
@@ -273,14 +273,13 @@ impl Nodes {
     fn start(&self, private: &Path, gpu: GpuArg) -> Result<(), Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-        let gpu = if gpu == GpuArg::Off { "off" } else { "auto" };
         for (index, name) in NODES.into_iter().enumerate() {
             let log = private.join(format!("{index}.log"));
             let file = fs::File::create(&log)
                 .map_err(|error| Failure::usage(format!("cannot write {}", log.display())).because(&error))?;
             let mut command = Command::new(&program);
             command
-                .args(["node", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--gpu", gpu, "--data"])
+                .args(["node", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--gpu", gpu.name(), "--data"])
                 .arg(private.join(index.to_string()))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())

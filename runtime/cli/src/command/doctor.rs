@@ -8,13 +8,13 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use fizz_gpu::{AdapterKind, AdapterSummary, Adapters, Choice};
+use fizz_gpu::{AdapterKind, AdapterSummary, Adapters, Choice, Hardware, Sessions};
 use serde_json::{Value, json};
 
 use crate::error::Failure;
 use crate::gpu;
 
-/// Shows the GPU adapters of this machine: what each can do, and why one is refused
+/// Shows what can be a GPU here: what each adapter can do, why one is refused, and whether it computes exactly
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArgs {
     /// Tells which adapter of this number, or whose name holds this text, a node would take
@@ -33,7 +33,8 @@ impl DoctorArgs {
         let within = Duration::from_secs(self.seconds);
         let program = std::env::current_exe()
             .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-        let ask = |args: &[&str]| ask(Command::new(&program).arg("gpu-doctor").args(args), within);
+        let ask =
+            |args: &[&str]| ask(fizz_gpu_process::command(&program).arg("gpu-doctor").args(args), within);
         let wanted = self.adapter.iter().flat_map(|adapter| ["--adapter", adapter.as_str()]);
         let mut found = ask(&wanted.collect::<Vec<_>>()).unwrap_or_else(|reason| {
             let reason = format!("the process that looked for adapters {reason}");
@@ -49,6 +50,7 @@ impl DoctorArgs {
                 Ok(answer) => {
                     adapter["opened_ms"] = answer["opened_ms"].clone();
                     adapter["refused"] = answer["refused"].clone();
+                    adapter["exact"] = answer["exact"].clone();
                 }
                 Err(reason) => adapter["refused"] = format!("the process that opened it {reason}").into(),
             }
@@ -56,6 +58,7 @@ impl DoctorArgs {
         }
         let none = adapters.is_empty();
         found["adapters"] = adapters.into();
+        found["reference"] = ask(&["--reference"]).unwrap_or_else(|reason| json!({ "refused": reason }));
         if self.json {
             println!("{found}");
             return Ok(ExitCode::SUCCESS);
@@ -63,10 +66,22 @@ impl DoctorArgs {
         for (index, adapter) in found["adapters"].as_array().into_iter().flatten().enumerate() {
             print(index, adapter);
         }
+        println!("the processor as a GPU");
+        print_exact(&found["reference"]);
         match (found["chosen"].as_u64(), found["reason"].as_str()) {
-            (Some(index), _) => println!("a node takes adapter {index}"),
-            (None, Some(reason)) => println!("a node takes none: {reason}"),
-            (None, None) => println!("a node takes none"),
+            (Some(index), _) => println!("a node takes adapter {index} for fast jobs"),
+            (None, Some(reason)) => println!("a node takes none, so the processor, for fast jobs: {reason}"),
+            (None, None) => println!("a node takes none, so the processor, for fast jobs"),
+        }
+        let exact = found["chosen"].as_u64().and_then(|index| usize::try_from(index).ok());
+        let exact = exact.filter(|index| {
+            let adapter = &found["adapters"][*index];
+            let named = self.adapter.is_some();
+            adapter["exact"]["probe"].is_string() && (named || adapter["kind"] != "software")
+        });
+        match exact {
+            Some(index) => println!("a node takes adapter {index} for exact jobs"),
+            None => println!("a node takes the processor for exact jobs"),
         }
         if none {
             eprintln!("next: {}", gpu::INSTALL);
@@ -100,7 +115,8 @@ fn ask(command: &mut Command, within: Duration) -> Result<Value, String> {
         let _ = child.kill();
         return Err(format!("hung: its driver did nothing for {} s", within.as_secs()));
     };
-    match text.ok().and_then(|text| serde_json::from_str(&text).ok()) {
+    // A driver may have said something of its own before.
+    match text.ok().and_then(|text| serde_json::from_str(text.lines().last()?).ok()) {
         Some(answer) if status.success() => Ok(answer),
         _ => Err(format!("died ({status}): its driver crashed")),
     }
@@ -127,10 +143,17 @@ pub(crate) struct LookArgs {
     /// Opens the adapter of this number
     #[arg(long)]
     open: Option<usize>,
+    /// Lets the processor play a GPU
+    #[arg(long)]
+    reference: bool,
 }
 
 impl LookArgs {
     pub(crate) fn run(self) -> ExitCode {
+        if self.reference {
+            println!("{}", reference());
+            return ExitCode::SUCCESS;
+        }
         let adapters = Adapters::list();
         let answer = match self.open {
             Some(index) => open(&adapters, index),
@@ -153,13 +176,48 @@ fn open(adapters: &Adapters, index: usize) -> Value {
         Ok(hardware) => {
             let begun = Instant::now();
             match hardware.try_open() {
-                Ok(()) => return json!({ "opened_ms": begun.elapsed().as_secs_f64() * 1e3 }),
+                Ok(()) => {
+                    let opened_ms = begun.elapsed().as_secs_f64() * 1e3;
+                    return json!({ "opened_ms": opened_ms, "exact": exact(hardware) });
+                }
                 Err(stop) => stop.to_string(),
             }
         }
         Err(error) => error.to_string(),
     };
     json!({ "refused": refused })
+}
+
+/// Whether an adapter computes exactly, and how long it takes to find that out.
+fn exact(hardware: Hardware) -> Value {
+    let begun = Instant::now();
+    let admitted = hardware.admitted();
+    let ms = begun.elapsed().as_secs_f64() * 1e3;
+    match admitted {
+        Ok(hardware) => json!({ "probe": hardware.identity().exact.map(|exact| exact.probe), "ms": ms }),
+        Err(reason) => json!({ "refused": reason, "ms": ms }),
+    }
+}
+
+/// The same of the processor.
+fn reference() -> Value {
+    match gpu::reference() {
+        Ok(hardware) => exact(hardware),
+        Err(reason) => json!({ "refused": reason }),
+    }
+}
+
+fn print_exact(exact: &Value) {
+    match (exact["probe"].as_str(), exact["refused"].as_str()) {
+        (Some(probe), _) => {
+            println!(
+                "   exact: yes, the probe gives {probe} in {:.0} ms",
+                exact["ms"].as_f64().unwrap_or_default()
+            );
+        }
+        (None, Some(reason)) => println!("   exact: no: {reason}"),
+        (None, None) => println!("   exact: not known"),
+    }
 }
 
 fn kind(summary: &AdapterSummary) -> &'static str {
@@ -186,6 +244,7 @@ fn describe(summary: &AdapterSummary) -> Value {
         "usable": summary.unusable.is_none(),
         "refused": summary.unusable,
         "opened_ms": null,
+        "exact": null,
     })
 }
 
@@ -204,5 +263,8 @@ fn print(index: usize, adapter: &Value) {
         (Some(reason), _) => println!("   refused: {reason}"),
         (None, Some(ms)) => println!("   usable: a device opens in {ms:.0} ms"),
         (None, None) => println!("   usable"),
+    }
+    if adapter["refused"].is_null() {
+        print_exact(&adapter["exact"]);
     }
 }

@@ -38,7 +38,13 @@ pub(crate) struct InspectArgs {
 impl InspectArgs {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         if let Some(path) = self.module.as_ref().filter(|path| shader::is_wgsl(path)) {
+            if self.costs {
+                return Err(Failure::usage("--costs shows what a module's operators cost, not a shader's"));
+            }
             return shader::inspect(path, &self.constants, self.json);
+        }
+        if !self.constants.is_empty() {
+            return Err(Failure::usage("--constant is for a shader (a file that ends in .wgsl)"));
         }
         let inspected = self.module.as_ref().map(|path| Inspected::of(path, &self.compile)).transpose()?;
         if self.json {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use fizz_attest::GpuClass;
 use fizz_node::worker::WorkerCommand;
 use fizz_node::{CompileConfig, Drill, Node, NodeConfig, StartError, StoreError};
 
@@ -60,8 +61,8 @@ pub(crate) struct NodeArgs {
     /// Seconds that one task may take
     #[arg(long, default_value = "3600", value_name = "SECONDS")]
     task_seconds: u64,
-    /// Whether guests find this machine's GPU
-    #[arg(long, default_value = "auto", value_name = "auto|hardware|off")]
+    /// What guests find as their GPU: `auto` the best there is for a job's class, the processor where there is nothing else
+    #[arg(long, default_value = "auto", value_name = "auto|hardware|reference|off")]
     gpu: GpuArg,
     /// Uses the GPU adapter of this number, or whose name holds this text; `fizz node doctor` shows them
     #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
@@ -117,7 +118,7 @@ impl NodeArgs {
         let key = keys::load_or_create(&data.join("node.pem"))?;
         let program = std::env::current_exe()
             .map_err(|error| Failure::unexpected("cannot find this program").because(&error))?;
-        let mut args = vec!["worker".into(), "--gpu".into(), gpu_name(self.gpu).into()];
+        let mut args = vec!["worker".into(), "--gpu".into(), self.gpu.name().into()];
         if let Some(adapter) = &self.adapter {
             args.extend(["--adapter".into(), adapter.into()]);
         }
@@ -147,12 +148,12 @@ impl NodeArgs {
         let node = Node::start(key, config).await.map_err(|error| start_failure(&error))?;
         let address =
             node.local_addr().map_err(|error| Failure::unexpected("the socket is gone").because(&error))?;
-        let device = match node.gpu_profile() {
-            Some(gpu) => gpu.gpu.as_ref().map_or("", |gpu| gpu.adapter.as_str()),
-            None => "none",
-        };
         println!("{}@{address}", node.key());
-        eprintln!("GPU: {device}");
+        let device = |class| node.device(class).unwrap_or("none");
+        match (device(GpuClass::Exact), device(GpuClass::Fast)) {
+            (exact, fast) if exact == fast => eprintln!("GPU: {exact}"),
+            (exact, fast) => eprintln!("GPU: {exact} for exact jobs, {fast} for fast ones"),
+        }
         if self.drill.is_some() {
             eprintln!("warning: this node falsifies its results on purpose (--drill)");
         }
@@ -176,14 +177,6 @@ impl NodeArgs {
         })
         .await;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn gpu_name(gpu: GpuArg) -> &'static str {
-    match gpu {
-        GpuArg::Auto => "auto",
-        GpuArg::Hardware => "hardware",
-        GpuArg::Off => "off",
     }
 }
 
@@ -213,7 +206,7 @@ fn start_failure(error: &StartError) -> Failure {
 /// Runs tasks for a node, over standard input and output
 #[derive(Args, Debug)]
 pub(crate) struct WorkerArgs {
-    /// Whether guests find this machine's GPU
+    /// What guests find as their GPU
     #[arg(long, default_value = "auto")]
     gpu: GpuArg,
     /// Uses the GPU adapter of this number, or whose name holds this text; `fizz node doctor` shows them

@@ -72,7 +72,8 @@ fn show(checked: &CheckedReceipt) {
     println!("profile     {}", result.profile);
     println!("engine      {}, {}", receipt.engine.engine, receipt.engine.target);
     if let Some(gpu) = &receipt.profile.gpu {
-        println!("GPU         {} ({})", gpu.adapter, gpu.driver);
+        println!("GPU class   {}", gpu.class);
+        println!("device      {}", receipt.engine.device.as_deref().unwrap_or("not said"));
     }
     println!("took        {} ms", receipt.finished_ms.saturating_sub(receipt.started_ms));
     println!("outputs     {}", result.outputs);

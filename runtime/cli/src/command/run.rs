@@ -83,7 +83,6 @@ impl RunArgs {
         }
         let result = executed.result(job.digest(), 0);
         if let Some(path) = &self.report {
-            let device = executed.profile.gpu.as_ref().map(|gpu| gpu.adapter.as_str());
             let report = serde_json::json!({
                 "outcome": executed.outcome,
                 "exit_code": exit_code(&executed.outcome),
@@ -95,7 +94,8 @@ impl RunArgs {
                 "output_root": result.outputs,
                 "result_digest": result.digest(),
                 "profile": result.profile,
-                "device": device,
+                "gpu_class": executed.profile.gpu.as_ref().map(|gpu| gpu.class.as_str()),
+                "device": executed.engine.device,
                 "compile_ms": executed.compile_time.as_secs_f64() * 1e3,
                 "run_ms": executed.run_time.as_secs_f64() * 1e3,
                 "wall_ms": begun.elapsed().as_secs_f64() * 1e3,
@@ -107,7 +107,7 @@ impl RunArgs {
                 Some(path) => keys::load_or_create(path)?,
                 None => keys::load_or_create(&keys::default_path()?)?,
             };
-            let file = self_signed(&job, &executed, executor.engine_info(), started_ms, &key);
+            let file = self_signed(&job, &executed, started_ms, &key);
             write(path, &file.to_canonical(), "receipt")?;
             let inputs: String = self.job.dir.iter().map(|mapping| format!(" --dir {mapping}")).collect();
             eprintln!(
@@ -167,13 +167,7 @@ impl RunArgs {
 }
 
 /// A receipt of one's own for one's own job: the lease is between the key and itself.
-fn self_signed(
-    job: &fizz_attest::Job,
-    executed: &Executed,
-    engine: fizz_attest::EngineInfo,
-    started_ms: u64,
-    key: &SecretKey,
-) -> ReceiptFile {
+fn self_signed(job: &fizz_attest::Job, executed: &Executed, started_ms: u64, key: &SecretKey) -> ReceiptFile {
     let lease = Lease {
         v: 1,
         network: "self".into(),
@@ -196,7 +190,7 @@ fn self_signed(
         lease: lease.digest(),
         node: key.public(),
         profile: executed.profile.clone(),
-        engine,
+        engine: executed.engine.clone(),
         manifest_sha256: manifest.sha256(),
         started_ms,
         finished_ms: now_ms(),
@@ -241,7 +235,9 @@ pub(crate) fn failure(error: &ExecuteError, module: &std::path::Path) -> Failure
     let failure = match error {
         ExecuteError::Module(_) => Failure::usage(format!("cannot run {}", module.display())),
         ExecuteError::Fault { kind: fizz_attest::HostFault::NoGpu, .. } => {
-            Failure::new(Exit::NoCapacity, "this machine has no GPU for the job").hint(gpu::INSTALL)
+            Failure::new(Exit::NoCapacity, "this machine has no GPU for the job").hint(
+                "`fizz node doctor` says which GPU computes exactly; --gpu reference takes the processor, --gpu-class fast any GPU",
+            )
         }
         ExecuteError::Fault { kind: fizz_attest::HostFault::Compile, .. } => {
             Failure::unexpected("this machine could not compile the module")

@@ -14,7 +14,7 @@ use fizz_exec::{Executor, OutputName};
 use crate::compiling::CompileArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::job_args::{GpuArg, JobArgs, PreparedJob};
+use crate::job_args::{GpuArg, GpuClassArg, JobArgs, PreparedJob};
 use crate::progress::Progress;
 use crate::{gpu, interrupt, job_file, job_folder, keys, me};
 
@@ -38,6 +38,9 @@ pub(crate) struct SubmitArgs {
     /// Uses the GPU adapter of this number, or whose name holds this text, to run samples again
     #[arg(long, env = "FIZZ_ADAPTER", value_name = "NAME")]
     adapter: Option<String>,
+    /// What samples find as their GPU when they are run again here [default: auto]
+    #[arg(long, value_name = "auto|hardware|reference|off")]
+    check_gpu: Option<GpuArg>,
     /// Seconds that one task may take on a node
     #[arg(long, default_value = "3600", value_name = "SECONDS")]
     task_seconds: u64,
@@ -66,7 +69,12 @@ impl SubmitArgs {
             None => keys::load_or_create(&keys::default_path()?)?,
         };
         let checks_gpu = self.sample > 0 && prepared.job.gpu != fizz_attest::GpuUse::Off;
-        let gpu = if checks_gpu { GpuArg::Auto } else { GpuArg::Off };
+        let gpu = match self.check_gpu {
+            _ if !checks_gpu => GpuArg::Off,
+            Some(gpu) => gpu,
+            // What is not exact compares on one device only, which the processor is not.
+            None => GpuArg::Auto,
+        };
         let executor = gpu::executor(gpu, self.adapter.as_deref())?;
         let executor = Arc::new(self.compile.equip(executor)?);
         let staging = tempfile::tempdir()
@@ -118,6 +126,7 @@ impl SubmitArgs {
             ("--gas", job.gas.is_some()),
             ("--memory", job.memory.is_some()),
             ("--gpu", job.gpu != GpuArg::Auto),
+            ("--gpu-class", job.gpu_class != GpuClassArg::Exact),
             ("--gpu-gas", job.gpu_gas.is_some()),
             ("--seed", job.seed.is_some()),
             ("arguments", !job.args.is_empty()),
@@ -148,7 +157,8 @@ impl SubmitArgs {
                         "output_root": receipt.result.outputs,
                         "result_digest": receipt.result.digest(),
                         "profile": receipt.result.profile,
-                        "device": receipt.profile.gpu.as_ref().map(|gpu| &gpu.adapter),
+                        "gpu_class": receipt.profile.gpu.as_ref().map(|gpu| &gpu.class),
+                        "device": receipt.engine.device,
                     })
                 })
                 .collect();

@@ -30,6 +30,10 @@ pub(crate) struct VerifyArgs {
     /// Inputs, where they are not in a `blobs` folder beside the receipt
     #[arg(long, value_name = "HOST[::GUEST]")]
     dir: Vec<Mapping>,
+    /// What a task that found a GPU finds here; `auto` takes the adapter that the receipt names where its results compare on that one
+    /// alone
+    #[arg(long, default_value = "auto", value_name = "auto|hardware|reference|off")]
+    gpu: GpuArg,
     #[command(flatten)]
     compile: CompileArgs,
     /// Shows one JSON object a receipt
@@ -46,8 +50,13 @@ impl VerifyArgs {
             let (_, checked) = receipt::load(path)?;
             let result = &checked.receipt.result;
             let found = Found::new(path, result.task, given.clone());
-            let adapter = checked.receipt.profile.gpu.as_ref().map(|gpu| gpu.adapter.as_str());
-            let executor = executors.get(adapter, &self.compile)?;
+            let used = checked.receipt.profile.gpu.as_ref();
+            // What is exact names no adapter.
+            let adapter = used.map(|gpu| gpu.adapter.as_str()).filter(|adapter| !adapter.is_empty());
+            let gpu = if used.is_some() { self.gpu } else { GpuArg::Off };
+            let executor = executors.get((gpu, adapter), &self.compile)?;
+            let here = used.and_then(|_| executor.device(checked.job.gpu_class));
+            let here = here.map(|device| device.to_string());
             let verdict = fizz_exec::verify(&checked, executor, &found, &found);
             let (exit, word, details) = match &verdict {
                 Verdict::Same => (None, "same", Vec::new()),
@@ -67,12 +76,19 @@ impl VerifyArgs {
                     "job": result.job,
                     "task": result.task,
                     "result_digest": result.digest(),
+                    "gpu_class": used.map(|gpu| gpu.class.as_str()),
+                    "device": checked.receipt.engine.device,
+                    "device_here": here,
                 });
                 println!("{line}");
             } else {
                 let (node, gas) = (checked.receipt.node.short(), result.gas);
                 println!("{}: {word} (task {}, node {node}, {gas} gas)", path.display(), result.task);
                 details.iter().for_each(|detail| println!("  {detail}"));
+                if let (Some(gpu), Some(there)) = (used, &checked.receipt.engine.device) {
+                    let here = here.as_deref().unwrap_or("none");
+                    println!("  GPU class {}: {there} there, {here} here", gpu.class);
+                }
             }
             // A mismatch says more than a comparison that could not be made.
             worst = match (worst, exit) {
@@ -99,21 +115,25 @@ impl VerifyArgs {
     }
 }
 
-/// One executor for receipts without a GPU, and one for each adapter that receipts name.
+/// One executor for receipts without a GPU, one for exact ones, and one for each adapter that others name.
 #[derive(Default)]
-struct Executors(BTreeMap<Option<String>, Executor>);
+struct Executors(BTreeMap<(&'static str, Option<String>), Executor>);
 
 impl Executors {
-    fn get(&mut self, adapter: Option<&str>, compile: &CompileArgs) -> Result<&Executor, Failure> {
-        let key = adapter.map(str::to_owned);
+    fn get(
+        &mut self,
+        (gpu, adapter): (GpuArg, Option<&str>),
+        compile: &CompileArgs,
+    ) -> Result<&Executor, Failure> {
+        let key = (gpu.name(), adapter.map(str::to_owned));
         if !self.0.contains_key(&key) {
             let executor = match adapter {
-                None => gpu::executor(GpuArg::Off, None)?,
                 // Where the adapter is not here, whatever is here tells how the profiles differ.
-                Some(name) => match gpu::executor(GpuArg::Auto, Some(name)) {
+                Some(name) if gpu == GpuArg::Auto => match gpu::executor(gpu, Some(name)) {
                     Ok(executor) => executor,
-                    Err(_) => gpu::executor(GpuArg::Auto, None)?,
+                    Err(_) => gpu::executor(gpu, None)?,
                 },
+                _ => gpu::executor(gpu, None)?,
             };
             self.0.insert(key.clone(), compile.equip(executor)?);
         }

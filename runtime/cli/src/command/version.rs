@@ -24,8 +24,11 @@ pub(crate) fn verbose() -> String {
         ("  proposals", profile.proposals.clone()),
         ("GPU tasks add", String::new()),
         ("  command stream", fizz_gpu_abi::VERSION.to_string()),
-        ("  shader front end", fizz_gpu::SHADER_FRONT_END.to_owned()),
-        ("  adapter, driver", "as `fizz run --report` names them".to_owned()),
+        ("  class exact", fizz_gpu::exact_front_end()),
+        (
+            "  class fast",
+            format!("{}, and adapter and driver, as receipts name them", fizz_gpu::SHADER_FRONT_END),
+        ),
         ("beside the profile", String::new()),
         ("  engine", engine.engine),
         ("  target", env!("FIZZ_TARGET").to_owned()),

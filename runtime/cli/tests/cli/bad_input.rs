@@ -202,5 +202,18 @@ fn bad_shaders_are_shown_where_they_are_bad() {
     let object: serde_json::Value =
         serde_json::from_str(&home.fizz([&args[..], &["--json"]].concat()).expect(0).stdout).unwrap();
     assert_eq!(object["entry_points"][0]["loops_counted_by"], "invocations");
+    assert!(shown.contains("class         exact"), "{shown}");
+    assert_eq!(object["entry_points"][0]["class"], "exact");
+    assert_eq!(object["entry_points"][0]["reasons"], serde_json::json!([]));
+    // Not the same bits everywhere.
+    home.write("fast.wgsl", main("64", "data[i] = u32(sin(1.0));"));
+    let shown = home.fizz(["inspect", "fast.wgsl"]).expect(0).stdout;
+    assert!(shown.contains("class         fast\n") && shown.contains(": sin of constants"), "{shown}");
+    let object: serde_json::Value =
+        serde_json::from_str(&home.fizz(["inspect", "fast.wgsl", "--json"]).expect(0).stdout).unwrap();
+    assert_eq!(object["entry_points"][0]["class"], "fast");
+    assert!(object["entry_points"][0]["reasons"][0]["line"].is_u64(), "{object}");
     home.fizz(["inspect", "good.wgsl", "--constant", "n"]).expect(2).says(&["there is no `=`"]);
+    home.fizz(["inspect", "good.wgsl", "--costs"]).expect(2).says(&["a module's operators"]);
+    home.fizz(["inspect", "--costs", "--constant", "n=1"]).expect(2).says(&["is for a shader"]);
 }

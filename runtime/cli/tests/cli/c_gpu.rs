@@ -149,9 +149,6 @@ fn galaxies_meet_on_the_gpu_and_without_one() {
     let without = run("off", "without").says(&["note: no GPU"]);
     assert!(without.stdout.starts_with("128 stars, 60 steps: the energy changed by"), "{}", without.stdout);
     let with = run("auto", "with");
-    if with.stderr.contains("note: no GPU") {
-        return skip("no adapter");
-    }
     let (agrees, energy) = with.stdout.split_once('\n').unwrap();
     assert_eq!(agrees, "the GPU agrees with the processor");
     assert!(energy.starts_with("128 stars, 60 steps: the energy changed by"), "{energy}");

@@ -72,18 +72,23 @@ fn the_doctor_shows_adapters_and_each_can_be_chosen() {
     assert!(shown.contains(name) && shown.contains("usable") && shown.contains("maxBufferSize"), "{shown}");
     // By number, by a part of the name, and not at all.
     home.write("compute.wasm", fizz_examples::WGPU_COMPUTE);
-    let run = |adapter: &str| {
-        let run = ["run", "compute.wasm", "--adapter", adapter, "--report", "report.json", "--", "collatz"];
-        home.fizz(run)
+    let run = |adapter: &str, class: &str| {
+        let run = ["run", "compute.wasm", "--adapter", adapter, "--gpu-class", class];
+        home.fizz(run.into_iter().chain(["--report", "report.json", "--", "collatz"]))
     };
-    for adapter in [found["chosen"].to_string(), name[..4].to_uppercase()] {
-        assert!(run(&adapter).expect(0).stdout.contains("longest below 1001: 871"));
+    for (adapter, class) in [(found["chosen"].to_string(), "fast"), (name[..4].to_uppercase(), "exact")] {
+        assert!(run(&adapter, class).expect(0).stdout.contains("longest below 1001: 871"));
         let report: Value = serde_json::from_slice(&home.read("report.json")).unwrap();
-        assert_eq!(report["device"], name);
+        assert!(report["device"].as_str().unwrap().starts_with(name), "{report}");
+        assert_eq!(report["gpu_class"], class);
     }
-    run("no such card").expect(4).says(&["this machine has no such GPU", name]);
+    run("no such card", "exact").expect(4).says(&["this machine has no such GPU", name]);
     let none = home.fizz(["node", "doctor", "--adapter", "no such card"]).expect(0).stdout;
-    assert!(none.contains("a node takes none: no GPU adapter named like"), "{none}");
+    assert!(none.contains("for fast jobs: no GPU adapter named like"), "{none}");
+    // Software that is played as Fizz plays it, and the reference, give the same in the probe.
+    let probe = found["reference"]["probe"].as_str().unwrap();
+    assert_eq!((probe.len(), chosen["exact"]["probe"].as_str()), (32, Some(probe)));
+    assert!(shown.contains("a node takes the processor for exact jobs") || chosen["kind"] != "software");
 }
 
 #[test]
@@ -95,7 +100,8 @@ fn a_machine_without_adapters_is_told_what_to_install() {
         .env("VK_DRIVER_FILES", "/nonexistent")
         .env("VK_ICD_FILENAMES", "/nonexistent");
     let ended = Ended::of(command.output().unwrap()).expect(0).says(&["next: install"]);
-    assert!(ended.stdout.contains("a node takes none: no GPU adapter found"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("for fast jobs: no GPU adapter found"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("a node takes the processor for exact jobs"), "{}", ended.stdout);
 }
 
 #[test]
@@ -109,6 +115,8 @@ fn a_gpu_process_killed_in_a_dispatch_is_the_nodes_fault_and_nothing_is_written(
     command.args([
         "run",
         "compute.wasm",
+        "--gpu",
+        "hardware",
         "--report",
         "report.json",
         "--receipt",
@@ -136,7 +144,7 @@ fn a_node_whose_gpu_process_is_killed_commits_nothing_and_carries_on() {
         return;
     }
     home.write("compute.wasm", fizz_examples::WGPU_COMPUTE);
-    let (first, second) = (home.node("a", &[]), home.node("b", &[]));
+    let (first, second) = (home.node("a", &["--gpu", "hardware"]), home.node("b", &["--gpu", "hardware"]));
     let submit = |nodes: &[&str], what: &str| {
         let mut command = home.command(FIZZ);
         command.args(["submit", "compute.wasm", "--sample", "0"]);
@@ -214,7 +222,7 @@ fn a_dispatch_longer_than_a_step_is_the_nodes_fault() {
     stream.end_commands();
     stream.submit(&[6]);
     let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
-    let open = fizz_gpu_abi::OpenRequest::new(fizz_gpu_abi::Class::Fast).to_bytes();
+    let open = fizz_gpu_abi::OpenRequest::new(fizz_gpu_abi::Class::Job).to_bytes();
     let wat = format!(
         r#"(module
             (import "fizz_gpu" "open" (func $open (param i32 i32 i32 i32) (result i32)))
@@ -231,10 +239,20 @@ fn a_dispatch_longer_than_a_step_is_the_nodes_fault() {
         stream.as_bytes().len(),
     );
     home.module("long.wasm", &wat);
-    let node = home.node("node", &["--gpu-step-seconds", "1"]);
+    let node = home.node("node", &["--gpu", "hardware", "--gpu-step-seconds", "1"]);
     let begun = Instant::now();
-    let ended =
-        home.fizz(["submit", "long.wasm", "--gpu-gas", "1000T", "--sample", "0", "--node", &node.address]);
+    let ended = home.fizz([
+        "submit",
+        "long.wasm",
+        "--gpu-class",
+        "fast",
+        "--gpu-gas",
+        "1000T",
+        "--sample",
+        "0",
+        "--node",
+        &node.address,
+    ]);
     assert_ne!(ended.code, 0, "{}", ended.stderr);
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
@@ -305,10 +323,91 @@ fn the_doctor_survives_drivers_that_crash_and_hang() {
         command.env("VK_ICD_FILENAMES", &manifest).env("VK_DRIVER_FILES", &manifest);
         let ended = Ended::of(command.args(["node", "doctor", "--seconds", "2"]).output().unwrap()).expect(0);
         assert!(
-            ended.stdout.contains("a node takes none") && ended.stdout.contains(says),
+            ended.stdout.contains("a node takes none, so the processor, for fast jobs")
+                && ended.stdout.contains(says),
             "{}",
             ended.stdout
         );
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
+}
+
+/// A command on a machine without any driver.
+fn without_driver(home: &Home, args: &[&str]) -> Ended {
+    let mut command = home.command(FIZZ);
+    command.args(args).env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent");
+    Ended::of(command.output().unwrap())
+}
+
+#[test]
+fn the_processor_is_a_gpu_where_there_is_no_driver() {
+    let home = Home::new();
+    home.write("compute.wasm", fizz_examples::WGPU_COMPUTE);
+    for gpu in ["auto", "reference"] {
+        let run = ["run", "compute.wasm", "--gpu", gpu, "--report", "report.json", "--", "collatz", "matmul"];
+        let ended = without_driver(&home, &run).expect(0);
+        assert!(ended.stdout.contains("longest below 1001: 871"), "{}", ended.stdout);
+        let report: Value = serde_json::from_slice(&home.read("report.json")).unwrap();
+        assert!(report["device"].as_str().unwrap().contains("reference"), "{report}");
+        assert!(report["gpu_gas"].as_u64().unwrap() > 0, "{report}");
+    }
+    without_driver(&home, &["run", "compute.wasm", "--gpu", "hardware"])
+        .expect(4)
+        .says(&["this machine has no such GPU"]);
+}
+
+#[test]
+fn what_a_gpu_computed_exactly_is_verified_without_one() {
+    let home = Home::new();
+    if doctor(&home).is_none() {
+        return;
+    }
+    home.write("compute.wasm", fizz_examples::WGPU_COMPUTE);
+    let programs = ["collatz", "offsets", "errors", "matmul", "indirect", "layouts", "encoder", "lifetime"];
+    let run =
+        ["run", "compute.wasm", "--gpu", "hardware", "--report", "a.json", "--receipt", "a.receipt", "--"];
+    home.fizz(run.into_iter().chain(programs)).expect(0);
+    let run = ["run", "compute.wasm", "--gpu", "reference", "--report", "b.json", "--"];
+    home.fizz(run.into_iter().chain(programs)).expect(0);
+    let report = |name: &str| serde_json::from_slice::<Value>(&home.read(name)).unwrap();
+    let (there, here) = (report("a.json"), report("b.json"));
+    for field in ["result_digest", "gpu_gas", "profile"] {
+        assert_eq!(there[field], here[field], "{field}");
+    }
+    assert_ne!(there["device"], here["device"]);
+    let verify = ["verify", "a.receipt", "--module", "compute.wasm", "--gpu", "reference"];
+    let told = home.fizz(verify.into_iter().chain(["--json"])).expect(0).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["verdict"], &told["gpu_class"]), (&"same".into(), &"exact".into()));
+    assert_eq!((&told["device"], &told["device_here"]), (&there["device"], &here["device"]));
+    let shown = home.fizz(["receipt", "show", "a.receipt"]).expect(0).stdout;
+    assert!(
+        shown.contains(there["device"].as_str().unwrap()) && shown.contains("GPU class   exact"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_fast_result_compares_on_its_adapter_alone() {
+    let home = Home::new();
+    if doctor(&home).is_none() {
+        return;
+    }
+    home.write("compute.wasm", fizz_examples::WGPU_COMPUTE);
+    let run = [
+        "run",
+        "compute.wasm",
+        "--gpu-class",
+        "fast",
+        "--receipt",
+        "a.receipt",
+        "--",
+        "matmul",
+        "timestamps",
+    ];
+    home.fizz(run).expect(0);
+    let verify = ["verify", "a.receipt", "--module", "compute.wasm", "--gpu"];
+    home.fizz(verify.into_iter().chain(["auto"])).expect(0);
+    let other = home.fizz(verify.into_iter().chain(["reference"])).expect(7);
+    assert!(other.stdout.contains("another profile (GPU adapter"), "{}", other.stdout);
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use fizz_attest::{Blob, GpuUse, HostFault, Job};
+use fizz_attest::{Blob, GpuClass, GpuUse, HostFault, Job};
 use fizz_exec::{BlobError, Blobs, ExecuteError, Executed, Executor, Observer, OwnCompiler};
 use fizz_wire::frame;
 
 use super::code::{Answer, Asking};
-use super::{Description, Event, Finished, Instruction, Order, OutputFile};
+use super::{Description, Event, Finished, GpuDescription, Instruction, Order, OutputFile};
 use crate::store::blob_path;
 
 /// How often a node hears of a running guest at most.
@@ -73,9 +73,17 @@ fn serve(
     orders: mpsc::Receiver<Order>,
     output: Arc<Mutex<impl Write + Send + 'static>>,
 ) -> io::Result<()> {
-    let gpu_profile = executor.has_gpu().then(|| executor.profile(true));
-    let description =
-        Description { profile: executor.profile(false), gpu_profile, engine: executor.engine_info() };
+    let gpu = |class| {
+        let device = executor.device(class)?;
+        let (profile, engine) = (executor.profile(Some(class)), executor.engine_info(Some(class)));
+        Some(GpuDescription { profile, engine, hardware: device.is_hardware() })
+    };
+    let description = Description {
+        profile: executor.profile(None),
+        exact: gpu(GpuClass::Exact),
+        fast: gpu(GpuClass::Fast),
+        engine: executor.engine_info(None),
+    };
     tell(&output, &Event::Ready(Box::new(description)))?;
     for order in orders {
         tell(&output, &Event::Started)?;

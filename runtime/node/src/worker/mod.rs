@@ -12,4 +12,4 @@ mod protocol;
 
 pub use child::{work, work_asking};
 pub use pool::{Pool, WorkerCommand, WorkerError};
-pub use protocol::{CodeFile, Description, Event, Finished, Instruction, Order, OutputFile};
+pub use protocol::{CodeFile, Description, Event, Finished, GpuDescription, Instruction, Order, OutputFile};

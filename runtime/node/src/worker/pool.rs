@@ -168,7 +168,7 @@ impl Pool {
             None => {
                 let mut worker = Worker::spawn(&self.command, Some(job), &self.alive)?;
                 let found = worker.ready(self.ready_within).await?;
-                if !self.fits(found, order) {
+                if !self.fits(&found, order) {
                     return Err(WorkerError::Changed);
                 }
                 worker
@@ -184,11 +184,14 @@ impl Pool {
 
     /// Whether a worker computes as the node says, as far as the order can tell: where the GPU did not start this time, jobs that
     /// want none are served all the same.
-    fn fits(&self, found: Description, order: &Order) -> bool {
-        let but_for_the_gpu =
-            Description { gpu_profile: self.description.gpu_profile.clone(), ..found.clone() };
-        let gpu = || Job::decode(&order.job).map_or(true, |job| job.gpu != GpuUse::Off);
-        but_for_the_gpu == self.description && (found == self.description || !gpu())
+    fn fits(&self, found: &Description, order: &Order) -> bool {
+        let gpu = || match Job::decode(&order.job) {
+            Ok(job) => {
+                job.gpu == GpuUse::Off || found.gpu(job.gpu_class) == self.description.gpu(job.gpu_class)
+            }
+            Err(_) => false,
+        };
+        found.without_gpu() == self.description.without_gpu() && (*found == self.description || gpu())
     }
 
     /// Ends all workers, those at work too, starts no more, and waits a bounded time until their processes are gone.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fizz_attest::{Boundary, EngineInfo, HostFault, Outcome, Profile};
+use fizz_attest::{Boundary, EngineInfo, GpuClass, HostFault, Outcome, Profile};
 use fizz_exec::Form;
 use fizz_wire::frame::{FieldError, Message};
 use serde::{Deserialize, Serialize};
@@ -83,10 +83,38 @@ pub enum Event {
 pub struct Description {
     /// The profile of tasks that find no GPU.
     pub profile: Profile,
-    /// The profile of tasks that find a GPU, where there is one.
-    pub gpu_profile: Option<Profile>,
-    /// What runs guests.
+    /// Of tasks of the class `exact` that find a GPU, where there is one.
+    pub exact: Option<GpuDescription>,
+    /// Of tasks of the class `fast` that find a GPU, where there is one.
+    pub fast: Option<GpuDescription>,
+    /// What runs guests that find none.
     pub engine: EngineInfo,
+}
+
+/// What guests of a class find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuDescription {
+    /// The profile of their tasks.
+    pub profile: Profile,
+    /// What runs them, and on which device.
+    pub engine: EngineInfo,
+    /// Whether the device is a GPU that a driver has, and not Fizz's own.
+    pub hardware: bool,
+}
+
+impl Description {
+    /// What guests of jobs of this class find.
+    pub fn gpu(&self, class: GpuClass) -> Option<&GpuDescription> {
+        match class {
+            GpuClass::Exact => self.exact.as_ref(),
+            GpuClass::Fast => self.fast.as_ref(),
+        }
+    }
+
+    /// The same without GPUs.
+    pub(super) fn without_gpu(&self) -> Description {
+        Description { exact: None, fast: None, ..self.clone() }
+    }
 }
 
 /// How a guest ended.

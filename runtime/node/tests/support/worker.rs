@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use fizz_exec::{Executor, Form, OwnCompiler};
 use fizz_node::worker::{
-    Description, Event, Finished, Instruction, Order, OutputFile, WorkerCommand, work, work_asking,
+    Description, Event, Finished, GpuDescription, Instruction, Order, OutputFile, WorkerCommand, work,
+    work_asking,
 };
 use fizz_wire::frame;
 
@@ -71,8 +72,12 @@ pub fn own() -> OwnCompiler {
 /// Runs as a worker.
 pub fn run(args: &[String]) {
     let executor = Executor::new(None).unwrap();
-    let description =
-        Description { profile: executor.profile(false), gpu_profile: None, engine: executor.engine_info() };
+    let description = Description {
+        profile: executor.profile(None),
+        exact: None,
+        fast: None,
+        engine: executor.engine_info(None),
+    };
     match args[0].as_str() {
         "compiler" => {
             count_start(&args[1..]);
@@ -155,8 +160,9 @@ pub fn run(args: &[String]) {
         "loses-its-gpu" => {
             let first = !std::fs::exists(&args[1]).unwrap();
             std::fs::write(&args[1], "").unwrap();
-            let gpu_profile = first.then(|| description.profile.clone());
-            serve(Description { gpu_profile, ..description }, |_| rejected());
+            let Description { profile, engine, .. } = description.clone();
+            let exact = first.then_some(GpuDescription { profile, engine, hardware: true });
+            serve(Description { exact, ..description }, |_| rejected());
         }
         "dies" => serve(description, |_| std::process::exit(1)),
         "cut" => serve(description, |_| {

@@ -109,7 +109,8 @@ pub(crate) fn task_digest(program: &Program, task: &TaskSpec) -> Digest {
     impl Canonical for Bound {
         const TYPE: &'static str = "task";
     }
-    let TaskSpec { args, env, stdin, files: _, seed, task_index, epoch_ns, limits, chunk_gas } = task;
+    let TaskSpec { args, env, stdin, files: _, seed, task_index, epoch_ns, limits, chunk_gas, gpu_class: _ } =
+        task;
     let bound = Bound {
         profile: crate::profile().digest(),
         module: program.digest(),

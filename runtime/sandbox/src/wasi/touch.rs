@@ -169,7 +169,7 @@ mod tests {
         let mut linker = Linker::new(engine.wasmtime());
         add_to_linker(&mut linker).unwrap();
         let task = TaskSpec::new("rows");
-        let gpu = Gpu::new(None, &task.limits.gpu).unwrap();
+        let gpu = Gpu::new(None, task.gpu_class, &task.limits.gpu).unwrap();
         let host = Host::new(&task.limits, Wasi::new(&task).unwrap(), gpu, None);
         let mut store = Store::new(engine.wasmtime(), host);
         let linked: BTreeSet<_> = linker.iter(&mut store).map(|(_, name, _)| name.to_owned()).collect();

@@ -4,6 +4,7 @@ use super::device::Device;
 use super::queue::Queue;
 use super::session::Session;
 use super::{caps, session, texture};
+use crate::Class;
 use fizz_gpu_abi::Caps;
 use std::future::ready;
 use std::pin::Pin;
@@ -14,11 +15,11 @@ use wgpu::custom::{
 use wgpu::rwh;
 
 #[derive(Debug)]
-pub(super) struct Instance;
+pub(super) struct Instance(pub(super) Class);
 
 impl InstanceInterface for Instance {
     fn new(_: wgpu::InstanceDescriptor) -> Self {
-        Instance
+        Instance(Class::Job)
     }
 
     #[allow(unsafe_code)] // The trait's signature; nothing unsafe is done.
@@ -27,7 +28,7 @@ impl InstanceInterface for Instance {
         _: wgpu::SurfaceTargetUnsafe,
     ) -> Result<DispatchSurface, wgpu::CreateSurfaceError> {
         // wgpu alone can make this error, and does so for a window without a handle, before it comes here.
-        match super::instance().create_surface(NoWindow) {
+        match super::instance(crate::Options::default()).create_surface(NoWindow) {
             Err(error) => Err(error),
             Ok(_) => panic!("Instance::create_surface: there are no windows in the sandbox"),
         }
@@ -36,7 +37,8 @@ impl InstanceInterface for Instance {
     fn request_adapter(&self, _: &wgpu::RequestAdapterOptions<'_, '_>) -> Pin<Box<dyn RequestAdapterFuture>> {
         let none = wgpu::Backends::empty();
         let asked = wgpu::Backends::BROWSER_WEBGPU;
-        let adapter = session::probe().map(|caps| DispatchAdapter::custom(Adapter { caps }));
+        let adapter =
+            session::probe(self.0).map(|caps| DispatchAdapter::custom(Adapter { caps, class: self.0 }));
         Box::pin(ready(adapter.map_err(|_| wgpu::RequestAdapterError::NotFound {
             active_backends: asked,
             requested_backends: asked,
@@ -66,8 +68,10 @@ impl InstanceInterface for Instance {
 
     fn enumerate_adapters(&self, backends: wgpu::Backends) -> Pin<Box<dyn EnumerateAdapterFuture>> {
         let wanted = backends.contains(wgpu::Backends::BROWSER_WEBGPU);
-        let adapter = wanted.then(|| session::probe().ok()).flatten();
-        Box::pin(ready(adapter.into_iter().map(|caps| DispatchAdapter::custom(Adapter { caps })).collect()))
+        let class = self.0;
+        let found = wanted.then(|| session::probe(class).ok()).flatten();
+        let adapters = found.into_iter().map(|caps| DispatchAdapter::custom(Adapter { caps, class }));
+        Box::pin(ready(adapters.collect()))
     }
 }
 
@@ -89,6 +93,7 @@ impl rwh::HasDisplayHandle for NoWindow {
 #[derive(Debug)]
 struct Adapter {
     caps: Caps,
+    class: Class,
 }
 
 impl Adapter {
@@ -108,7 +113,7 @@ impl Adapter {
         if !beyond.is_empty() {
             return Err(format!("limits are not offered: {}", beyond.join(", ")));
         }
-        let session = Session::begin()?;
+        let session = Session::begin(self.class)?;
         let device = Device::new(&session, desc.required_features, desc.required_limits.clone());
         Ok((DispatchDevice::custom(device), DispatchQueue::custom(Queue::new(session))))
     }

@@ -21,10 +21,10 @@ mod session;
 mod texture;
 mod upload;
 
-pub(crate) fn instance() -> wgpu::Instance {
-    wgpu::Instance::from_custom(instance::Instance)
+pub(crate) fn instance(options: crate::Options) -> wgpu::Instance {
+    wgpu::Instance::from_custom(instance::Instance(options.class))
 }
 
 pub(crate) fn available() -> bool {
-    session::probe().is_ok()
+    session::probe(crate::Class::Job).is_ok()
 }

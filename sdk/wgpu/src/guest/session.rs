@@ -1,8 +1,9 @@
 //! The one conversation with the host: commands go into a stream, records come back.
 
 use super::imports;
+use crate::Class;
 use fizz_gpu_abi::{
-    Caps, Class, Encoder, ErrorClass, MAX_INLINE, MAX_RECORD, ObjectKind, OpenRequest, RecordKind, RecordRef,
+    Caps, Encoder, ErrorClass, MAX_INLINE, MAX_RECORD, ObjectKind, OpenRequest, RecordKind, RecordRef,
     Severity, features, status,
 };
 use std::cell::RefCell;
@@ -16,8 +17,8 @@ const FLUSH_AT: usize = 256 << 10;
 /// What is known of the host's one session.
 enum Host {
     Unknown,
-    /// Open, with nobody using it.
-    Idle(Caps),
+    /// Open as asked, with nobody using it.
+    Idle(Class, Caps),
     Used(Weak<Session>),
 }
 
@@ -26,9 +27,14 @@ thread_local! {
 }
 
 /// Opens the host's session.
-fn open() -> Result<Caps, i32> {
+fn open(class: Class) -> Result<Caps, i32> {
+    let class = match class {
+        Class::Job => fizz_gpu_abi::Class::Job,
+        Class::Exact => fizz_gpu_abi::Class::Exact,
+        Class::Fast => fizz_gpu_abi::Class::Fast,
+    };
     let mut answer = [0; Caps::SIZE];
-    match imports::open(&OpenRequest::new(Class::Fast).to_bytes(), &mut answer) {
+    match imports::open(&OpenRequest::new(class).to_bytes(), &mut answer) {
         failed if failed < 0 => Err(failed),
         _ => Caps::from_bytes(&answer).map_err(|_| status::UNSUPPORTED),
     }
@@ -42,13 +48,17 @@ fn end() {
 }
 
 /// What the host offers, or why it offers nothing.
-pub(super) fn probe() -> Result<Caps, i32> {
+pub(super) fn probe(class: Class) -> Result<Caps, i32> {
     HOST.with_borrow_mut(|host| match host {
-        Host::Idle(caps) => Ok(*caps),
+        Host::Idle(asked, caps) if *asked == class => Ok(*caps),
         Host::Used(session) if session.strong_count() > 0 => Ok(session.upgrade().expect("counted").caps),
-        Host::Unknown | Host::Used(_) => {
-            let caps = open()?;
-            *host = Host::Idle(caps);
+        Host::Unknown | Host::Idle(..) | Host::Used(_) => {
+            if let Host::Idle(..) = host {
+                imports::close();
+                *host = Host::Unknown;
+            }
+            let caps = open(class)?;
+            *host = Host::Idle(class, caps);
             Ok(caps)
         }
     })
@@ -95,7 +105,7 @@ impl Session {
     ///
     /// # Errors
     /// Text for people: there is no GPU, or a device is in use.
-    pub(super) fn begin() -> Result<Arc<Self>, String> {
+    pub(super) fn begin(class: Class) -> Result<Arc<Self>, String> {
         let used = HOST.with_borrow(|host| matches!(host, Host::Used(session) if session.strong_count() > 0));
         if used {
             return Err(
@@ -103,7 +113,7 @@ impl Session {
                     .into(),
             );
         }
-        let caps = probe().map_err(|status| format!("the host offers no GPU (status {status})"))?;
+        let caps = probe(class).map_err(|status| format!("the host offers no GPU (status {status})"))?;
         let session = Arc::new(Session { caps, detached: false, state: Mutex::default() });
         HOST.set(Host::Used(Arc::downgrade(&session)));
         Ok(session)

@@ -199,8 +199,8 @@ fn binary(op: Op, left: Bound, right: Bound, unsigned: bool) -> Bound {
             .checked_add(1)
             .and_then(u32::checked_next_power_of_two)
             .map_or(u32::MAX, |above| above - 1),
-        Op::Add => a.checked_add(b).unwrap_or(u32::MAX),
-        Op::Multiply => a.checked_mul(b).unwrap_or(u32::MAX),
+        Op::Add => a.saturating_add(b),
+        Op::Multiply => a.saturating_mul(b),
         // Division by 0 gives the number itself.
         Op::Divide if a.max(b) <= POSITIVE => a,
         // The remainder by 0 is 0.

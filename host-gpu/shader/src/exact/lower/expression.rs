@@ -139,10 +139,7 @@ impl Rewriter<'_, '_, '_> {
     ) -> Result<Value, String> {
         let shape = self.shape(handle);
         let from = self.scalar(expr).map(|scalar| scalar.kind);
-        let matrix = match *self.inner(expr) {
-            TypeInner::Matrix { .. } => true,
-            _ => false,
-        };
+        let matrix = matches!(*self.inner(expr), TypeInner::Matrix { .. });
         if convert.is_some_and(|width| width != 4 && width != naga::BOOL_WIDTH) {
             return Err("numbers of other widths than 32 bits are not exact".to_owned());
         }

@@ -58,6 +58,8 @@ pub(super) struct Rewriter<'l, 's, 'm> {
     /// What is computed before everything else.
     pub(super) prelude: Block,
     pub(super) block: Block,
+    /// Where values go that are loaded within bounds only, by type.
+    pub(super) temporary: BTreeMap<Handle<Type>, Handle<LocalVariable>>,
     pub(super) lengths: BTreeMap<Handle<GlobalVariable>, Value>,
     /// A word that is 0, and as many of them, which no compiler knows.
     pub(super) zeros: [Option<Value>; 5],
@@ -104,6 +106,7 @@ impl<'l, 's, 'm> Rewriter<'l, 's, 'm> {
             known: Vec::new(),
             prelude: Block::new(),
             block: Block::new(),
+            temporary: BTreeMap::new(),
             lengths: BTreeMap::new(),
             zeros: [None; 5],
             zero: None,

@@ -165,8 +165,15 @@ impl Rewriter<'_, '_, '_> {
             self.known[value.index()].class = Class::Opaque;
             return Ok(value);
         }
-        let variable = LocalVariable { name: None, ty, init: None };
-        let variable = self.new.local_variables.append(variable, Span::UNDEFINED);
+        let variable = match self.temporary.get(&ty) {
+            Some(variable) => *variable,
+            None => {
+                let variable = LocalVariable { name: None, ty, init: None };
+                let variable = self.new.local_variables.append(variable, Span::UNDEFINED);
+                self.temporary.insert(ty, variable);
+                variable
+            }
+        };
         let pointer = self.name(Expression::LocalVariable(variable), shape, Class::Opaque);
         let zero = self.name(Expression::ZeroValue(ty), shape, Class::Zero);
         self.push(Statement::Store { pointer, value: zero });

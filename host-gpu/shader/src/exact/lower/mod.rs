@@ -20,7 +20,7 @@ mod statement;
 
 use super::Native;
 use crate::meter::{self, build as metered};
-use crate::{deep, metered_capabilities};
+use crate::{deep, measure, metered_capabilities};
 use function::Rewriter;
 use naga::proc::TypeResolution;
 use naga::valid::{ValidationFlags, Validator};
@@ -46,6 +46,7 @@ pub(crate) const MOST_FLOATS: u64 = 256;
 pub fn lower(module: Module, native: &Native) -> Result<Module, String> {
     deep("", || {
         let lowered = Lower::new(&module, *native).module()?;
+        measure::lowered(&lowered)?;
         Validator::new(ValidationFlags::all(), metered_capabilities())
             .validate(&lowered)
             .map_err(|error| format!("lowered, it does not validate: {}", chain(error.as_inner())))?;
@@ -164,28 +165,29 @@ impl<'m> Lower<'m> {
     }
 }
 
-/// Of how many scalars a value is made.
+/// Of how much a value is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Size {
-    pub(crate) scalars: u64,
-    /// Floats among them.
+    /// Scalars, and the structs and arrays that they are in.
+    pub(crate) parts: u64,
+    /// Floats among the scalars.
     pub(crate) floats: u64,
 }
 
 impl Size {
     fn times(self, count: u64) -> Self {
-        Size { floats: self.floats.saturating_mul(count), scalars: self.scalars.saturating_mul(count) }
+        Size { floats: self.floats.saturating_mul(count), parts: self.parts.saturating_mul(count) }
     }
 
     fn add(self, other: Self) -> Self {
         Size {
             floats: self.floats.saturating_add(other.floats),
-            scalars: self.scalars.saturating_add(other.scalars),
+            parts: self.parts.saturating_add(other.parts),
         }
     }
 }
 
-/// Of how many scalars a value of each type is made.
+/// Of how much a value of each type is made.
 pub(crate) fn sizes(types: &naga::UniqueArena<Type>) -> Vec<Size> {
     let mut sizes = Vec::with_capacity(types.len());
     for (_, ty) in types.iter() {
@@ -203,15 +205,18 @@ pub(crate) fn floats(module: &Module, ty: &TypeResolution, sizes: &[Size]) -> u6
 /// The same of one type, whose parts are known.
 fn size_of(inner: &TypeInner, known: &[Size]) -> Size {
     let of = |ty: Handle<Type>| known.get(ty.index()).copied().unwrap_or_default();
-    let one = |scalar: Scalar| Size { floats: u64::from(scalar.kind == ScalarKind::Float), scalars: 1 };
+    let whole = Size { parts: 1, floats: 0 };
+    let one = |scalar: Scalar| Size { floats: u64::from(scalar.kind == ScalarKind::Float), parts: 1 };
     match *inner {
         TypeInner::Scalar(scalar) | TypeInner::Atomic(scalar) => one(scalar),
         TypeInner::Vector { size, scalar } => one(scalar).times(size as u64),
         TypeInner::Matrix { columns, rows, scalar } => one(scalar).times(columns as u64 * rows as u64),
-        TypeInner::Array { base, size: ArraySize::Constant(size), .. } => of(base).times(size.get().into()),
+        TypeInner::Array { base, size: ArraySize::Constant(size), .. } => {
+            whole.add(of(base).times(size.get().into()))
+        }
         TypeInner::Array { base, .. } => of(base),
         TypeInner::Struct { ref members, .. } => {
-            members.iter().fold(Size::default(), |sum, member| sum.add(of(member.ty)))
+            members.iter().fold(whole, |sum, member| sum.add(of(member.ty)))
         }
         _ => Size::default(),
     }

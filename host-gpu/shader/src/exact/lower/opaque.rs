@@ -8,13 +8,13 @@
 use super::function::{Class, Rewriter, Shape, Value};
 use naga::{ArraySize, BinaryOperator, Expression, Handle, Literal, ScalarKind, Type, TypeInner};
 
-/// Most scalars of a variable whose every store is hidden; what is loaded from larger ones is.
+/// Most parts of a variable whose every store is hidden; what is loaded from larger ones is.
 const TRACKED: u64 = 64;
 
 impl Rewriter<'_, '_, '_> {
     /// Whether what is in a variable of this type is never a constant that a driver knows.
     pub(super) fn is_tracked(&self, ty: Handle<Type>) -> bool {
-        self.lower.size(ty).scalars <= TRACKED
+        self.lower.size(ty).parts <= TRACKED
     }
 
     /// What is known of a value of this type that comes out of a variable or function.
@@ -124,7 +124,7 @@ impl Rewriter<'_, '_, '_> {
         }
     }
 
-    /// The same of a value of any type with at most [`TRACKED`] scalars.
+    /// The same of a value of any type with at most [`TRACKED`] parts.
     fn hide(&mut self, value: Value, ty: Handle<Type>) -> Value {
         if self.class(value) == Class::Opaque || self.lower.float_count(ty) == 0 {
             return value;

@@ -1,0 +1,8 @@
+@group(0) @binding(0) var<storage,read> a: array<f32>; @group(0) @binding(1) var<storage,read> b: array<f32>; @group(0) @binding(2) var<storage,read_write> c: array<u32>;
+const K = array<u32,64>(1120982980u,3911581779u,1066994070u,1621898237u,3583599928u,369452855u,2519997226u,1191252097u,3769184236u,3156896347u,333028350u,779162437u,2274847712u,4244286911u,3993690130u,2315616329u,4143222036u,4261680483u,3654581094u,39443341u,2570995592u,3512780103u,2967618042u,3483363601u,1091800892u,1381704043u,4258482126u,1373875413u,4238907440u,441568719u,1137565922u,2878302937u,2256197220u,4057706099u,357802294u,1647290141u,2269445592u,1647044439u,1314217162u,1232545185u,489882252u,1253432443u,92743582u,1015212645u,1549146240u,2668704223u,150230450u,1767782761u,3159929780u,2971519875u,4191386374u,851875501u,2809301032u,2875706727u,1536846746u,3962553905u,2661059036u,533437323u,710032238u,4094151669u,2802117840u,3461994991u,3425386114u,4030393337u);
+
+fn ro(x:u32,n:u32)->u32{ return (x>>n)|(x<<(32u-n)); }
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) g: vec3<u32>) { var w: array<u32,16>; for(var i=0u;i<16u;i++){ w[i]=g.x+i; } var h0=1u;var h1=2u;var h2=3u;var h3=4u;var h4=5u;var h5=6u;var h6=7u;var h7=8u; var k=K;
+ for(var i=0u;i<64u;i++){ var wi=0u; if(i<16u){ wi=w[i]; } else { let p=w[(i-15u)&15u]; let q=w[(i-2u)&15u]; let s0=ro(p,7u)^ro(p,18u)^(p>>3u); let s1=ro(q,17u)^ro(q,19u)^(q>>10u); wi=w[i&15u]+s0+w[(i-7u)&15u]+s1; w[i&15u]=wi; }
+  let s1=ro(h4,6u)^ro(h4,11u)^ro(h4,25u); let ch=(h4&h5)^((~h4)&h6); let t1=h7+s1+ch+k[i]+wi; let s0=ro(h0,2u)^ro(h0,13u)^ro(h0,22u); let mj=(h0&h1)^(h0&h2)^(h1&h2); let t2=s0+mj; h7=h6;h6=h5;h5=h4;h4=h3+t1;h3=h2;h2=h1;h1=h0;h0=t1+t2; }
+ c[g.x]=h0; }

@@ -1,0 +1,203 @@
+//! Computes an expression on the adapter of this machine, as an exact shader.
+
+use fizz_shader::exact::{self, Layout, Modes, Native};
+use fizz_shader::meter::{SLICE_BYTES, slice_bytes};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+pub(crate) struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    /// Whether it takes programs of the reference device, and not SPIR-V.
+    reference: bool,
+}
+
+/// What Mesa's lavapipe offers.
+const MODES: Modes =
+    Modes { rte: true, szinp: true, denorm_preserve: false, integer_dot: false, zero_init_native: true };
+const INVOCATIONS: usize = 64;
+/// Workgroups in a row of a dispatch.
+const ROW: u32 = 1 << 10;
+
+/// The first Vulkan adapter. Where there is none: fails in CI, else says so.
+pub(crate) fn gpu() -> Option<&'static Gpu> {
+    static FOUND: OnceLock<Option<Gpu>> = OnceLock::new();
+    FOUND.get_or_init(find).as_ref()
+}
+
+fn find() -> Option<Gpu> {
+    let backends = wgpu::Backends::VULKAN;
+    let wanted =
+        wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    let instance = wgpu::Instance::new(wanted);
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let Some(adapter) = adapters.into_iter().next() else {
+        let ci = std::env::var("CI").as_deref() == Ok("true");
+        assert!(!ci, "CI must have a GPU adapter (install lavapipe)");
+        eprintln!("skipped: no adapter");
+        return None;
+    };
+    Some(open(&adapter, false))
+}
+
+/// The reference device.
+pub(crate) fn reference() -> Gpu {
+    let engine = std::sync::Arc::new(fizz_reference_engine::Wasmtime::new().unwrap());
+    let instance = fizz_reference::instance(engine, 2);
+    let options = wgpu::RequestAdapterOptions::default();
+    open(&pollster::block_on(instance.request_adapter(&options)).unwrap(), true)
+}
+
+fn open(adapter: &wgpu::Adapter, reference: bool) -> Gpu {
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features: wgpu::Features::PASSTHROUGH_SHADERS | wgpu::Features::IMMEDIATES,
+        required_limits: wgpu::Limits { max_immediate_size: SLICE_BYTES, ..wgpu::Limits::default() },
+        // SAFETY: the SPIR-V comes from naga and a pass of ours.
+        experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
+        ..wgpu::DeviceDescriptor::default()
+    };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+    Gpu { device, queue, reference }
+}
+
+fn lowered(expression: &str, native: &Native) -> naga::Module {
+    let wgsl = format!(
+        "@group(0) @binding(0) var<storage> input: array<vec2<u32>>;
+         @group(0) @binding(1) var<storage, read_write> output: array<u32>;
+         @compute @workgroup_size({INVOCATIONS}) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+             let k = id.x + id.y * {}u;
+             let x = input[k].x;
+             let y = input[k].y;
+             let a = bitcast<f32>(x);
+             let b = bitcast<f32>(y);
+             output[k] = {expression};
+         }}",
+        ROW * INVOCATIONS as u32
+    );
+    let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
+    let lowered = exact::lower(module, native).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
+    let problems = exact::verify(&lowered, native);
+    assert!(problems.is_empty(), "{problems:#?}\n{wgsl}");
+    lowered
+}
+
+impl Gpu {
+    /// What an expression of `a` and `b` gives for each pair, on a device that does itself what `native` says.
+    pub(crate) fn compute(&self, expression: &str, native: &Native, inputs: &[[u32; 2]]) -> Vec<u32> {
+        self.timed(expression, native, inputs, 1).0
+    }
+
+    /// The same, so many times, and the seconds that the fastest took.
+    pub(crate) fn timed(
+        &self,
+        expression: &str,
+        native: &Native,
+        inputs: &[[u32; 2]],
+        times: usize,
+    ) -> (Vec<u32>, f64) {
+        let module = lowered(expression, native);
+        let words = if self.reference {
+            fizz_reference::compile(&module, "main").unwrap().encode()
+        } else {
+            exact::emit(&module, &Layout::of(&module), &MODES).unwrap()
+        };
+        let point = wgpu::PassthroughShaderEntryPoint {
+            name: "main".into(),
+            workgroup_size: (INVOCATIONS as u32, 1, 1),
+        };
+        let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
+            label: None,
+            entry_points: vec![point].into(),
+            spirv: Some(words.into()),
+            ..wgpu::ShaderModuleDescriptorPassthrough::default()
+        };
+        // SAFETY: the SPIR-V comes from naga and a pass of ours, with bounds in it.
+        let shader = unsafe { self.device.create_shader_module_passthrough(descriptor) };
+        let group_layout = self.group_layout();
+        let immediate_size = exact::immediate_bytes(&module);
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&group_layout)],
+            immediate_size,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: Some(&layout),
+            module: &shader,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        let run = || {
+            let start = Instant::now();
+            let found = self.run(&pipeline, &group_layout, immediate_size > 0, inputs);
+            (found, start.elapsed().as_secs_f64())
+        };
+        let (found, mut least) = run();
+        for _ in 1..times {
+            least = least.min(run().1);
+        }
+        (found, least)
+    }
+
+    fn group_layout(&self) -> wgpu::BindGroupLayout {
+        let entry = |binding, read_only| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Storage { read_only },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let entries = &[entry(0, true), entry(1, false)];
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries })
+    }
+
+    fn buffer(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        self.device.create_buffer(&descriptor)
+    }
+
+    fn run(
+        &self,
+        pipeline: &wgpu::ComputePipeline,
+        layout: &wgpu::BindGroupLayout,
+        immediates: bool,
+        inputs: &[[u32; 2]],
+    ) -> Vec<u32> {
+        use wgpu::BufferUsages as Usage;
+        let bytes: Vec<u8> = inputs.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+        let size = bytes.len() as u64;
+        let input = self.buffer(size, Usage::STORAGE | Usage::COPY_DST);
+        self.queue.write_buffer(&input, 0, &bytes);
+        let output = self.buffer(size / 2, Usage::STORAGE | Usage::COPY_SRC);
+        let read = self.buffer(size / 2, Usage::MAP_READ | Usage::COPY_DST);
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout,
+            entries: &[
+                wgpu::BindGroupEntry { binding: 0, resource: input.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 1, resource: output.as_entire_binding() },
+            ],
+        });
+        let rows = (inputs.len() / INVOCATIONS) as u32 / ROW;
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            if immediates {
+                pass.set_immediates(0, &slice_bytes([0; 3], 1, [ROW, rows, 1]));
+            }
+            pass.dispatch_workgroups(ROW, rows, 1);
+        }
+        encoder.copy_buffer_to_buffer(&output, 0, &read, 0, size / 2);
+        self.queue.submit([encoder.finish()]);
+        read.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let bytes = read.get_mapped_range(..).unwrap();
+        bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
+    }
+}

@@ -1,0 +1,197 @@
+//! Runs the reference GPU's programs in wasmtime.
+//!
+//! An engine of its own, apart from the guests': programs are made by Fizz's compiler, never by a stranger, share one memory and run on many
+//! threads. What a guest's module may do is settled elsewhere and stays without threads.
+//!
+//! A program gets at its machine's memory and nothing else. That wall is wasmtime's; the compiler's own checks keep a shader to its
+//! bindings within it.
+
+use fizz_reference::{Engine, EngineError, Instance, Kernel, Machine, Work};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::{
+    Config, ExternType, InstancePre, Linker, MemoryType, Module, OptLevel, SharedMemory, Store, Strategy,
+    TypedFunc,
+};
+
+/// Bytes of a page.
+const PAGE: u64 = 65536;
+/// Pages of a memory at most.
+const PAGES: u32 = 65536;
+/// Bytes of stack that a program may use: it calls no deeper than two functions.
+const STACK: usize = 512 << 10;
+
+type Arguments = (u32, u32, u32, u32, u32, u32);
+
+/// Makes machines.
+#[derive(Clone)]
+pub struct Wasmtime(wasmtime::Engine);
+
+impl fmt::Debug for Wasmtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wasmtime")
+    }
+}
+
+impl Wasmtime {
+    /// An engine for this machine's processors.
+    ///
+    /// # Errors
+    /// When wasmtime does not know them.
+    pub fn new() -> Result<Wasmtime, EngineError> {
+        let engine = wasmtime::Engine::new(&config()).map_err(invalid)?;
+        Ok(Wasmtime(engine))
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.strategy(Strategy::Cranelift);
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.parallel_compilation(true);
+    config.consume_fuel(false);
+    config.epoch_interruption(false);
+    // NaNs are made canonical where bits become visible, by the lowering.
+    config.cranelift_nan_canonicalization(false);
+    config.memory_reservation(1 << 32);
+    config.memory_guard_size(32 << 20);
+    config.memory_may_move(false);
+    config.max_wasm_stack(STACK);
+    config.async_stack_size(STACK);
+    config.native_unwind_info(false);
+    config.generate_address_map(false);
+    config.wasm_simd(true);
+    config.wasm_bulk_memory(true);
+    config.wasm_multi_value(true);
+    config.wasm_threads(true);
+    config.shared_memory(true);
+    config.wasm_relaxed_simd(false);
+    config.wasm_multi_memory(false);
+    config.wasm_memory64(false);
+    config.wasm_tail_call(false);
+    config.wasm_exceptions(false);
+    config
+}
+
+fn invalid(error: wasmtime::Error) -> EngineError {
+    EngineError::Invalid(format!("{error:#}"))
+}
+
+fn no_room(error: wasmtime::Error) -> EngineError {
+    EngineError::OutOfMemory(format!("{error:#}"))
+}
+
+impl Engine for Wasmtime {
+    fn machine(&self) -> Result<Arc<dyn Machine>, EngineError> {
+        let memory = SharedMemory::new(&self.0, MemoryType::shared(1, PAGES)).map_err(no_room)?;
+        let mut linker = Linker::new(&self.0);
+        // The linker wants a store only to know the engine.
+        let store = Store::new(&self.0, ());
+        linker.define(&store, "fizz", "memory", memory.clone()).map_err(invalid)?;
+        Ok(Arc::new(Room { engine: self.0.clone(), memory, linker, growing: Mutex::default() }))
+    }
+}
+
+/// A machine.
+struct Room {
+    engine: wasmtime::Engine,
+    memory: SharedMemory,
+    linker: Linker<()>,
+    /// One grows it at a time.
+    growing: Mutex<()>,
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Room({} bytes)", self.memory.data_size())
+    }
+}
+
+// SAFETY: wasmtime reserves all that a shared memory may grow to and never moves it, begins it at a page, and never lets it shrink.
+#[expect(unsafe_code, reason = "bytes are read and written where programs have them")]
+unsafe impl Machine for Room {
+    fn base(&self) -> NonNull<u8> {
+        NonNull::from(self.memory.data()).cast()
+    }
+
+    fn size(&self) -> u64 {
+        self.memory.data_size() as u64
+    }
+
+    fn grow(&self, bytes: u64) -> Result<(), EngineError> {
+        let _one = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = bytes.div_ceil(PAGE).saturating_sub(self.size() / PAGE);
+        if missing > 0 {
+            self.memory.grow(missing).map_err(no_room)?;
+        }
+        Ok(())
+    }
+
+    unsafe fn discard(&self, from: u64, to: u64) {
+        debug_assert!(from <= to && to <= self.size());
+        #[cfg(target_os = "linux")]
+        if from < to {
+            // SAFETY: the range lies within the memory, which is private and anonymous, and nobody uses it.
+            unsafe {
+                let start = self.base().as_ptr().add(from as usize);
+                // Where it fails, the bytes stay.
+                let _ = rustix::mm::madvise(
+                    start.cast(),
+                    (to - from) as usize,
+                    rustix::mm::Advice::LinuxDontNeed,
+                );
+            }
+        }
+    }
+
+    fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Kernel>, EngineError> {
+        let module = Module::new(&self.engine, wasm).map_err(invalid)?;
+        let imports: Vec<_> = module.imports().map(|import| (import.module(), import.name())).collect();
+        if imports != [("fizz", "memory")] {
+            return Err(EngineError::Invalid(format!("it imports {imports:?}")));
+        }
+        if !matches!(module.get_export("run"), Some(ExternType::Func(_))) {
+            return Err(EngineError::Invalid("it exports no function run".to_owned()));
+        }
+        let ready = self.linker.instantiate_pre(&module).map_err(invalid)?;
+        Ok(Box::new(Compiled { engine: self.engine.clone(), ready }))
+    }
+}
+
+/// A compiled program.
+struct Compiled {
+    engine: wasmtime::Engine,
+    ready: InstancePre<()>,
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compiled")
+    }
+}
+
+impl Kernel for Compiled {
+    fn instance(&self) -> Result<Box<dyn Instance>, EngineError> {
+        let mut store = Store::new(&self.engine, ());
+        let instance = self.ready.instantiate(&mut store).map_err(no_room)?;
+        let run = instance.get_typed_func::<Arguments, ()>(&mut store, "run").map_err(invalid)?;
+        Ok(Box::new(Running { store, run }))
+    }
+}
+
+/// A program on one thread.
+struct Running {
+    store: Store<()>,
+    run: TypedFunc<Arguments, ()>,
+}
+
+impl Instance for Running {
+    #[expect(unsafe_code, reason = "the trait says who else may use the memory")]
+    unsafe fn run(&mut self, work: Work) -> Result<(), EngineError> {
+        let [x, y, z] = work.first;
+        let arguments = (work.args, work.scratch, x, y, z, work.count);
+        let done = self.run.call(&mut self.store, arguments);
+        done.map_err(|error| EngineError::Trapped(format!("{error:#}")))
+    }
+}
