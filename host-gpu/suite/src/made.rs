@@ -202,11 +202,10 @@ impl Maker<'_> {
         }
         match ty {
             Type::Bool => "(own > 7u)".to_owned(),
-            Type::I32 => format!("{}i", self.below(100)),
-            Type::U32 => format!("{}u", self.below(100)),
-            Type::F32 => self
-                .pick(&["0.0f", "1.0f", "-2.5f", "1e-40f", "3e38f", "0.1f", "1e20f", "reals[own]"])
-                .to_owned(),
+            // Nothing that the compiler could compute: it refuses constants that overflow.
+            Type::I32 => format!("i32(n ^ {}u)", self.below(100)),
+            Type::U32 => format!("(own ^ {}u)", self.below(100)),
+            Type::F32 => self.pick(&["reals[own]", "reals[id.x + 64u]", "reals[n & 127u]"]).to_owned(),
             Type::Vector => "vec3f(x, 2.0, -x)".to_owned(),
         }
     }
@@ -245,7 +244,8 @@ impl Maker<'_> {
         let name = ty.name();
         let (a, b) = (self.expression(ty, depth), self.expression(ty, depth));
         match self.below(10) {
-            0..3 => format!("(({a}) {} ({b}))", self.pick(&["+", "-", "*", "&", "|", "^"])),
+            0..2 => format!("(({a}) {} ({b}))", self.pick(&["+", "-", "*", "&", "|", "^"])),
+            2 => format!("(({a}) {} {name}({}))", self.pick(&["+", "-", "*"]), self.below(100)),
             // Divided by what the compiler does not know.
             3 => format!("(({a}) {} {name}(words[u32({b})]))", self.pick(&["/", "%"])),
             4 => format!("(({a}) {} (u32({b}) + (n & 0u)))", self.pick(&["<<", ">>"])),
@@ -261,7 +261,11 @@ impl Maker<'_> {
     fn real(&mut self, depth: u32) -> String {
         let a = self.expression(Type::F32, depth);
         match self.below(14) {
-            0..4 => {
+            0 => {
+                let literal = self.pick(&["0.0f", "1.0f", "-2.5f", "1e-40f", "3e38f", "0.1f"]);
+                format!("(({a}) {} {literal})", self.pick(&["+", "-", "*", "/"]))
+            }
+            1..4 => {
                 let b = self.expression(Type::F32, depth);
                 format!("(({a}) {} ({b}))", self.pick(&["+", "-", "*"]))
             }
