@@ -32,7 +32,7 @@ fn options() -> Result<Options, String> {
     Ok(options)
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let options = match options() {
         Ok(options) => options,
         Err(error) => {
