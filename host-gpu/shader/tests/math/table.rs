@@ -60,7 +60,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         name: "fizz_pow",
         wgsl: "bitcast<u32>(pow(a, b))",
         takes: Takes::Two,
-        gives: Gives::NearTwo(oracle::power, 16.0),
+        gives: Gives::NearTwo(oracle::power, 32.0),
     },
     near("fizz_sinh", "bitcast<u32>(sinh(a))", f64::sinh, 4.0),
     near("fizz_cosh", "bitcast<u32>(cosh(a))", f64::cosh, 4.0),
