@@ -197,14 +197,16 @@ impl Open {
             exact::check(&known.checked, &facts.name, &shader.label)?;
         }
         let options = MeterOptions { find_cuts: self.device.find_cuts };
-        let (specialized, metered) =
+        let meter = |options| {
             known.checked.meter(&facts.name, label, constants, options).map_err(|error| {
                 if error.reason == Reason::Host {
                     Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, error.message))
                 } else {
                     Refused::Invalid(error.message)
                 }
-            })?;
+            })
+        };
+        let (specialized, metered) = meter(options)?;
         let storage = storage_buffers(&metered.module);
         if storage > caps::MAX_STORAGE_BUFFERS {
             let most = caps::MAX_STORAGE_BUFFERS;
@@ -213,7 +215,13 @@ impl Open {
         let (fixed, most, counts, sliced) = (metered.fixed, metered.most, metered.counts, metered.sliced);
         let (pipeline, exact) = match exact {
             Some(target) => {
-                let parts = (metered.module, &specialized);
+                // What drivers need of the meter is not part of the question.
+                let plain = if options.find_cuts {
+                    meter(MeterOptions::default())?.1.module
+                } else {
+                    metered.module.clone()
+                };
+                let parts = (metered.module, exact::check_portable(plain)?, &specialized);
                 match self.exact_pipeline(target, (label, &facts.name), layout, parts, counts)? {
                     Some((pipeline, facts)) => (pipeline, Some(facts)),
                     None => return Ok(None),

@@ -1,6 +1,6 @@
 //! Pipelines of exact sessions.
 
-use super::{Target, interface};
+use super::{NotPortable, Target, interface};
 use crate::objects::{BindGroupLayout, PipelineLayout};
 use crate::pipelines::Refused;
 use crate::session::Open;
@@ -72,6 +72,14 @@ pub(crate) fn check(checked: &CheckedShader, entry: &str, label: &str) -> Result
     )))
 }
 
+/// Refuses a shader that some device could not take; else says what the reference device takes.
+pub(crate) fn check_portable(module: naga::Module) -> Result<Vec<u32>, Refused> {
+    super::portable(module).map_err(|error| match error {
+        NotPortable::Shader(reason) => Refused::Invalid(format!("it cannot be exact: {reason}")),
+        NotPortable::Host(reason) => Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, reason)),
+    })
+}
+
 impl Open {
     /// A metered entry point as a pipeline; none after a validation error of `wgpu`.
     pub(crate) fn exact_pipeline(
@@ -79,7 +87,7 @@ impl Open {
         target: Target,
         (label, entry): (&str, &str),
         layout: Option<&PipelineLayout>,
-        (metered, specialized): (naga::Module, &Specialized),
+        (metered, portable, specialized): (naga::Module, Vec<u32>, &Specialized),
         counts: Counts,
     ) -> Result<Option<(wgpu::ComputePipeline, Facts)>, Refused> {
         let needs = interface::needs(&metered);
@@ -107,7 +115,7 @@ impl Open {
             }
         };
         let layout = if counts == Counts::Nothing { &layouts.plain } else { &layouts.counting };
-        let words = target.words(metered, &numbers(&groups)).map_err(|error| {
+        let words = target.words(metered, &numbers(&groups), portable).map_err(|error| {
             let text = format!("an exact shader could not be written for the device: {error}");
             Refused::Stop(Stop::HostFault(HostFault::DeviceLost, text))
         })?;

@@ -49,7 +49,8 @@ pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
         let thread = thread
             .spawn_scoped(scope, || compile_here(module, entry))
             .map_err(|error| CompileError::Host(format!("no thread to compile on: {error}")))?;
-        thread.join().map_err(|_| CompileError::Host("it cannot handle this shader".to_owned()))?
+        // The same on every machine.
+        thread.join().map_err(|_| CompileError::unsupported("what makes its compiler panic"))?
     })
 }
 
