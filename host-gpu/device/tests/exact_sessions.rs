@@ -260,8 +260,19 @@ fn sizes(guest: &mut Guest) -> String {
 fn timestamps(guest: &mut Guest) -> String {
     let set = guest.id();
     guest.stream.create_query_set(set, QueryKind::Timestamp, 2, "times");
+    let data = guest.data(&[27; 16]);
+    let into = guest.buffer(usage::QUERY_RESOLVE | usage::COPY_SRC, 256);
+    let shader = guest.shader(COUNTING);
+    let pipeline = guest.pipeline(0, shader);
+    let layout = guest.auto_layout(pipeline);
+    let group = guest.group(layout, &[data]);
     guest.submit(|to| to.write_timestamp(set, 0));
-    "timestamps".to_owned()
+    guest.dispatch(pipeline, group, [2, 1, 1]);
+    guest.submit(|to| {
+        to.write_timestamp(set, 1);
+        to.resolve_queries(set, 0, 2, into, 0);
+    });
+    format!("{:x?}", guest.read(into, 0, 4))
 }
 
 fn limits(guest: &mut Guest) -> String {
@@ -333,10 +344,10 @@ fn the_jobs_class_decides_what_a_session_is() {
         };
         for asked in [Class::Job, Class::Exact] {
             let caps = open(Class::Exact, asked, 0).unwrap();
-            assert_eq!((caps.class, caps.features & features::TIMESTAMPS), (Class::Exact.code(), 0));
+            assert_eq!((caps.class, caps.features & features::STORAGE_TEXTURES), (Class::Exact.code(), 0));
         }
         assert_eq!(open(Class::Exact, Class::Fast, 0), Err(status::UNSUPPORTED));
-        assert_eq!(open(Class::Exact, Class::Job, features::TIMESTAMPS), Err(status::UNSUPPORTED));
+        assert_eq!(open(Class::Exact, Class::Job, features::STORAGE_TEXTURES), Err(status::UNSUPPORTED));
         assert_eq!(open(Class::Fast, Class::Exact, 0).unwrap().class, Class::Exact.code());
     }
 }
