@@ -297,6 +297,36 @@ fn limits(guest: &mut Guest) -> String {
     "limits".to_owned()
 }
 
+/// Bytes that are bound twice, once to be written.
+fn shared(guest: &mut Guest) -> String {
+    let shader = guest.shader(
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+         @group(0) @binding(1) var<storage, read> b: array<u32>;
+         @group(0) @binding(2) var<storage, read> c: array<u32>;
+         @compute @workgroup_size(1) fn main() { a[0] = b[0] + c[0]; }",
+    );
+    let pipeline = guest.pipeline(0, shader);
+    let layout = guest.auto_layout(pipeline);
+    let (one, two) = (guest.data(&[1; 256]), guest.data(&[2; 256]));
+    let places = [
+        [(one, 0, 16), (two, 0, 16), (two, 0, WHOLE)],
+        [(one, 0, 256), (one, 256, 256), (two, 0, 16)],
+        [(one, 0, 260), (one, 256, 256), (two, 0, 16)],
+        [(one, 256, 16), (two, 0, 16), (one, 0, WHOLE)],
+        [(one, 0, WHOLE), (one, 0, WHOLE), (one, 0, WHOLE)],
+    ];
+    for bound in places {
+        let group = guest.id();
+        let entries: Vec<_> = (0..)
+            .zip(bound)
+            .map(|(binding, (resource, offset, size))| BindGroupEntry { binding, resource, offset, size })
+            .collect();
+        guest.stream.create_bind_group(group, "group", layout, &entries);
+        guest.dispatch(pipeline, group, [1, 1, 1]);
+    }
+    format!("{:x?}", guest.read(one, 0, 1))
+}
+
 /// More than the reference device compiles, though a driver might: refused by both.
 fn large(guest: &mut Guest) -> String {
     for lines in [1000, 6000] {
@@ -321,6 +351,7 @@ fn every_device_answers_alike() {
         ("timestamps", &timestamps),
         ("limits", &limits),
         ("large", &large),
+        ("shared", &shared),
     ];
     let mut devices = devices().into_iter().map(|(name, device)| (name, told(&device, scripts)));
     let Some((_, first)) = devices.next() else { return };

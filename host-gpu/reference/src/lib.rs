@@ -11,7 +11,7 @@ mod program;
 mod view;
 
 pub use compile::{CompileError, compile};
-pub use device::{NAME, instance};
+pub use device::{NAME, THREAD_STACK, instance};
 pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
 pub use program::{
     ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program,
