@@ -214,7 +214,8 @@ impl Open {
         let (pipeline, exact) = match exact {
             Some(target) => {
                 let parts = (metered.module, &specialized);
-                match self.exact_pipeline(target, (label, &facts.name), layout, parts, counts)? {
+                let named = (&*shader.label, known.checked.source());
+                match self.exact_pipeline(target, (label, &facts.name), named, layout, parts, counts)? {
                     Some((pipeline, facts)) => (pipeline, Some(facts)),
                     None => return Ok(None),
                 }

@@ -11,6 +11,7 @@ mod modes;
 mod pipeline;
 
 use crate::SHADER_FRONT_END;
+use fizz_reference::Watched;
 use fizz_shader::exact::{self, Layout, Modes, Native};
 use std::sync::Arc;
 use wgpu::naga;
@@ -55,11 +56,16 @@ impl Target {
         Ok(Target::Vulkan { native: Native::NONE, modes })
     }
 
-    /// A metered module in words for the device. `groups` are the binding numbers of the pipeline layout's groups, each sorted.
+    /// A metered module in words for the device; the reference also writes it with its touches of memory told. `groups` are the binding numbers of the pipeline layout's groups, each sorted.
     ///
     /// # Errors
     /// What could not be written. A shader that passed every check can be, so this is the host's fault.
-    pub(crate) fn words(self, module: naga::Module, groups: &Layout) -> Result<Vec<u32>, String> {
+    pub(crate) fn words(
+        self,
+        module: naga::Module,
+        groups: &Layout,
+        watched: Option<Watched<'_>>,
+    ) -> Result<Vec<u32>, String> {
         // Modules nest as deep as shaders may.
         std::thread::scope(|scope| {
             let work = || match self {
@@ -70,9 +76,11 @@ impl Target {
                 Target::Reference => {
                     let module = exact::lower(module, &Native::REFERENCE)?;
                     let entry = module.entry_points.first().ok_or("the module has no entry point")?;
-                    let program =
-                        fizz_reference::compile(&module, &entry.name).map_err(|error| error.to_string())?;
-                    Ok(program.encode())
+                    let program = match watched {
+                        Some(watched) => fizz_reference::compile_watched(&module, &entry.name, watched),
+                        None => fizz_reference::compile(&module, &entry.name),
+                    };
+                    Ok(program.map_err(|error| error.to_string())?.encode())
                 }
             };
             let thread = std::thread::Builder::new().name("lowering".to_owned()).stack_size(STACK);

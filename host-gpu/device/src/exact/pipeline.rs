@@ -6,6 +6,7 @@ use crate::pipelines::Refused;
 use crate::session::Open;
 use fizz_gpu_abi::LayoutEntry;
 use fizz_gpu_abi::host::{HostFault, Stop};
+use fizz_reference::Watched;
 use fizz_shader::exact::Layout;
 use fizz_shader::meter::{Counts, METER_GROUP};
 use fizz_shader::{CheckedShader, Inexact, Specialized};
@@ -73,11 +74,12 @@ pub(crate) fn check(checked: &CheckedShader, entry: &str, label: &str) -> Result
 }
 
 impl Open {
-    /// A metered entry point as a pipeline; none after a validation error of `wgpu`.
+    /// A metered entry point as a pipeline, of a shader with this label and source; none after a validation error of `wgpu`.
     pub(crate) fn exact_pipeline(
         &mut self,
         target: Target,
         (label, entry): (&str, &str),
+        shader: (&str, &str),
         layout: Option<&PipelineLayout>,
         (metered, specialized): (naga::Module, &Specialized),
         counts: Counts,
@@ -107,7 +109,14 @@ impl Open {
             }
         };
         let layout = if counts == Counts::Nothing { &layouts.plain } else { &layouts.counting };
-        let words = target.words(metered, &numbers(&groups)).map_err(|error| {
+        let check = self.device.races.clone();
+        let watched = check.as_ref().map(|check| Watched {
+            check,
+            label: shader.0,
+            source: shader.1,
+            unwatched_group: METER_GROUP,
+        });
+        let words = target.words(metered, &numbers(&groups), watched).map_err(|error| {
             let text = format!("an exact shader could not be written for the device: {error}");
             Refused::Stop(Stop::HostFault(HostFault::DeviceLost, text))
         })?;
