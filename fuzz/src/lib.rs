@@ -7,6 +7,7 @@
 mod answer;
 mod blob;
 mod checkpoint;
+mod exact;
 mod files;
 mod frame;
 mod gpu_process;
@@ -42,6 +43,7 @@ mod protocol;
 pub use answer::answer;
 pub use blob::blob;
 pub use checkpoint::{checkpoint, stopped};
+pub use exact::exact;
 pub use files::files;
 pub use frame::frame;
 pub use gpu_process::gpu_process;
@@ -61,7 +63,7 @@ pub use steps::{SCRIPT, resume, snapshot, stored};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     ("receipt", receipt),
     ("job", job),
     ("frame", frame),
@@ -82,4 +84,5 @@ pub const TARGETS: [Target; 20] = [
     ("checkpoint", checkpoint),
     ("answer", answer),
     ("nan", nan),
+    ("exact", exact),
 ];

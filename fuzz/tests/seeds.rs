@@ -82,6 +82,7 @@ fn make() -> Seeds {
     let bytes: Vec<u8> = (0..200u8).map(|n| n.wrapping_mul(167)).collect();
     seeds.add("nan", "scalar", [&[0][..], &bytes].concat());
     seeds.add("nan", "vectors-exceptions", [&[3][..], &bytes].concat());
+    seeds.add("exact", "choices", bytes.repeat(3));
     seeds.add("resume", "script", [&[2], fizz_fuzz::SCRIPT].concat());
     seeds.0
 }

@@ -1,4 +1,5 @@
 //! Sessions of the class exact: what `wgpu` does not check for them, and equal answers on every device.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod common;
 
@@ -10,6 +11,9 @@ use fizz_gpu_abi::{
     status, texture_usage, usage,
 };
 
+/// A name, and what a guest does.
+type Script<'s> = (&'s str, &'s dyn Fn(&mut Guest) -> String);
+
 const EXACT: Quotas = Quotas { class: Class::Exact, ..QUOTAS };
 
 /// Every device here that computes exactly.
@@ -19,7 +23,7 @@ fn devices() -> Vec<(&'static str, Hardware)> {
 }
 
 /// Everything that a guest can see: what each script says, records, and gas.
-fn told(device: &Hardware, scripts: &[(&str, &dyn Fn(&mut Guest) -> String)]) -> String {
+fn told(device: &Hardware, scripts: &[Script<'_>]) -> String {
     let mut lines = Vec::new();
     for (name, script) in scripts {
         let mut guest = Guest::with_class(device, EXACT, Class::Job);
@@ -284,7 +288,7 @@ fn limits(guest: &mut Guest) -> String {
 
 #[test]
 fn every_device_answers_alike() {
-    let scripts: &[(&str, &dyn Fn(&mut Guest) -> String)] = &[
+    let scripts: &[Script<'_>] = &[
         ("works", &works),
         ("textures", &textures),
         ("misfits", &misfits),

@@ -75,6 +75,7 @@ tests! { many:
     all_div: "fizz_div";
     all_rem: "fizz_rem";
     all_pow: "fizz_pow";
+    all_atan2: "fizz_atan2";
     all_ldexp: "fizz_ldexp";
     all_min: "fizz_min";
     all_max: "fizz_max";

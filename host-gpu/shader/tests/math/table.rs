@@ -60,7 +60,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         name: "fizz_pow",
         wgsl: "bitcast<u32>(pow(a, b))",
         takes: Takes::Two,
-        gives: Gives::NearTwo(oracle::power, 16.0),
+        gives: Gives::NearTwo(oracle::power, 32.0),
     },
     near("fizz_sin", "bitcast<u32>(sin(a))", f64::sin, 2.0),
     near("fizz_cos", "bitcast<u32>(cos(a))", f64::cos, 2.0),

@@ -60,7 +60,11 @@ impl RunArgs {
                 Failure::usage("the guest's root cannot be the output folder").hint("write HOST::/out")
             );
         }
-        let PreparedJob { job, blobs } = self.job.prepare(out)?;
+        let PreparedJob { mut job, blobs } = self.job.prepare(out)?;
+        if job.gpu != GpuUse::Off {
+            // `--gpu` says on which device it runs here. The job is the same on each.
+            job.gpu = GpuUse::Auto;
+        }
         let executor = gpu::executor(self.job.gpu, self.adapter.as_deref())?;
         let executor = self.compile.equip(executor)?;
         let started_ms = now_ms();

@@ -1,7 +1,7 @@
 // Sine, cosine, tangent, of all numbers. |x| is n quarter turns and a rest within [-pi/4, pi/4] or little more, which is the sum of two numbers; n's last two bits
 // choose polynomial and sign. Below 8192: pi/2 in four parts (Cody and Waite), of which three have products with n that are exact. From there on: the product with
 // the 96 bits of 2/pi that matter, in integers (Payne and Hanek). Polynomials: best in relative error for the interval (Remez' method), then rounded;
-// sin to 2^-36, cos to 2^-31. Infinity and NaN give NaN. Within 1 unit of the last place for sin and cos, 2.5 for tan.
+// sin to 2^-36, cos to 2^-31. Infinity and NaN give NaN. Within 1.1 units of the last place for sin and cos, 3 for tan.
 
 // The word of 2/pi in which its bits 32 (index - 1) + 1 to 32 index after the point are, for index within [0, 7].
 fn fizz_word_of_two_over_pi(index: u32) -> u32 {

@@ -1,0 +1,8 @@
+//! The same measurement as `gpu-report`'s, as a benchmark.
+
+#[path = "../src/bin/gpu-report.rs"]
+mod gpu_report;
+
+fn main() -> std::process::ExitCode {
+    gpu_report::main()
+}

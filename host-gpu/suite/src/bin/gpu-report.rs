@@ -1,0 +1,76 @@
+//! What is to be recorded of a GPU: whether it computes exactly, and how fast. One command, one adapter; text, and one JSON object at the end.
+//!
+//! `gpu-report [--adapter N] [--runs N] [--threads N] [--large] [KERNEL…]`. Where a processor plays the GPU it gets as many threads as the reference
+//! device, and its cache of shaders is off.
+
+use fizz_suite::Scale;
+use fizz_suite::report::{Options, report};
+use std::process::{Command, ExitCode};
+
+/// Set in the process that measures.
+const CHILD: &str = "FIZZ_GPU_REPORT";
+
+fn options() -> Result<Options, String> {
+    let mut options = Options { adapter: 0, runs: 20, scale: Scale::Speed, threads: 1, names: Vec::new() };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut number = || {
+            let value = words.next().and_then(|value| value.parse::<u32>().ok());
+            value.ok_or_else(|| format!("{word} needs a number"))
+        };
+        match word.as_str() {
+            "--adapter" => options.adapter = number()? as usize,
+            "--runs" => options.runs = number()?.max(1),
+            "--threads" => options.threads = number()?.clamp(1, 256),
+            "--large" => options.scale = Scale::Large,
+            // What `cargo bench` adds.
+            "--bench" => {}
+            other if other.starts_with('-') => return Err(format!("no option {other}")),
+            _ => options.names.push(word),
+        }
+    }
+    Ok(options)
+}
+
+pub(crate) fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!(
+                "error: {error}\nhint: gpu-report [--adapter N] [--runs N] [--threads N] [--large] [KERNEL…]"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    if std::env::var_os(CHILD).is_none() {
+        // The driver reads its settings once, when it is loaded.
+        let child = std::env::current_exe().and_then(|program| {
+            Command::new(program)
+                .args(std::env::args_os().skip(1))
+                .env(CHILD, "1")
+                .env("LP_NUM_THREADS", options.threads.to_string())
+                .env("MESA_SHADER_CACHE_DISABLE", "1")
+                .status()
+        });
+        return match child {
+            Ok(status) => ExitCode::from(u8::from(!status.success())),
+            Err(error) => {
+                eprintln!("error: starting once more: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match report(&options) {
+        Ok(found) => {
+            println!("\n{found}");
+            let failed = found["kernels"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| !one["problem"].is_null()));
+            ExitCode::from(u8::from(failed))
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

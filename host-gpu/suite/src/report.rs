@@ -1,0 +1,208 @@
+//! Everything that is to be recorded of an adapter: what it computes, and how fast.
+
+use crate::{
+    Device, Failure, Kernel, Loaded, Pipeline, Reference, Scale, Target, Way, check, kernels, vulkan,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::time::Instant;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which of the machine's adapters.
+    pub adapter: usize,
+    /// Alternating runs; the least time counts.
+    pub runs: u32,
+    /// How large the work is.
+    pub scale: Scale,
+    /// Threads of the reference device.
+    pub threads: u32,
+    /// Kernels whose names contain one of these; all, if there are none.
+    pub names: Vec<String>,
+}
+
+/// Ways to measure on the adapter. `divide` and `sqrt` of the device's own are for admitted ones.
+const WAYS: [(&str, Way, bool); 5] = [
+    ("plain", Way::Plain, false),
+    ("metered", Way::Metered, false),
+    ("exact", Way::Exact, false),
+    ("exact, own / and sqrt", Way::Exact, true),
+    ("exact, metered", Way::MeteredExact, false),
+];
+
+/// Runs the suite, prints what it finds as it goes, and gives all of it as JSON.
+///
+/// # Errors
+/// There is no such adapter, or it does not take exact shaders. What single kernels do wrong is part of the report.
+pub fn report(options: &Options) -> Result<Value, Failure> {
+    let adapters = Device::adapters();
+    let adapter = adapters.get(options.adapter);
+    let adapter = adapter.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
+    let target = vulkan(adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
+    let device = Device::open(adapter, Some(target))?;
+    let own = Device::open(adapter, Some(with_own(target)))?;
+    let reference = Reference::new(options.threads)?;
+    let info = &device.info;
+    println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
+    println!("target    {target:?}");
+    println!("front end {}, exact {}", fizz_shader::FRONT_END, fizz_shader::exact::VERSION);
+    println!(
+        "reference {} threads; least of {} alternating runs, milliseconds\n",
+        options.threads, options.runs
+    );
+    let mut lines = Vec::new();
+    let mut ratios = Vec::new();
+    for kernel in kernels() {
+        let wanted = options.names.is_empty() || options.names.iter().any(|name| kernel.name.contains(name));
+        if !wanted {
+            continue;
+        }
+        let equal = equality(&device, &reference, kernel);
+        let speed = speed([&device, &own], &reference, kernel, options);
+        match (&equal, &speed) {
+            (Ok(digest), Ok(times)) => {
+                let of = |name: &str| times.iter().find(|(found, _)| *found == name).map(|(_, time)| *time);
+                let ratio = |a: &str, b: &str| Some(of(a)? / of(b)?);
+                let shown = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+                println!(
+                    "{:20} equal {}…  exact/plain {} (own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
+                    kernel.name,
+                    &digest[..12],
+                    shown(ratio("exact", "plain")),
+                    shown(ratio("exact, own / and sqrt", "plain")),
+                    shown(ratio("exact, metered", "plain")),
+                    shown(ratio("exact", "reference")),
+                    shown(ratio("compile reference", "compile exact")),
+                );
+                let each: Vec<String> = times.iter().map(|(name, ms)| format!("{name} {ms:.3}")).collect();
+                println!("{:20}   {}", "", each.join(", "));
+                ratios.extend(ratio("exact", "reference"));
+            }
+            (Err(error), _) | (_, Err(error)) => println!("{:20} FAILED: {error}", kernel.name),
+        }
+        let problem = |failed: &Failure| failed.to_string();
+        lines.push(json!({
+            "kernel": kernel.name,
+            "digest": equal.as_ref().ok(),
+            "problem": equal.as_ref().err().map(problem).or(speed.as_ref().err().map(problem)),
+            "milliseconds": speed.ok().map(|times| {
+                let times = times.into_iter().map(|(name, time)| (name.to_owned(), json!(time)));
+                times.collect::<serde_json::Map<_, _>>()
+            }),
+        }));
+    }
+    let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len().max(1) as f64).exp();
+    println!("\nreference against this adapter, geometric mean: {mean:.2} times as fast");
+    Ok(json!({
+        "adapter": info.name,
+        "driver": format!("{} {}", info.driver, info.driver_info),
+        "backend": format!("{:?}", info.backend),
+        "target": format!("{target:?}"),
+        "shader": fizz_shader::FRONT_END,
+        "exact": fizz_shader::exact::VERSION,
+        "fizz": env!("CARGO_PKG_VERSION"),
+        "threads": options.threads,
+        "runs": options.runs,
+        "reference_mean": mean,
+        "kernels": lines,
+    }))
+}
+
+/// The device's own division and square root, as where admission has proven them.
+fn with_own(target: Target) -> Target {
+    let Target::Vulkan { mut native, modes } = target;
+    (native.divide, native.sqrt) = (true, true);
+    Target::Vulkan { native, modes }
+}
+
+/// The digest of what a kernel gives: adapter, reference and oracle agree, and so does the gas.
+fn equality(device: &Device, reference: &Reference, kernel: &Kernel) -> Result<String, Failure> {
+    let (shader, case) = (check(kernel)?, (kernel.case)(Scale::Equality));
+    let pipeline = Pipeline::new(device, &shader, &case, Way::MeteredExact)?;
+    let loaded = pipeline.load(device, &case)?;
+    loaded.run()?;
+    let got = loaded.result()?;
+    let differs = |error: crate::Wrong| Failure::Device(error.to_string());
+    kernel.judge(&case, &got).map_err(differs)?;
+    let program = reference.compile(&shader, true)?;
+    let mut own = program.load(&case)?;
+    own.run()?;
+    crate::compare(&got, &own.result()).map_err(differs)?;
+    let gas = (loaded.gas()?, own.gas()?);
+    if gas.0 != gas.1 {
+        return Err(Failure::Device(format!("gas {}, and {} on the reference", gas.0, gas.1)));
+    }
+    let mut digest = Sha256::new();
+    got.iter().for_each(|word| digest.update(word.to_le_bytes()));
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Least times in milliseconds.
+fn speed(
+    [device, own]: [&Device; 2],
+    reference: &Reference,
+    kernel: &Kernel,
+    options: &Options,
+) -> Result<Vec<(&'static str, f64)>, Failure> {
+    let (shader, small, case) =
+        (check(kernel)?, (kernel.case)(Scale::Equality), (kernel.case)(options.scale));
+    let mut times = Vec::new();
+    let mut compiled = Vec::new();
+    for (name, way, natively) in WAYS {
+        let device = if natively { own } else { device };
+        let start = Instant::now();
+        let pipeline = Pipeline::new(device, &shader, &small, way)?;
+        // Drivers compile when a pipeline first runs.
+        let loaded = pipeline.load(device, &small)?;
+        loaded.run()?;
+        let took = milliseconds(start);
+        let mut again = f64::INFINITY;
+        for _ in 0..3 {
+            let start = Instant::now();
+            loaded.run()?;
+            again = again.min(milliseconds(start));
+        }
+        let took = took - again;
+        drop(loaded);
+        match name {
+            "plain" => times.push(("compile plain", took)),
+            "exact" => times.push(("compile exact", took)),
+            _ => {}
+        }
+        compiled.push((name, device, pipeline));
+    }
+    let start = Instant::now();
+    let program = reference.compile(&shader, false)?;
+    times.push(("compile reference", milliseconds(start)));
+    let mut loaded: Vec<(&'static str, Loaded<'_>)> = Vec::new();
+    for (name, device, pipeline) in &compiled {
+        // What has more words than the meter is split by sessions, and not measured here.
+        match pipeline.load(device, &case) {
+            Ok(one) => loaded.push((*name, one)),
+            Err(Failure::TooLarge(_)) if name.contains("metered") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut own = program.load(&case)?;
+    let mut least = vec![f64::INFINITY; loaded.len() + 1];
+    // The first run warms caches.
+    for run in 0..=options.runs {
+        for (index, (_, one)) in loaded.iter().enumerate() {
+            let start = Instant::now();
+            one.run()?;
+            least[index] = least[index].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
+        }
+        let start = Instant::now();
+        own.run()?;
+        let last = loaded.len();
+        least[last] = least[last].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
+    }
+    let names = loaded.iter().map(|(name, _)| *name);
+    times.extend(names.chain(["reference"]).zip(least));
+    Ok(times)
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
