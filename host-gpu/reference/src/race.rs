@@ -32,15 +32,6 @@ pub enum Access {
     Atomic,
 }
 
-impl Access {
-    /// Whether the order of two such touches matters.
-    pub(crate) fn conflicts(self, other: Access) -> bool {
-        let writes = |access| matches!(access, Access::Write | Access::Atomic);
-        let atomic = |access| matches!(access, Access::AtomicRead | Access::Atomic);
-        (writes(self) || writes(other)) && !(atomic(self) && atomic(other))
-    }
-}
-
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

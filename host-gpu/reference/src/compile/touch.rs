@@ -33,10 +33,12 @@ impl<'m> Touches<'m> {
         }
     }
 
-    /// The next binding. What is only read cannot race, unless the same buffer is bound a second time.
+    /// The next binding. What is only read cannot race: WebGPU forbids to bind the same buffer for writing as well.
     pub(super) fn buffer(&mut self, variable: &GlobalVariable) {
         let group = variable.binding.map(|binding| binding.group);
-        let shared = matches!(variable.space, naga::AddressSpace::Storage { .. });
+        let stores = naga::StorageAccess::STORE;
+        let shared =
+            matches!(variable.space, naga::AddressSpace::Storage { access } if access.contains(stores));
         let watched = shared && group != Some(self.watched.unwatched_group);
         self.buffers.push(watched.then(|| name(variable)));
     }

@@ -1,13 +1,13 @@
 //! What is remembered of each word that a dispatch touches.
 
 use super::{Access, Memory, RaceCheck, Who};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Words of a page.
 const PAGE: usize = 256;
-/// Most pages of both memories: 14 KiB each.
-const MAX_PAGES: usize = 96 << 10;
+/// Most pages of both memories: 20 KiB each.
+const MAX_PAGES: usize = 64 << 10;
 /// Most pairs of places that are remembered as told.
 const MAX_TOLD: usize = 1 << 16;
 
@@ -35,13 +35,17 @@ struct Word {
     write: Packed,
     reads: Some3,
     atomics: Some3,
+    atomic_reads: Some3,
 }
 
 /// One memory: storage, or the workgroup's.
 #[derive(Debug)]
 struct Shadow {
     memory: Memory,
-    pages: HashMap<u32, Box<[Word; PAGE]>>,
+    /// By address.
+    pages: Vec<Option<Box<[Word; PAGE]>>>,
+    /// Which pages there are.
+    used: Vec<usize>,
     /// The interval now, and the first of this workgroup.
     now: u32,
     start: u32,
@@ -49,7 +53,15 @@ struct Shadow {
 
 impl Shadow {
     fn new(memory: Memory) -> Self {
-        Shadow { memory, pages: HashMap::new(), now: 0, start: 0 }
+        Shadow { memory, pages: Vec::new(), used: Vec::new(), now: 0, start: 0 }
+    }
+
+    /// Forgets all touches.
+    fn clear(&mut self) {
+        for page in self.used.drain(..) {
+            self.pages[page] = None;
+        }
+        (self.now, self.start) = (0, 0);
     }
 
     fn races(&self, before: Packed, who: u32) -> bool {
@@ -63,16 +75,33 @@ impl Shadow {
         interval(before) == self.now && invocation(before) != who
     }
 
-    fn keep(&self, kept: &mut Some3, touch: Packed) {
-        let [earlier, first, second] = kept;
-        if interval(*first) != self.now {
-            if *first != 0 && interval(*first) < self.start {
-                *earlier = *first;
-            }
-            (*first, *second) = (touch, 0);
-        } else if invocation(*first) != invocation(touch) && interval(*second) != self.now {
-            *second = touch;
+    /// The page with a word, and its place there; none if there is no room for the page.
+    fn page(&mut self, address: u32, room: bool) -> Option<(usize, usize)> {
+        let (page, word) = (address as usize / 4 / PAGE, address as usize / 4 % PAGE);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, || None);
         }
+        if self.pages[page].is_none() {
+            if !room {
+                return None;
+            }
+            self.pages[page] = Some(Box::new([Word::default(); PAGE]));
+            self.used.push(page);
+        }
+        Some((page, word))
+    }
+}
+
+/// Keeps a touch in the interval `now` of a workgroup that began with the interval `start`.
+fn keep(kept: &mut Some3, touch: Packed, now: u32, start: u32) {
+    let [earlier, first, second] = kept;
+    if interval(*first) != now {
+        if *first != 0 && interval(*first) < start {
+            *earlier = *first;
+        }
+        (*first, *second) = (touch, 0);
+    } else if invocation(*first) != invocation(touch) && interval(*second) != now {
+        *second = touch;
     }
 }
 
@@ -117,9 +146,7 @@ impl Watch {
     pub fn dispatch(&self) {
         let mut state = self.lock();
         for memory in [Memory::Storage, Memory::Workgroup] {
-            let shadow = state.shadow(memory);
-            shadow.pages.clear();
-            (shadow.now, shadow.start) = (0, 0);
+            state.shadow(memory).clear();
         }
         state.workgroups.clear();
     }
@@ -194,56 +221,58 @@ impl State {
 
     fn one(&mut self, check: &RaceCheck, kind: (Memory, Access), place: u32, address: u32, who: u32) {
         let (memory, access) = kind;
-        let pages = self.storage.pages.len() + self.group.pages.len();
-        let shadow = match memory {
-            Memory::Storage => &mut self.storage,
-            Memory::Workgroup => &mut self.group,
-        };
-        let (page, word) = (address / 4 / PAGE as u32, address as usize / 4 % PAGE);
-        if pages >= MAX_PAGES && !shadow.pages.contains_key(&page) {
+        let room = self.storage.used.len() + self.group.used.len() < MAX_PAGES;
+        let shadow = self.shadow(memory);
+        let Some((page, word)) = shadow.page(address, room) else {
             self.full = true;
             return;
-        }
-        let mut known = shadow.pages.entry(page).or_insert_with(|| Box::new([Word::default(); PAGE]))[word];
+        };
         let touch = u64::from(shadow.now) << 32 | u64::from(who & 1023) << 22 | u64::from(place);
-        let mut against = [0; 7];
-        against[0] = known.write;
-        if access != Access::Read && access != Access::AtomicRead {
-            against[1..4].copy_from_slice(&known.reads);
-        }
-        if !matches!(access, Access::Atomic | Access::AtomicRead) {
-            against[4..].copy_from_slice(&known.atomics);
-        }
-        for before in against {
-            let kinds = &self.kinds;
-            let conflicts = || kinds[site(before) as usize].is_some_and(|(_, other)| access.conflicts(other));
-            if shadow.races(before, who) && conflicts() {
-                let pair = (site(before), place);
-                if self.told.len() < MAX_TOLD && self.told.insert(pair) {
-                    let at = |interval: u32| match memory {
-                        Memory::Storage => {
-                            let next = self.workgroups.partition_point(|(start, _)| *start <= interval);
-                            self.workgroups[next - 1].1
-                        }
-                        // Only those of one workgroup race there.
-                        Memory::Workgroup => self.workgroups[self.workgroups.len() - 1].1,
-                    };
-                    let side = |touch: Packed| Who {
-                        site: site(touch),
-                        workgroup: at(interval(touch)),
-                        invocation: invocation(touch),
-                    };
-                    check.report(memory, side(before), side(touch));
-                }
+        let Some(known) = shadow.pages[page].as_ref().map(|page| &page[word]) else { return };
+        let one = [known.write];
+        // What conflicts with this one.
+        let against: [&[Packed]; 4] = match access {
+            Access::Write => [&one, &known.reads, &known.atomics, &known.atomic_reads],
+            Access::Read => [&one, &known.atomics, &[], &[]],
+            Access::Atomic => [&one, &known.reads, &[], &[]],
+            Access::AtomicRead => [&one, &[], &[], &[]],
+        };
+        let mut racing = [0; 10];
+        let all = against.into_iter().flatten().filter(|before| shadow.races(**before, who));
+        racing.iter_mut().zip(all).for_each(|(to, before)| *to = *before);
+        let (now, start) = (shadow.now, shadow.start);
+        if let Some(page) = &mut shadow.pages[page] {
+            let known = &mut page[word];
+            match access {
+                Access::Write => known.write = touch,
+                Access::Read => keep(&mut known.reads, touch, now, start),
+                Access::Atomic => keep(&mut known.atomics, touch, now, start),
+                Access::AtomicRead => keep(&mut known.atomic_reads, touch, now, start),
             }
         }
-        match access {
-            Access::Write => known.write = touch,
-            Access::Read => shadow.keep(&mut known.reads, touch),
-            Access::Atomic | Access::AtomicRead => shadow.keep(&mut known.atomics, touch),
+        for before in racing.into_iter().take_while(|before| *before != 0) {
+            self.tell(check, memory, before, touch);
         }
-        if let Some(page) = shadow.pages.get_mut(&page) {
-            page[word] = known;
+    }
+
+    /// Reports a pair of places, once.
+    fn tell(&mut self, check: &RaceCheck, memory: Memory, before: Packed, touch: Packed) {
+        if self.told.len() >= MAX_TOLD || !self.told.insert((site(before), site(touch))) {
+            return;
         }
+        let at = |interval: u32| {
+            let next = match memory {
+                Memory::Storage => self.workgroups.partition_point(|(start, _)| *start <= interval),
+                // Only those of one workgroup race there.
+                Memory::Workgroup => self.workgroups.len(),
+            };
+            next.checked_sub(1).map_or([0; 3], |index| self.workgroups[index].1)
+        };
+        let side = |touch: Packed| Who {
+            site: site(touch),
+            workgroup: at(interval(touch)),
+            invocation: invocation(touch),
+        };
+        check.report(memory, side(before), side(touch));
     }
 }
