@@ -19,13 +19,16 @@ macro_rules! kernel {
     };
 }
 
+/// Name, WGSL, workgroups, and of each buffer its binding and its words.
+type Kernel = (&'static str, &'static str, [u32; 3], Vec<(u32, usize)>);
+
 fn main() {
     let engine = || Arc::new(fizz_reference_engine::Wasmtime::new().unwrap());
     let plain = Hardware::reference(engine(), 1).unwrap();
     let check = RaceCheck::default();
     let watched = Hardware::reference_with_race_check(engine(), &check).unwrap();
     let n = 256 * 1024;
-    let kernels: [(&str, &str, [u32; 3], Vec<(u32, usize)>); 4] = [
+    let kernels: [Kernel; 4] = [
         ("matmul 512, 16×16 tiles", kernel!("matmul"), [32, 32, 1], vec![(0, n), (1, n), (2, n)]),
         ("reduction of 1 Mi", kernel!("reduction"), [4096, 1, 1], vec![(0, 1 << 20), (2, 4096)]),
         ("naive matmul 512", kernel!("naive"), [32, 32, 1], vec![(0, n), (1, n), (2, n)]),
