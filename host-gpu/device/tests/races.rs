@@ -321,3 +321,71 @@ fn main(@builtin(local_invocation_index) index: u32) {
     assert_eq!(places(race), [(6, 24, Access::Atomic), (6, 76, Access::Read)]);
     assert_eq!([&*race.touches[0].variable, &*race.touches[1].variable], ["counts", "plain"]);
 }
+
+#[test]
+fn a_uniform_load_stands_between_barriers() {
+    let wgsl = "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+var<workgroup> most: u32;
+@compute @workgroup_size(32)
+fn main(@builtin(local_invocation_index) index: u32, @builtin(global_invocation_id) id: vec3u) {
+    if (index == 3u) { most = data[id.x]; }
+    let read = workgroupUniformLoad(&most);
+    if (index == 5u) { most = read + 1u; }
+    let again = workgroupUniformLoad(&most);
+    data[id.x] = again;
+}";
+    let (races, after) = run(wgsl, [2, 1, 1], &[(0..64).collect()]);
+    assert_eq!(races, Races::default());
+    assert_eq!((after[0][0], after[0][63]), (4, 36));
+    let (races, _) = run(
+        &wgsl.replace("workgroupUniformLoad(&most);\n    if", "most;\n    if"),
+        [2, 1, 1],
+        &[(0..64).collect()],
+    );
+    let mut lines: Vec<_> =
+        races.found.iter().flat_map(|race| race.touches.clone()).map(|side| side.line).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines, [5, 6, 7]);
+}
+
+#[test]
+fn invocations_that_leave_a_loop_one_by_one_are_told_apart() {
+    // Loops of different lengths run for eight invocations at once.
+    let wgsl = "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+@compute @workgroup_size(8, 4, 2)
+fn main(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) group: vec3u) {
+    let own = (group.x + 2u * group.y) * 64u + index;
+    for (var turn = 0u; turn < index; turn += 1u) {
+        data[own] += turn;
+        if (turn == 20u && index % 23u == 0u) { data[600] += 1u; }
+    }
+}";
+    let (races, after) = run(&wgsl.replace("data[600] += 1u;", ""), [2, 2, 1], &[vec![0; 601]]);
+    assert_eq!(races, Races::default());
+    assert_eq!(after[0][63], 62 * 63 / 2);
+    let (races, _) = run(wgsl, [1, 2, 1], &[vec![0; 601]]);
+    assert!(!races.found.is_empty());
+    for race in &races.found {
+        for touch in &race.touches {
+            assert_eq!((touch.line, &*touch.variable), (7, "data"));
+            // Numbers 23 and 46 alone.
+            assert!([[7, 2, 0], [6, 1, 1]].contains(&touch.invocation), "{race}");
+        }
+    }
+}
+
+#[test]
+fn at_most_sixteen_pairs_are_told_and_always_the_same() {
+    let stores: String = (0..40).map(|word| format!("    data[{word}] = id.x;\n")).collect();
+    let wgsl = format!(
+        "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+@compute @workgroup_size(5)
+fn main(@builtin(global_invocation_id) id: vec3u) {{
+{stores}}}"
+    );
+    let (races, _) = run(&wgsl, [3, 1, 1], &[vec![0; 64]]);
+    let lines: Vec<u32> = races.found.iter().map(|race| race.touches[0].line).collect();
+    assert_eq!(lines, (4..20).collect::<Vec<_>>());
+    assert_eq!(run(&wgsl, [3, 1, 1], &[vec![0; 64]]).0, races);
+}
