@@ -169,7 +169,7 @@ fn frames(seeds: &mut Maker, file: &ReceiptFile) {
 /// The hand-written vectors of the command stream.
 /// One of each frame, behind each other.
 fn processes(seeds: &mut Maker) {
-    use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas};
+    use fizz_gpu_abi::host::{Device, HostFault, Identity, Limit, Quotas};
     use fizz_gpu_process::frame::{Place, Reply, Request, Span, StopKind, encode_identity};
     let quotas = Quotas {
         class: fizz_gpu_abi::Class::Exact,
@@ -209,14 +209,18 @@ fn processes(seeds: &mut Maker) {
         stopped(StopKind::Fault(HostFault::TimedOut)),
     ];
     seeds.add("gpu_process", "replies", replies.map(|reply| reply.encode()).concat());
-    let identity = Identity {
-        class: "fast".into(),
-        stream: 1,
-        shader: "naga 30".into(),
+    let device = |shader: &str, probe: &str| Device {
+        shader: shader.into(),
         adapter: "a card".into(),
         driver: "a driver 1.2".into(),
         backend: "vulkan".into(),
         software: false,
+        probe: probe.into(),
+    };
+    let identity = Identity {
+        stream: 1,
+        fast: Some(device("naga 30", "")),
+        exact: Some(device("naga 30, exact 1", "00ff")),
     };
     seeds.add("gpu_process", "identity", encode_identity(&identity));
 }

@@ -8,6 +8,7 @@ use crate::schedule;
 use crate::session::Open;
 use fizz_gpu_abi::host::{HostFault, Limit, Stop};
 use fizz_gpu_abi::{LayoutEntry, List, Record, RecordKind, Severity};
+use fizz_reference::Watched;
 use fizz_shader::meter::{self, Counts, MeterOptions, Metered};
 use fizz_shader::{Reason, ShaderError, ShaderLimits};
 use std::sync::Arc;
@@ -197,14 +198,16 @@ impl Open {
             exact::check(&known.checked, &facts.name, &shader.label)?;
         }
         let options = MeterOptions { find_cuts: self.device.find_cuts };
-        let (specialized, metered) =
+        let meter = |options| {
             known.checked.meter(&facts.name, label, constants, options).map_err(|error| {
                 if error.reason == Reason::Host {
                     Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, error.message))
                 } else {
                     Refused::Invalid(error.message)
                 }
-            })?;
+            })
+        };
+        let (specialized, metered) = meter(options)?;
         let storage = storage_buffers(&metered.module);
         if storage > caps::MAX_STORAGE_BUFFERS {
             let most = caps::MAX_STORAGE_BUFFERS;
@@ -213,9 +216,20 @@ impl Open {
         let (fixed, most, counts, sliced) = (metered.fixed, metered.most, metered.counts, metered.sliced);
         let (pipeline, exact) = match exact {
             Some(target) => {
-                let parts = (metered.module, &specialized);
-                let named = (&*shader.label, known.checked.source());
-                match self.exact_pipeline(target, (label, &facts.name), named, layout, parts, counts)? {
+                // What drivers need of the meter is not part of the question.
+                let plain = if options.find_cuts {
+                    meter(MeterOptions::default())?.1.module
+                } else {
+                    metered.module.clone()
+                };
+                let watched = self.device.races.as_ref().map(|check| Watched {
+                    check,
+                    label: &shader.label,
+                    source: known.checked.source(),
+                    unwatched_group: meter::METER_GROUP,
+                });
+                let parts = (metered.module, exact::check_portable(plain, watched)?, &specialized);
+                match self.exact_pipeline(target, (label, &facts.name), layout, parts, counts)? {
                     Some((pipeline, facts)) => (pipeline, Some(facts)),
                     None => return Ok(None),
                 }

@@ -286,6 +286,19 @@ fn limits(guest: &mut Guest) -> String {
     "limits".to_owned()
 }
 
+/// More than the reference device compiles, though a driver might: refused by both.
+fn large(guest: &mut Guest) -> String {
+    for lines in [1000, 6000] {
+        let lines = "x = sin(x) + pow(x, 1.5);\n".repeat(lines);
+        let shader = guest.shader(&format!(
+            "@group(0) @binding(0) var<storage, read_write> v: array<f32>;
+             @compute @workgroup_size(1) fn main() {{ var x = v[0]; {lines} v[0] = x; }}"
+        ));
+        guest.pipeline(0, shader);
+    }
+    "large".to_owned()
+}
+
 #[test]
 fn every_device_answers_alike() {
     let scripts: &[Script<'_>] = &[
@@ -296,6 +309,7 @@ fn every_device_answers_alike() {
         ("sizes", &sizes),
         ("timestamps", &timestamps),
         ("limits", &limits),
+        ("large", &large),
     ];
     let mut devices = devices().into_iter().map(|(name, device)| (name, told(&device, scripts)));
     let Some((_, first)) = devices.next() else { return };

@@ -15,7 +15,7 @@ mod random;
 mod reference;
 pub mod report;
 
-pub use agree::agree;
+pub use agree::{agree, agree_on};
 pub use device::{Device, Target, vulkan};
 pub use kernels::kernels;
 pub use made::made;

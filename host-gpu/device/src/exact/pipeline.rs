@@ -1,6 +1,6 @@
 //! Pipelines of exact sessions.
 
-use super::{Target, interface};
+use super::{NotPortable, Target, interface};
 use crate::objects::{BindGroupLayout, PipelineLayout};
 use crate::pipelines::Refused;
 use crate::session::Open;
@@ -73,15 +73,25 @@ pub(crate) fn check(checked: &CheckedShader, entry: &str, label: &str) -> Result
     )))
 }
 
+/// Refuses a shader that some device could not take; else says what the reference device takes, with its touches of memory told if it is `watched`.
+pub(crate) fn check_portable(
+    module: naga::Module,
+    watched: Option<Watched<'_>>,
+) -> Result<Vec<u32>, Refused> {
+    super::portable(module, watched).map_err(|error| match error {
+        NotPortable::Shader(reason) => Refused::Invalid(format!("it cannot be exact: {reason}")),
+        NotPortable::Host(reason) => Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, reason)),
+    })
+}
+
 impl Open {
-    /// A metered entry point as a pipeline, of a shader with this label and source; none after a validation error of `wgpu`.
+    /// A metered entry point as a pipeline; none after a validation error of `wgpu`.
     pub(crate) fn exact_pipeline(
         &mut self,
         target: Target,
         (label, entry): (&str, &str),
-        shader: (&str, &str),
         layout: Option<&PipelineLayout>,
-        (metered, specialized): (naga::Module, &Specialized),
+        (metered, portable, specialized): (naga::Module, Vec<u32>, &Specialized),
         counts: Counts,
     ) -> Result<Option<(wgpu::ComputePipeline, Facts)>, Refused> {
         let needs = interface::needs(&metered);
@@ -109,14 +119,7 @@ impl Open {
             }
         };
         let layout = if counts == Counts::Nothing { &layouts.plain } else { &layouts.counting };
-        let check = self.device.races.clone();
-        let watched = check.as_ref().map(|check| Watched {
-            check,
-            label: shader.0,
-            source: shader.1,
-            unwatched_group: METER_GROUP,
-        });
-        let words = target.words(metered, &numbers(&groups), watched).map_err(|error| {
+        let words = target.words(metered, &numbers(&groups), portable).map_err(|error| {
             let text = format!("an exact shader could not be written for the device: {error}");
             Refused::Stop(Stop::HostFault(HostFault::DeviceLost, text))
         })?;

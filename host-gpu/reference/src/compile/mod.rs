@@ -64,7 +64,8 @@ fn compile_with(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
         let thread = thread
             .spawn_scoped(scope, || compile_here(module, entry, watched))
             .map_err(|error| CompileError::Host(format!("no thread to compile on: {error}")))?;
-        thread.join().map_err(|_| CompileError::Host("it cannot handle this shader".to_owned()))?
+        // The same on every machine.
+        thread.join().map_err(|_| CompileError::unsupported("what makes its compiler panic"))?
     })
 }
 

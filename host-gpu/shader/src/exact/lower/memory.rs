@@ -160,7 +160,9 @@ impl Rewriter<'_, '_, '_> {
     ) -> Result<Value, String> {
         if shape != Shape::Other {
             let value = work(self);
+            // A driver may know that it is out of bounds, and would then know the zero.
             let zero = self.name(Expression::ZeroValue(ty), shape, Class::Zero);
+            let zero = self.stored(zero, ty);
             let value = self.select(guard, value, zero);
             self.known[value.index()].class = Class::Opaque;
             return Ok(value);
@@ -176,6 +178,7 @@ impl Rewriter<'_, '_, '_> {
         };
         let pointer = self.name(Expression::LocalVariable(variable), shape, Class::Opaque);
         let zero = self.name(Expression::ZeroValue(ty), shape, Class::Zero);
+        let zero = self.stored(zero, ty);
         self.push(Statement::Store { pointer, value: zero });
         let (accept, ()) = self.nested(|this| {
             let value = work(this);
@@ -183,7 +186,8 @@ impl Rewriter<'_, '_, '_> {
             Ok(())
         })?;
         self.push(Statement::If { condition: guard, accept, reject: Block::new() });
-        Ok(self.emit(Expression::Load { pointer }, shape, Class::Opaque))
+        let class = self.class_of(ty);
+        Ok(self.emit(Expression::Load { pointer }, shape, class))
     }
 
     /// A load of all invocations of a workgroup together.
