@@ -7,6 +7,7 @@ use crate::exact::{Exact, Target};
 use crate::pace::Pace;
 use fizz_gpu_abi::host::{HostFault, REFERENCE, Stop};
 use fizz_gpu_abi::{Class, ErrorClass};
+use fizz_reference::RaceCheck;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub struct Hardware {
     heartbeat: Heartbeat,
     pub(crate) pace: Pace,
     exact: Option<Exact>,
+    races: Option<RaceCheck>,
 }
 
 /// Called whenever a device has got further.
@@ -62,6 +64,7 @@ impl Hardware {
             heartbeat: Heartbeat::default(),
             pace: Pace::default(),
             exact: None,
+            races: None,
         }
     }
 
@@ -71,7 +74,23 @@ impl Hardware {
     /// # Errors
     /// Where this processor cannot be one.
     pub fn reference(engine: Arc<dyn fizz_reference::Engine>, threads: usize) -> Result<Hardware, String> {
-        let instance = fizz_reference::instance(engine, threads);
+        Hardware::reference_of(&fizz_reference::instance(engine, threads))
+    }
+
+    /// The same on one thread, where `check` looks for data races between invocations in all dispatches. Results and gas are the same; it
+    /// is many times slower.
+    ///
+    /// # Errors
+    /// As [`reference`](Self::reference).
+    pub fn reference_with_race_check(
+        engine: Arc<dyn fizz_reference::Engine>,
+        check: &RaceCheck,
+    ) -> Result<Hardware, String> {
+        let hardware = Hardware::reference_of(&fizz_reference::watched_instance(engine, check.clone()))?;
+        Ok(Hardware { races: Some(check.clone()), ..hardware })
+    }
+
+    fn reference_of(instance: &wgpu::Instance) -> Result<Hardware, String> {
         let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
             .map_err(|error| error.to_string())?;
         let mut summary = AdapterSummary::of(&adapter);
@@ -196,6 +215,7 @@ impl Hardware {
             heartbeat: self.heartbeat.clone(),
             pace: self.pace.clone(),
             exact,
+            races: self.races.clone().filter(|_| exact.is_some()),
         })
     }
 }
@@ -264,6 +284,8 @@ pub(crate) struct Device {
     pub(crate) pace: Pace,
     /// What exact shaders are written as; none in fast sessions.
     pub(crate) exact: Option<Target>,
+    /// What watches dispatches.
+    pub(crate) races: Option<RaceCheck>,
 }
 
 impl Device {

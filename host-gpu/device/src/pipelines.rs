@@ -8,6 +8,7 @@ use crate::schedule;
 use crate::session::Open;
 use fizz_gpu_abi::host::{HostFault, Limit, Stop};
 use fizz_gpu_abi::{LayoutEntry, List, Record, RecordKind, Severity};
+use fizz_reference::Watched;
 use fizz_shader::meter::{self, Counts, MeterOptions, Metered};
 use fizz_shader::{Reason, ShaderError, ShaderLimits};
 use std::sync::Arc;
@@ -221,7 +222,13 @@ impl Open {
                 } else {
                     metered.module.clone()
                 };
-                let parts = (metered.module, exact::check_portable(plain)?, &specialized);
+                let watched = self.device.races.as_ref().map(|check| Watched {
+                    check,
+                    label: &shader.label,
+                    source: known.checked.source(),
+                    unwatched_group: meter::METER_GROUP,
+                });
+                let parts = (metered.module, exact::check_portable(plain, watched)?, &specialized);
                 match self.exact_pipeline(target, (label, &facts.name), layout, parts, counts)? {
                     Some((pipeline, facts)) => (pipeline, Some(facts)),
                     None => return Ok(None),

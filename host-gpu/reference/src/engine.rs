@@ -1,5 +1,6 @@
 //! What the reference device wants of a WebAssembly engine.
 
+use crate::race::Watch;
 use std::fmt::Debug;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -9,11 +10,13 @@ use std::sync::Arc;
 /// The device brings the threads, the order of work and the memory's allocator; an engine brings code: it makes machines, compiles what runs on
 /// them, and calls it. It is trusted to keep programs inside their machine's memory.
 pub trait Engine: Debug + Send + Sync {
-    /// A new machine, with one page of zeroes and no programs.
+    /// A new machine, with one page of zeroes and no programs. With `watch`, its programs may also import `"fizz" "touch"`
+    /// `(site, address, address, address, address, first: i32)`, which calls [`Watch::touch`], and `"fizz" "barrier"` `(storage, workgroup: i32)`,
+    /// which calls [`Watch::barrier`].
     ///
     /// # Errors
     /// When the system has no room for it.
-    fn machine(&self) -> Result<Arc<dyn Machine>, EngineError>;
+    fn machine(&self, watch: Option<Arc<Watch>>) -> Result<Arc<dyn Machine>, EngineError>;
 }
 
 /// One linear memory, shared by all threads, and the programs that work on it.

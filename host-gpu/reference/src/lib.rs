@@ -8,13 +8,15 @@ mod compile;
 mod device;
 mod engine;
 mod program;
+mod race;
 mod view;
 
-pub use compile::{CompileError, compile};
-pub use device::{NAME, THREAD_STACK, instance};
+pub use compile::{CompileError, compile, compile_watched};
+pub use device::{NAME, THREAD_STACK, instance, watched_instance};
 pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
 pub use program::{
     ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program,
     ProgramError,
 };
+pub use race::{Access, MOST_RACES, Memory, Race, RaceCheck, Races, Touch, Watch, Watched};
 pub use view::ViewShape;

@@ -6,7 +6,8 @@ use naga::ResourceBinding;
 ///
 /// The module imports one memory, `"fizz" "memory"` (shared, at least 1 page, at most 65,536), and exports one function,
 /// `"run"(args: i32, scratch: i32, x: i32, y: i32, z: i32, count: i32)`, which runs `count` workgroups, beginning with (x, y, z), x fastest, then y,
-/// then z. It has no result and does not trap by the shader's doing.
+/// then z. It has no result and does not trap by the shader's doing. A [watched](crate::compile_watched) one also imports the functions that
+/// [`Engine::machine`](crate::Engine::machine) names.
 ///
 /// At `args`, a multiple of 16, stand little-endian words: the number of workgroups in x, y and z; a zero; eight words of immediates; then two
 /// words for each of [`bindings`](Program::bindings):

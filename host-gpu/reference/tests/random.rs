@@ -8,9 +8,10 @@ mod generate;
 mod interpret;
 
 use common::{Machine, engine, metered, words};
-use fizz_reference::compile;
+use fizz_reference::{RaceCheck, Races, Watch, Watched, compile, compile_watched};
 use fizz_shader::meter::{Counts, sum_words};
 use generate::{Generator, SIZE};
+use std::sync::Arc;
 
 const GROUPS: u32 = 6;
 const WORDS: usize = (SIZE * GROUPS) as usize;
@@ -88,4 +89,33 @@ fn barriers_change_nothing() {
         assert_eq!(after[0].words(), buffer, "seed {seed}:\n{wgsl}");
     }
     assert!(all > 100, "{all} barriers in all");
+}
+
+#[test]
+fn watched_programs_compute_the_same_and_own_words_do_not_race() {
+    let engine = engine();
+    for seed in seeds() {
+        let size = [SIZE, 3, 4, 16, 48, 12][(seed % 6) as usize];
+        let groups = WORDS as u32 / size;
+        let wgsl = Generator::new(seed)
+            .shader()
+            .replace(&format!("workgroup_size({SIZE})"), &format!("workgroup_size({size})"));
+        let (wgsl, _) = with_barriers(&wgsl, seed);
+        let given = [words(0, &input(seed))];
+        let (plain, gas) = Machine::new(&engine, common::program(&wgsl), 128).run([groups, 1, 1], &given);
+        let check = RaceCheck::default();
+        let watched = Watched {
+            check: &check,
+            label: "random",
+            source: &wgsl,
+            unwatched_group: fizz_shader::meter::METER_GROUP,
+        };
+        let program = compile_watched(&metered(&wgsl).module, "main", watched).unwrap();
+        let watch = Some(Arc::new(Watch::new(&check)));
+        let mut machine = Machine::with_watch(&engine, program, 128, watch);
+        let (after, watched_gas) = machine.run([groups, 1, 1], &given);
+        assert_eq!(after[0].words(), plain[0].words(), "seed {seed}:\n{wgsl}");
+        assert_eq!(watched_gas, gas, "seed {seed}:\n{wgsl}");
+        assert_eq!(check.races(), Races::default(), "seed {seed}:\n{wgsl}");
+    }
 }

@@ -93,6 +93,13 @@ pub struct CheckedShader {
     source: String,
 }
 
+impl CheckedShader {
+    /// The WGSL, which the modules' spans are of.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
 /// What a shader may use: compute as every WebGPU device has it. No 16- or 64-bit numbers, no subgroups, no float
 /// atomics, no ray queries, no binding arrays, no immediates.
 fn capabilities() -> Capabilities {

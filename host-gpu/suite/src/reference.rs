@@ -1,10 +1,11 @@
 //! Programs of the reference device, run as they are: no `wgpu` between, on as many threads as are asked for.
 
 use crate::{Case, Failure};
-use fizz_reference::Program;
+use fizz_reference::{Program, RaceCheck, Watch, Watched};
 use fizz_shader::CheckedShader;
 use fizz_shader::exact::{self, Native};
 use fizz_shader::meter::{self, Counts, METER_GROUP, METER_WORDS, MeterOptions};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wasmtime::{Config, Engine, Linker, MemoryType, Module, OptLevel, SharedMemory, Store, TypedFunc};
 
@@ -13,6 +14,7 @@ use wasmtime::{Config, Engine, Linker, MemoryType, Module, OptLevel, SharedMemor
 pub struct Reference {
     engine: Engine,
     threads: u32,
+    check: Option<RaceCheck>,
 }
 
 /// A compiled program.
@@ -24,6 +26,7 @@ pub struct ReferenceKernel {
     fixed: u64,
     counts: Counts,
     invocations: u64,
+    watch: Option<Arc<Watch>>,
 }
 
 /// Where the arguments are.
@@ -45,7 +48,15 @@ impl Reference {
     pub fn new(threads: u32) -> Result<Self, Failure> {
         let mut config = Config::new();
         config.wasm_threads(true).shared_memory(true).cranelift_opt_level(OptLevel::Speed);
-        Ok(Reference { engine: Engine::new(&config).map_err(failed)?, threads: threads.max(1) })
+        Ok(Reference { engine: Engine::new(&config).map_err(failed)?, threads: threads.max(1), check: None })
+    }
+
+    /// An engine with one thread whose programs are watched for races.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn watched(check: &RaceCheck) -> Result<Self, Failure> {
+        Ok(Reference { check: Some(check.clone()), ..Reference::new(1)? })
     }
 
     /// Compiles a checked shader, metered or not.
@@ -66,7 +77,15 @@ impl Reference {
             (shader.module.clone(), 0, Counts::Nothing)
         };
         let module = exact::lower(module, &Native::REFERENCE).map_err(Failure::Shader)?;
-        let program = fizz_reference::compile(&module, entry).map_err(|e| Failure::Shader(e.to_string()))?;
+        let program = match &self.check {
+            None => fizz_reference::compile(&module, entry),
+            Some(check) => {
+                let (source, unwatched_group) = (shader.source(), METER_GROUP);
+                let watched = Watched { check, label: "", source, unwatched_group };
+                fizz_reference::compile_watched(&module, entry, watched)
+            }
+        };
+        let program = program.map_err(|error| Failure::Shader(error.to_string()))?;
         let module = Module::new(&self.engine, &program.wasm).map_err(failed)?;
         let (engine, threads) = (self.engine.clone(), self.threads);
         Ok(ReferenceKernel {
@@ -77,6 +96,7 @@ impl Reference {
             fixed,
             counts,
             invocations: facts.invocations(),
+            watch: self.check.as_ref().map(|check| Arc::new(Watch::new(check))),
         })
     }
 }
@@ -134,6 +154,17 @@ impl ReferenceKernel {
                 let mut store = Store::new(&self.engine, ());
                 let mut linker = Linker::new(&self.engine);
                 linker.define(&store, "fizz", "memory", memory.clone()).map_err(failed)?;
+                if let Some(watch) = &self.watch {
+                    let told = watch.clone();
+                    let touch = move |site: u32, a: u32, b: u32, c: u32, d: u32, first: u32| {
+                        told.touch(site, [a, b, c, d], first);
+                    };
+                    linker.func_wrap("fizz", "touch", touch).map_err(failed)?;
+                    let told = watch.clone();
+                    let barrier =
+                        move |storage: u32, workgroup: u32| told.barrier(storage != 0, workgroup != 0);
+                    linker.func_wrap("fizz", "barrier", barrier).map_err(failed)?;
+                }
                 let instance = linker.instantiate(&mut store, &self.module).map_err(failed)?;
                 let run = instance.get_typed_func(&mut store, "run").map_err(failed)?;
                 Ok((store, run))
@@ -150,6 +181,7 @@ impl ReferenceKernel {
             words: usize::try_from(words).expect("fewer than the meter has"),
             fixed: self.fixed,
             invocations: self.invocations,
+            watch: self.watch.clone(),
         })
     }
 }
@@ -168,6 +200,7 @@ pub struct LoadedReference {
     words: usize,
     fixed: u64,
     invocations: u64,
+    watch: Option<Arc<Watch>>,
 }
 
 impl LoadedReference {
@@ -179,7 +212,16 @@ impl LoadedReference {
         let [x, y, z] = self.workgroups;
         let groups = x * y * z;
         let threads = u32::try_from(self.threads.len()).expect("few threads");
-        let part = if threads == 1 { groups } else { (groups / (threads * PARTS)).max(1) };
+        if let Some(watch) = &self.watch {
+            watch.dispatch();
+        }
+        let part = if self.watch.is_some() {
+            1
+        } else if threads == 1 {
+            groups
+        } else {
+            (groups / (threads * PARTS)).max(1)
+        };
         let next = AtomicU32::new(0);
         let work = |(index, (store, run)): (u32, &mut (Store<()>, Run))| {
             let scratch = self.scratch + index * self.scratch_bytes;
@@ -190,6 +232,9 @@ impl LoadedReference {
                 }
                 let count = part.min(groups - first);
                 let at = (first % x, first / x % y, first / (x * y));
+                if let Some(watch) = &self.watch {
+                    watch.workgroup([at.0, at.1, at.2]);
+                }
                 run.call(&mut *store, (ARGUMENTS, scratch, at.0, at.1, at.2, count)).map_err(failed)?;
             }
         };

@@ -93,3 +93,20 @@ fn on_reference(kernel: &Kernel, threads: u32) -> Result<(Vec<u32>, u64), Failur
     loaded.run()?;
     Ok((loaded.result(), loaded.gas()?))
 }
+
+#[test]
+fn no_kernel_races() {
+    let check_races = fizz_reference::RaceCheck::default();
+    let (plain, watched) = (Reference::new(1).unwrap(), Reference::watched(&check_races).unwrap());
+    for kernel in kernels() {
+        let shader = check(kernel).unwrap();
+        let case = (kernel.case)(Scale::Equality);
+        let [one, other] = [&plain, &watched].map(|reference| {
+            let mut loaded = reference.compile(&shader, true).unwrap().load(&case).unwrap();
+            loaded.run().unwrap();
+            (loaded.result(), loaded.gas().unwrap())
+        });
+        assert!(one == other, "{}: watched, it gives something else", kernel.name);
+        assert_eq!(check_races.races(), fizz_reference::Races::default(), "{}", kernel.name);
+    }
+}

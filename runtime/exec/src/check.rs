@@ -1,6 +1,9 @@
 //! Runs one task in several ways that must not change a bit, and compares.
 
-use fizz_attest::{Blob, Job, Outcome};
+use std::sync::Arc;
+
+use fizz_attest::{Blob, GpuUse, Job, Outcome};
+use fizz_gpu_abi::host::Sessions;
 use fizz_sandbox::trace::{Divergence, Form, Subject, first_difference};
 use fizz_sandbox::{Backend, Engine, EngineSettings, Optimization, Program, TaskReport};
 
@@ -16,11 +19,28 @@ const BETWEEN: &str = "the states between chunks";
 #[derive(Clone, Debug)]
 pub struct Way {
     /// What is special about it, in words.
-    pub name: &'static str,
+    pub name: String,
     /// How the task ended.
     pub outcome: Outcome,
     /// CPU gas; `None` where this way does not know it exactly after a trap.
     pub gas: Option<u64>,
+    /// GPU gas.
+    pub gpu_gas: u64,
+}
+
+/// A GPU on which a task is run, and its name in words.
+#[derive(Clone)]
+pub struct CheckGpu {
+    /// What is special about it.
+    pub name: String,
+    /// The device.
+    pub sessions: Arc<dyn Sessions>,
+}
+
+impl std::fmt::Debug for CheckGpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CheckGpu({})", self.name)
+    }
 }
 
 /// What several runs of a task say about each other.
@@ -31,13 +51,16 @@ pub struct Checked {
     /// What differs between the first way and another, in words.
     pub differences: Vec<String>,
     /// With `trace`: the first gas at which two ways differ, and the name of the second.
-    pub divergence: Option<(&'static str, Divergence)>,
+    pub divergence: Option<(String, Divergence)>,
+    /// Whether the task was run with GPUs.
+    pub with_gpu: bool,
 }
 
 /// A way before it is run.
 struct Plan {
-    name: &'static str,
+    name: String,
     subject: Subject,
+    gpu: Option<Arc<dyn Sessions>>,
 }
 
 impl Executor {
@@ -46,8 +69,12 @@ impl Executor {
     /// in the engine's interpreter, many times slower. A module with steps is also stopped in the middle and taken up
     /// again from bytes, and its chunks but the first, sixteen or so of many, are run alone, from no more of memory than
     /// they touch. One with fewer chunks than four is cut into shorter ones for that, whose ends cost gas: these ways
-    /// are compared with one uninterrupted run in the same chunks. The guest finds no GPU. With `trace`, states are
+    /// are compared with one uninterrupted run in the same chunks. With `trace`, states are
     /// compared too, and where they differ the first gas at which they do is looked for.
+    ///
+    /// Where the module looks for a GPU and the job has one, the guest finds one of `gpus`: the first in the first run, the
+    /// second in the other forms. Then it is run on each but the first as well; states are not
+    /// compared, and `trace` does nothing.
     ///
     /// # Errors
     /// [`ExecuteError`] when the task cannot be run. A difference is no error.
@@ -58,6 +85,7 @@ impl Executor {
         blobs: &dyn Blobs,
         trace: bool,
         interpreter: bool,
+        gpus: impl FnOnce() -> Result<Vec<CheckGpu>, ExecuteError>,
     ) -> Result<Checked, ExecuteError> {
         if task as usize >= job.tasks.len() {
             return Err(ExecuteError::NoSuchTask { task, tasks: job.tasks.len() });
@@ -66,9 +94,12 @@ impl Executor {
         let plain = EngineSettings { optimization: Optimization::None, ..EngineSettings::default() };
         let anew = self.program_of(plain, &job.module.blob, blobs)?;
         let task = specify(job, task, blobs)?;
-        let plan = |name, program: &Program, form| {
+        let wants_gpu = program.imports_gpu() && !program.has_steps() && job.gpu != GpuUse::Off;
+        let gpus = if wants_gpu { gpus()? } else { Vec::new() };
+        let any = gpus.get(1).or(gpus.first()).map(|gpu| gpu.sessions.clone());
+        let plan = |name: &str, program: &Program, form| {
             let subject = Subject { program: program.clone(), task: task.clone(), form };
-            Plan { name, subject }
+            Plan { name: name.to_owned(), subject, gpu: any.clone() }
         };
         let mut plans = vec![
             plan("first run", &program, Form::Fast),
@@ -80,7 +111,16 @@ impl Executor {
             let interpreted = self.program_of(settings, &job.module.blob, blobs)?;
             plans.push(plan("interpreter", &interpreted, Form::Fast));
         }
-        let mut checked = Checked::default();
+        let mut gpus = gpus.into_iter();
+        if let Some(CheckGpu { name, sessions }) = gpus.next() {
+            plans[0].name = format!("first run, {name}");
+            plans[0].gpu = Some(sessions);
+        }
+        for CheckGpu { name, sessions } in gpus {
+            plans.push(Plan { gpu: Some(sessions), ..plan(&name, &program, Form::Fast) });
+        }
+        let mut checked = Checked { with_gpu: any.is_some(), ..Checked::default() };
+        let trace = trace && any.is_none();
         let first = checked.compare(&plans, job, trace)?;
         if program.has_steps() {
             steps::compare(&mut checked, (&program, &anew), &task, &first, job)?;
@@ -106,11 +146,11 @@ impl Checked {
     /// Runs all plans, of which there is one at least, and returns what the first one reported.
     fn compare(&mut self, plans: &[Plan], job: &Job, trace: bool) -> Result<TaskReport, ExecuteError> {
         let (base, others) = plans.split_first().expect("there is a first run");
-        let first = base.subject.run()?;
-        self.add(base.name, &first, base.subject.form == Form::WriteThrough);
+        let first = base.subject.run_with(base.gpu.as_ref())?;
+        self.add(&base.name, &first, base.subject.form == Form::WriteThrough);
         for plan in others {
-            let report = plan.subject.run()?;
-            let gas = self.add(plan.name, &report, plan.subject.form == Form::WriteThrough);
+            let report = plan.subject.run_with(plan.gpu.as_ref())?;
+            let gas = self.add(&plan.name, &report, plan.subject.form == Form::WriteThrough);
             let mut found = differences((&first, self.gas()), (&report, gas), job);
             if first.boundaries != report.boundaries {
                 found.push(BETWEEN.to_owned());
@@ -122,19 +162,20 @@ impl Checked {
                 if found.is_empty() {
                     found.push("the state that is left".to_owned());
                 }
-                self.divergence = Some((plan.name, divergence));
+                self.divergence = Some((plan.name.clone(), divergence));
             }
-            self.differ(plan.name, found);
+            self.differ(&plan.name, found);
         }
         Ok(first)
     }
 
     /// Adds a way, and returns its gas where it is exact: in the fast form alone, that of a trap in the middle of a
     /// function would be found by a second run.
-    fn add(&mut self, name: &'static str, report: &TaskReport, exact: bool) -> Option<u64> {
+    fn add(&mut self, name: &str, report: &TaskReport, exact: bool) -> Option<u64> {
         let exact = exact || !matches!(report.outcome, Outcome::Trapped { .. });
         let gas = exact.then_some(report.gas);
-        self.ways.push(Way { name, outcome: report.outcome.clone(), gas });
+        let name = name.to_owned();
+        self.ways.push(Way { name, outcome: report.outcome.clone(), gas, gpu_gas: report.gpu_gas });
         gas
     }
 
@@ -162,6 +203,9 @@ fn differences(
         && a != b
     {
         found.push(format!("gas: {a} and {b}"));
+    }
+    if a.gpu_gas != b.gpu_gas {
+        found.push(format!("GPU gas: {} and {}", a.gpu_gas, b.gpu_gas));
     }
     if a.stdout != b.stdout {
         found.push("standard output".to_owned());

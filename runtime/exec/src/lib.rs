@@ -14,7 +14,7 @@ mod executor;
 mod verify;
 
 pub use blobs::{BlobError, Blobs};
-pub use check::{Checked, Way};
+pub use check::{CheckGpu, Checked, Way};
 pub use checkpoint::{Checkpoint, CheckpointError, Reached};
 pub use executor::{ExecuteError, Executed, Executor, OutputName};
 pub use fizz_sandbox::Fault;

@@ -6,7 +6,7 @@
 //! A program gets at its machine's memory and nothing else. That wall is wasmtime's; the compiler's own checks keep a shader to its
 //! bindings within it.
 
-use fizz_reference::{Engine, EngineError, Instance, Kernel, Machine, Work};
+use fizz_reference::{Engine, EngineError, Instance, Kernel, Machine, Watch, Work};
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,18 +84,33 @@ fn no_room(error: wasmtime::Error) -> EngineError {
 }
 
 impl Engine for Wasmtime {
-    fn machine(&self) -> Result<Arc<dyn Machine>, EngineError> {
+    fn machine(&self, watch: Option<Arc<Watch>>) -> Result<Arc<dyn Machine>, EngineError> {
         let memory = SharedMemory::new(&self.0, MemoryType::shared(1, PAGES)).map_err(no_room)?;
         let mut linker = Linker::new(&self.0);
         // The linker wants a store only to know the engine.
         let store = Store::new(&self.0, ());
         linker.define(&store, "fizz", "memory", memory.clone()).map_err(invalid)?;
-        Ok(Arc::new(Room { engine: self.0.clone(), memory, linker, growing: Mutex::default() }))
+        let imports = if watch.is_some() { WATCHED } else { PLAIN };
+        if let Some(watch) = watch {
+            let told = watch.clone();
+            let touch = move |site: u32, a: u32, b: u32, c: u32, d: u32, first: u32| {
+                told.touch(site, [a, b, c, d], first);
+            };
+            linker.func_wrap("fizz", "touch", touch).map_err(invalid)?;
+            let barrier = move |storage: u32, workgroup: u32| watch.barrier(storage != 0, workgroup != 0);
+            linker.func_wrap("fizz", "barrier", barrier).map_err(invalid)?;
+        }
+        Ok(Arc::new(Room { imports, engine: self.0.clone(), memory, linker, growing: Mutex::default() }))
     }
 }
 
+/// What programs import.
+const PLAIN: &[(&str, &str)] = &[("fizz", "memory")];
+const WATCHED: &[(&str, &str)] = &[("fizz", "memory"), ("fizz", "touch"), ("fizz", "barrier")];
+
 /// A machine.
 struct Room {
+    imports: &'static [(&'static str, &'static str)],
     engine: wasmtime::Engine,
     memory: SharedMemory,
     linker: Linker<()>,
@@ -149,7 +164,7 @@ unsafe impl Machine for Room {
     fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Kernel>, EngineError> {
         let module = Module::new(&self.engine, wasm).map_err(invalid)?;
         let imports: Vec<_> = module.imports().map(|import| (import.module(), import.name())).collect();
-        if imports != [("fizz", "memory")] {
+        if imports != PLAIN && imports != self.imports {
             return Err(EngineError::Invalid(format!("it imports {imports:?}")));
         }
         if !matches!(module.get_export("run"), Some(ExternType::Func(_))) {

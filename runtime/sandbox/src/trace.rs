@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use fizz_attest::{Digest, Outcome};
+use fizz_gpu_abi::host::Sessions;
 
 use crate::files::{Inode, KindState, ROOT};
 use crate::instance::{Begun, begin, explain, internal};
@@ -37,7 +39,7 @@ impl Form {
     }
 }
 
-/// One of two runs to be compared. Its guest finds no GPU.
+/// One of two runs to be compared. Its guest finds no GPU, but for [`run_with`](Self::run_with).
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The program; two subjects may have programs of two engines.
@@ -100,12 +102,18 @@ impl Subject {
     /// # Errors
     /// [`Fault`] when the node could not run it.
     pub fn run(&self) -> Result<TaskReport, Fault> {
+        self.run_with(None)
+    }
+
+    /// The same with a GPU for a guest that looks for one.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_with(&self, gpu: Option<&Arc<dyn Sessions>>) -> Result<TaskReport, Fault> {
         let Subject { program, task, form } = self.clone();
         let stacks = program.engine().stacks().clone();
         stacks
-            .run(move || {
-                run_once(&program, &task, None, None, form.variant()).map(|finished| finished.report)
-            })
+            .run(|| run_once(&program, &task, gpu, None, form.variant()).map(|finished| finished.report))
             .map_err(|error| internal(error.to_string()))?
     }
 

@@ -11,6 +11,7 @@ mod modes;
 mod pipeline;
 
 use crate::SHADER_FRONT_END;
+use fizz_reference::{CompileError, Watched};
 use fizz_shader::exact::{self, Layout, Modes, Native};
 use std::sync::Arc;
 use wgpu::naga;
@@ -85,21 +86,28 @@ pub(crate) enum NotPortable {
 
 /// Whether a metered module, as no driver needs anything special of it, can be lowered, written for any driver, and compiled for the reference
 /// device: asked for every pipeline on every device, so that what one of them cannot take is refused by all, and whatever runs exactly can be verified without a GPU.
-/// Returns the words for the reference device.
-pub(crate) fn portable(module: naga::Module) -> Result<Vec<u32>, NotPortable> {
+/// Returns the words for the reference device, which tell of touches of memory if it is `watched`: whether it is does not change what is refused.
+pub(crate) fn portable(module: naga::Module, watched: Option<Watched<'_>>) -> Result<Vec<u32>, NotPortable> {
     let panicked = || NotPortable::Shader("the lowering cannot handle this shader".to_owned());
     let checked = deep(|| {
         let checked = std::panic::catch_unwind(|| {
             exact::check(&module)?;
             let module = exact::lower(module, &Native::REFERENCE)?;
             let entry = module.entry_points.first().ok_or("the module has no entry point")?;
-            Ok::<_, String>(fizz_reference::compile(&module, &entry.name))
+            let program = fizz_reference::compile(&module, &entry.name);
+            Ok::<_, String>(match (program, watched) {
+                (Ok(_), Some(watched)) => {
+                    let program = fizz_reference::compile_watched(&module, &entry.name, watched);
+                    program.map_err(|error| CompileError::Host(format!("it cannot be watched: {error}")))
+                }
+                (program, _) => program,
+            })
         });
         checked.map_err(|_| panicked())
     });
     match checked.map_err(NotPortable::Host)?? {
         Err(reason) => Err(NotPortable::Shader(reason)),
-        Ok(Err(fizz_reference::CompileError::Host(reason))) => Err(NotPortable::Host(reason)),
+        Ok(Err(CompileError::Host(reason))) => Err(NotPortable::Host(reason)),
         Ok(Err(error)) => Err(NotPortable::Shader(error.to_string())),
         Ok(Ok(program)) => Ok(program.encode()),
     }

@@ -6,6 +6,7 @@ use crate::pipelines::Refused;
 use crate::session::Open;
 use fizz_gpu_abi::LayoutEntry;
 use fizz_gpu_abi::host::{HostFault, Stop};
+use fizz_reference::Watched;
 use fizz_shader::exact::Layout;
 use fizz_shader::meter::{Counts, METER_GROUP};
 use fizz_shader::{CheckedShader, Inexact, Specialized};
@@ -72,9 +73,12 @@ pub(crate) fn check(checked: &CheckedShader, entry: &str, label: &str) -> Result
     )))
 }
 
-/// Refuses a shader that some device could not take; else says what the reference device takes.
-pub(crate) fn check_portable(module: naga::Module) -> Result<Vec<u32>, Refused> {
-    super::portable(module).map_err(|error| match error {
+/// Refuses a shader that some device could not take; else says what the reference device takes, with its touches of memory told if it is `watched`.
+pub(crate) fn check_portable(
+    module: naga::Module,
+    watched: Option<Watched<'_>>,
+) -> Result<Vec<u32>, Refused> {
+    super::portable(module, watched).map_err(|error| match error {
         NotPortable::Shader(reason) => Refused::Invalid(format!("it cannot be exact: {reason}")),
         NotPortable::Host(reason) => Refused::Stop(Stop::HostFault(HostFault::OutOfMemory, reason)),
     })

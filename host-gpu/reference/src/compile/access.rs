@@ -14,10 +14,14 @@
 use super::asm::{Local, aligned, lanes, memory, splat};
 use super::emit::{Emit, NEAR, SCRATCH};
 use super::helper::Helper;
-use super::ir::{At, AtId, Atomic, Cell, Len, Space, Term, Ty, Val};
+use super::ir::{At, AtId, Atomic, Cell, Len, Orders, Space, Term, Ty, Val};
 use super::region::Mask;
 use super::shape::Level;
 use wasm_encoder::{BlockType, ValType};
+
+/// Functions that watched programs import.
+const TOUCH: u32 = 0;
+const BARRIER: u32 = 1;
 
 impl Emit<'_> {
     fn is_below(&self, term: &Term) -> bool {
@@ -500,5 +504,41 @@ impl Emit<'_> {
         let result = self.asm.local(ValType::V128);
         self.asm.set(result);
         result
+    }
+
+    /// Tells who of a vector touches which word: nobody where the address is 0.
+    pub(super) fn touch(&mut self, site: u32, at: AtId, mask: Mask, vector: usize) {
+        let Some(first) = self.watched else { return };
+        let at = &self.ir.ats[at as usize];
+        let (addresses, offset) = self.vector_address(at, vector, false, mask.local(vector));
+        if offset > 0 {
+            self.asm.get(addresses);
+            self.asm.op().v128_const(splat(offset)).i32x4_add();
+            self.asm.get(addresses);
+            self.asm.op().v128_const(0).i32x4_ne().v128_and();
+            self.asm.set(addresses);
+        }
+        self.asm.get(addresses);
+        self.asm.op().v128_any_true();
+        self.asm.begin_if();
+        self.asm.int(first + site);
+        for lane in 0..4 {
+            self.asm.get(addresses);
+            self.asm.op().i32x4_extract_lane(lane);
+        }
+        let index = self.turn.index[vector];
+        self.asm.get(index);
+        self.asm.op().call(TOUCH);
+        self.asm.end();
+        self.asm.release(addresses);
+    }
+
+    /// Tells of a barrier.
+    pub(super) fn barrier(&mut self, orders: Orders) {
+        if self.watched.is_some() {
+            self.asm.int(u32::from(orders.storage));
+            self.asm.int(u32::from(orders.group));
+            self.asm.op().call(BARRIER);
+        }
     }
 }

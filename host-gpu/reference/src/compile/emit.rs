@@ -4,7 +4,7 @@ use super::CompileError;
 use super::asm::{Asm, Local, aligned, memory, scalar_type, splat};
 use super::helper::Helpers;
 use super::inline::Buffer;
-use super::ir::{AtId, Cell, Ir, Label, Node, Space, Stmt, Val, lists, operands, uses};
+use super::ir::{AtId, Cell, Ir, Label, Node, Orders, Space, Stmt, Val, lists, operands, uses};
 use super::plan::{OUTSIDE, Plan, RegionId, Step};
 use super::shape::{Level, Shapes};
 use std::collections::{BTreeMap, HashSet};
@@ -70,6 +70,8 @@ pub(super) struct Emit<'a> {
     pub(super) size: [u32; 3],
     pub(super) asm: Asm,
     pub(super) helpers: Helpers,
+    /// The number of the first place that touches memory, if they are watched.
+    pub(super) watched: Option<u32>,
     pub(super) places: Vec<Place>,
     /// How often a value is used, how deep its deferred computation is, and the list that it is in.
     pub(super) uses: Vec<u32>,
@@ -109,8 +111,8 @@ pub(super) fn emit<'a>(
     shapes: &'a Shapes,
     plan: &'a Plan<'a>,
     size: [u32; 3],
-    buffers: &[Buffer],
-    group_bytes: u32,
+    (buffers, group_bytes): (&[Buffer], u32),
+    watched: Option<u32>,
 ) -> Result<Written, CompileError> {
     let mut asm = Asm::new(6);
     let [group, immediate, groups_x, groups_y, groups_z] = [ValType::I32; 5].map(|ty| asm.local(ty));
@@ -121,7 +123,8 @@ pub(super) fn emit<'a>(
         keeping: super::wait::keeping(ir, shapes),
         size,
         asm,
-        helpers: Helpers::default(),
+        helpers: Helpers::new(if watched.is_some() { 2 } else { 0 }),
+        watched,
         places: vec![Place::Unset; ir.nodes.len()],
         uses: count_uses(ir),
         depths: vec![0; ir.nodes.len()],
@@ -527,7 +530,12 @@ impl<'a> Emit<'a> {
                     let to = self.labels[label];
                     self.asm.jump(to);
                 }
-                Step::UniformLoad(at, result) => self.uniform_load(*at, *result),
+                Step::UniformLoad(at, result) => {
+                    self.uniform_load(*at, *result);
+                    // Barriers stand around it.
+                    self.barrier(Orders { storage: false, group: true });
+                }
+                Step::Barrier(orders) => self.barrier(*orders),
             }
         }
         self.close_scope();

@@ -22,22 +22,31 @@ pub(super) enum Helper {
 }
 
 /// The helpers in use, in order of first use. Their functions come after the program's.
-#[derive(Default)]
 pub(super) struct Helpers {
     used: Vec<Helper>,
+    /// Functions that the module imports.
+    imported: u32,
 }
 
 const I: ValType = ValType::I32;
 const V: ValType = ValType::V128;
 
 impl Helpers {
+    pub(super) fn new(imported: u32) -> Self {
+        Helpers { used: Vec::new(), imported }
+    }
+
+    pub(super) fn imported(&self) -> u32 {
+        self.imported
+    }
+
     /// The index of a helper's function.
     pub(super) fn index(&mut self, helper: Helper) -> u32 {
         let position = self.used.iter().position(|used| *used == helper).unwrap_or_else(|| {
             self.used.push(helper);
             self.used.len() - 1
         });
-        position as u32 + 1
+        self.imported + position as u32 + 1
     }
 
     pub(super) fn all(&self) -> &[Helper] {

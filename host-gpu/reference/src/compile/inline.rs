@@ -2,13 +2,16 @@
 
 use super::CompileError;
 use super::ir::{
-    At, AtId, Atomic, AtomicOp, Bin, Input, Ir, Label, Len, NONE, Node, Space, Stmt, Term, Ty, Un, Val,
+    At, AtId, Atomic, AtomicOp, Bin, Input, Ir, Label, Len, NONE, Node, Orders, Space, Stmt, Term, Ty, Un,
+    Val,
 };
 use super::layout::{Layouts, Shape, Step, Unit};
+use super::touch::Touches;
+use crate::race::{Access, Site, Watched};
 use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{
     AddressSpace, ArraySize, AtomicFunction, Binding, Block, BuiltIn, Expression, Function, GlobalVariable,
-    Handle, Literal, Module, ResourceBinding, ScalarKind, Statement, StorageAccess, SwitchValue, Type,
+    Handle, Literal, Module, ResourceBinding, ScalarKind, Span, Statement, StorageAccess, SwitchValue, Type,
     TypeInner,
 };
 use std::rc::Rc;
@@ -30,6 +33,8 @@ pub(crate) struct Inlined {
     pub(crate) buffers: Vec<Buffer>,
     pub(crate) group_bytes: u32,
     pub(crate) immediate_bytes: u32,
+    /// The places that touch shared memory, if they are watched.
+    pub(crate) sites: Vec<Site>,
 }
 
 /// Most nodes and statements.
@@ -74,17 +79,23 @@ pub(super) struct Inline<'m> {
     info: &'m ModuleInfo,
     pub(super) layouts: Layouts<'m>,
     pub(super) ir: Ir,
-    list: Vec<Stmt>,
+    pub(super) list: Vec<Stmt>,
     /// Of each global variable: its place.
     globals: Vec<Option<Rc<Place>>>,
     starts: Vec<Stmt>,
     depth: u32,
     used: Vec<bool>,
     size: [u32; 3],
+    pub(super) touches: Option<Touches<'m>>,
 }
 
 /// Inlines the module's one entry point.
-pub(crate) fn inline(module: &Module, info: &ModuleInfo, entry: usize) -> Result<Inlined, CompileError> {
+pub(crate) fn inline<'m>(
+    module: &'m Module,
+    info: &'m ModuleInfo,
+    entry: usize,
+    watched: Option<Watched<'m>>,
+) -> Result<Inlined, CompileError> {
     let point = &module.entry_points[entry];
     let mut inline = Inline {
         module,
@@ -97,6 +108,7 @@ pub(crate) fn inline(module: &Module, info: &ModuleInfo, entry: usize) -> Result
         depth: 0,
         used: Vec::new(),
         size: point.workgroup_size,
+        touches: watched.map(Touches::new),
     };
     let (buffers, group_bytes, immediate_bytes) = inline.declare(info.get_entry_point(entry))?;
     let mut arguments = Vec::new();
@@ -107,7 +119,8 @@ pub(crate) fn inline(module: &Module, info: &ModuleInfo, entry: usize) -> Result
     let mut body = std::mem::take(&mut inline.starts);
     body.append(&mut inline.list);
     inline.ir.body = body;
-    Ok(Inlined { ir: inline.ir, buffers, group_bytes, immediate_bytes })
+    let sites = inline.touches.map_or_else(Vec::new, Touches::sites);
+    Ok(Inlined { ir: inline.ir, buffers, group_bytes, immediate_bytes, sites })
 }
 
 impl<'m> Inline<'m> {
@@ -124,10 +137,16 @@ impl<'m> Inline<'m> {
             let place = match variable.space {
                 AddressSpace::Storage { .. } | AddressSpace::Uniform => {
                     buffers.push(self.buffer(variable)?);
+                    if let Some(touches) = &mut self.touches {
+                        touches.buffer(variable);
+                    }
                     Some((Space::Buffer(buffers.len() as u32 - 1), 0))
                 }
                 AddressSpace::WorkGroup => {
                     let offset = group;
+                    if let Some(touches) = &mut self.touches {
+                        touches.group_variable(offset, variable);
+                    }
                     let bytes = self.layouts.count(shape)?.saturating_mul(4);
                     group = group.saturating_add(bytes.next_multiple_of(16));
                     if group > 1 << 20 {
@@ -406,6 +425,8 @@ impl<'m> Inline<'m> {
             }
             Expression::Load { pointer } => {
                 let place = self.place(frame, pointer)?;
+                let span = frame.function.expressions.get_span(expression);
+                self.touch(&place, self.access(&place, Access::Read), span)?;
                 if self.is_atomic(place.shape) {
                     let at = self.at(&place, place.offset, Ty::I32);
                     Value::Flat([self.atomic(AtomicOp::Load, at, NONE, NONE)].into())
@@ -546,7 +567,7 @@ impl<'m> Inline<'m> {
         Ok(to)
     }
 
-    fn scalars(&self, place: &Place) -> Result<Vec<(u32, Ty)>, CompileError> {
+    pub(super) fn scalars(&self, place: &Place) -> Result<Vec<(u32, Ty)>, CompileError> {
         let mut found = Vec::new();
         let scale = scale(place.space);
         self.layouts.each(place.shape, unit(place.space), 0, &mut |at, ty| {
@@ -579,7 +600,7 @@ impl<'m> Inline<'m> {
         }
     }
 
-    fn at(&mut self, place: &Place, offset: u32, ty: Ty) -> AtId {
+    pub(super) fn at(&mut self, place: &Place, offset: u32, ty: Ty) -> AtId {
         self.ir.at(At { space: place.space, offset, ty, terms: place.terms.clone() })
     }
 
@@ -602,14 +623,19 @@ impl<'m> Inline<'m> {
 
     fn block(&mut self, frame: &mut Frame<'m>, block: &'m Block) -> Result<(), CompileError> {
         self.deeper()?;
-        for statement in block.iter() {
-            self.statement(frame, statement)?;
+        for (statement, span) in block.span_iter() {
+            self.statement(frame, statement, *span)?;
         }
         self.depth -= 1;
         Ok(())
     }
 
-    fn statement(&mut self, frame: &mut Frame<'m>, statement: &'m Statement) -> Result<(), CompileError> {
+    fn statement(
+        &mut self,
+        frame: &mut Frame<'m>,
+        statement: &'m Statement,
+        span: Span,
+    ) -> Result<(), CompileError> {
         match statement {
             Statement::Emit(range) => {
                 for expression in range.clone() {
@@ -652,12 +678,16 @@ impl<'m> Inline<'m> {
                     None => frame.returned = value,
                 }
             }
-            Statement::ControlBarrier(_) => self.list.push(Stmt::Barrier),
+            Statement::ControlBarrier(barrier) => self.list.push(Stmt::Barrier(Orders {
+                storage: barrier.contains(naga::Barrier::STORAGE),
+                group: barrier.contains(naga::Barrier::WORK_GROUP),
+            })),
             // Within a workgroup, invocations run in turns that a barrier alone ends; other workgroups see atomics in order.
             Statement::MemoryBarrier(_) => {}
             Statement::Store { pointer, value } => {
                 let place = self.place(frame, *pointer)?;
                 let values = self.flat(frame, *value)?;
+                self.touch(&place, self.access(&place, Access::Write), span)?;
                 if self.is_atomic(place.shape) {
                     let at = self.at(&place, place.offset, Ty::I32);
                     self.atomic(AtomicOp::Store, at, values[0], NONE);
@@ -666,6 +696,8 @@ impl<'m> Inline<'m> {
                 }
             }
             Statement::Atomic { pointer, fun, value, result } => {
+                let place = self.place(frame, *pointer)?;
+                self.touch(&place, Access::Atomic, span)?;
                 self.atomic_statement(frame, *pointer, *fun, *value, *result)?;
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {

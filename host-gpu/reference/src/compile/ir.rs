@@ -239,9 +239,18 @@ pub(crate) enum Stmt {
     Block(Label, Vec<Stmt>),
     Loop(Vec<Stmt>),
     Break(Label),
-    Barrier,
+    Barrier(Orders),
+    /// Tells of a touch of shared memory: number of the place, and the word. Watched programs alone have it.
+    Touch(u32, AtId),
     /// A workgroup variable read by one invocation for all: place, and the [`Node::Result`]. Barriers stand around it.
     UniformLoad(AtId, Val),
+}
+
+/// Which memory a barrier orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Orders {
+    pub(crate) storage: bool,
+    pub(crate) group: bool,
 }
 
 /// A variable of the invocation.
@@ -354,8 +363,8 @@ pub(crate) fn uses(ir: &Ir, stmt: &Stmt, mut each: impl FnMut(Val)) {
             [atomic.value, atomic.compare].into_iter().filter(|value| *value != NONE).for_each(each);
         }
         Stmt::If(condition, _, _) => each(*condition),
-        Stmt::UniformLoad(at, _) => place(*at, &mut each),
-        Stmt::Zero(_) | Stmt::Block(..) | Stmt::Loop(_) | Stmt::Break(_) | Stmt::Barrier => {}
+        Stmt::UniformLoad(at, _) | Stmt::Touch(_, at) => place(*at, &mut each),
+        Stmt::Zero(_) | Stmt::Block(..) | Stmt::Loop(_) | Stmt::Break(_) | Stmt::Barrier(_) => {}
     }
 }
 

@@ -18,6 +18,7 @@ mod plan;
 mod region;
 mod shape;
 mod sink;
+mod touch;
 mod unused;
 mod value;
 mod wait;
@@ -25,6 +26,7 @@ mod wait;
 pub use error::CompileError;
 
 use crate::Program;
+use crate::race::Watched;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Module, ShaderStage};
 use wasm_encoder::{
@@ -44,17 +46,30 @@ const MAX_INVOCATIONS: u32 = 1024;
 /// # Errors
 /// [`CompileError`] for what the device does not have, and for shaders that would become too large.
 pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
+    compile_with(module, entry, None)
+}
+
+/// The same, but the program tells of each word of storage and workgroup memory that it touches, and runs only on a
+/// [machine](crate::Engine::machine) that watches.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_watched(module: &Module, entry: &str, watched: Watched<'_>) -> Result<Program, CompileError> {
+    compile_with(module, entry, Some(watched))
+}
+
+fn compile_with(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> Result<Program, CompileError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("compile".to_owned()).stack_size(STACK);
         let thread = thread
-            .spawn_scoped(scope, || compile_here(module, entry))
+            .spawn_scoped(scope, || compile_here(module, entry, watched))
             .map_err(|error| CompileError::Host(format!("no thread to compile on: {error}")))?;
         // The same on every machine.
         thread.join().map_err(|_| CompileError::unsupported("what makes its compiler panic"))?
     })
 }
 
-fn compile_here(module: &Module, entry: &str) -> Result<Program, CompileError> {
+fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> Result<Program, CompileError> {
     let is_it = |point: &naga::EntryPoint| point.stage == ShaderStage::Compute && point.name == entry;
     let index = module.entry_points.iter().position(is_it);
     let index = index.ok_or_else(|| CompileError::NoEntryPoint(entry.to_owned()))?;
@@ -67,7 +82,14 @@ fn compile_here(module: &Module, entry: &str) -> Result<Program, CompileError> {
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
         .map_err(|error| CompileError::Invalid(error.as_inner().to_string()))?;
-    let inlined = inline::inline(module, &info, index)?;
+    let inlined = inline::inline(module, &info, index, watched)?;
+    let first_site = match watched {
+        None => None,
+        Some(watched) => {
+            let first = watched.check.register(watched.label, size, inlined.sites);
+            Some(first.ok_or(CompileError::TooLarge("places that touch shared memory"))?)
+        }
+    };
     let read_only: Vec<bool> = inlined.buffers.iter().map(|buffer| buffer.read_only).collect();
     let writable: Vec<bool> = read_only.iter().map(|read_only| !read_only).collect();
     let mut ir = optimise::optimise(&inlined.ir, &writable)?;
@@ -76,7 +98,8 @@ fn compile_here(module: &Module, entry: &str) -> Result<Program, CompileError> {
     sink::sink(&mut ir, &in_memory);
     let shapes = shape::shapes(&ir, size, &read_only);
     let plan = plan::plan(&ir, &shapes, &read_only);
-    let written = emit::emit(&ir, &shapes, &plan, size, &inlined.buffers, inlined.group_bytes)?;
+    let memory = (&inlined.buffers[..], inlined.group_bytes);
+    let written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
     Ok(Program {
         scratch_bytes: written.scratch,
         wasm: module_of(written),
@@ -93,8 +116,13 @@ fn module_of(written: emit::Written) -> Vec<u8> {
     let mut code = CodeSection::new();
     types.ty().function([ValType::I32; 6], []);
     functions.function(0);
+    let imported = written.helpers.imported();
+    if imported > 0 {
+        types.ty().function([ValType::I32; 6], []);
+        types.ty().function([ValType::I32; 2], []);
+    }
     code.function(&written.asm.finish());
-    for (number, helper) in (1..).zip(written.helpers.all()) {
+    for (number, helper) in (1 + imported..).zip(written.helpers.all()) {
         types.ty().function(helper.parameters(), helper.results());
         functions.function(number);
         code.function(&helper.function());
@@ -103,8 +131,12 @@ fn module_of(written: emit::Written) -> Vec<u8> {
     let memory =
         MemoryType { minimum: 1, maximum: Some(65536), memory64: false, shared: true, page_size_log2: None };
     imports.import("fizz", "memory", EntityType::Memory(memory));
+    if imported > 0 {
+        imports.import("fizz", "touch", EntityType::Function(1));
+        imports.import("fizz", "barrier", EntityType::Function(2));
+    }
     let mut exports = ExportSection::new();
-    exports.export("run", ExportKind::Func, 0);
+    exports.export("run", ExportKind::Func, imported);
     let mut module = wasm_encoder::Module::new();
     module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
     module.finish()

@@ -170,9 +170,13 @@ impl Optimise<'_> {
                 self.map[*result as usize] = value;
                 to.push(Stmt::UniformLoad(at, value));
             }
-            Stmt::Barrier => {
+            Stmt::Barrier(orders) => {
                 self.barrier();
-                to.push(Stmt::Barrier);
+                to.push(Stmt::Barrier(*orders));
+            }
+            Stmt::Touch(site, at) => {
+                let Err(at) = self.place(*at, to) else { return false };
+                to.push(Stmt::Touch(*site, at));
             }
             Stmt::Break(label) => {
                 let label = self.labels[label];
@@ -446,7 +450,7 @@ impl Optimise<'_> {
                 Stmt::Zero(var) => self.ages[*var as usize] += 1,
                 Stmt::Store(at, _) => self.written(self.from.ats[*at as usize].space),
                 Stmt::Atomic(atomic) => self.written(self.from.ats[atomic.at as usize].space),
-                Stmt::Barrier | Stmt::UniformLoad(..) => self.barrier(),
+                Stmt::Barrier(_) | Stmt::UniformLoad(..) => self.barrier(),
                 _ => lists(stmt).for_each(|list| self.forget_written(list)),
             }
         }
@@ -526,7 +530,7 @@ fn jumps(list: &[Stmt], to: Label) -> usize {
 
 pub(super) fn has_barrier(list: &[Stmt]) -> bool {
     list.iter().any(|stmt| match stmt {
-        Stmt::Barrier | Stmt::UniformLoad(..) => true,
+        Stmt::Barrier(_) | Stmt::UniformLoad(..) => true,
         _ => lists(stmt).any(|list| has_barrier(list)),
     })
 }

@@ -3,7 +3,7 @@
 //! Statements with barriers in them run at the level of the workgroup: their control flow is scalar. What stands between is a [`Region`]: a
 //! loop over the workgroup's vectors. What is the same in the whole workgroup is taken out of regions where it can be.
 
-use super::ir::{AtId, Cell, Ir, Label, Node, Space, Stmt, Val, lists, operands, uses};
+use super::ir::{AtId, Cell, Ir, Label, Node, Orders, Space, Stmt, Val, lists, operands, uses};
 use super::optimise::has_barrier;
 use super::shape::{Level, Shapes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,8 @@ pub(crate) enum Step<'a> {
     Loop(Vec<Step<'a>>),
     Break(Label),
     UniformLoad(AtId, Val),
+    /// All of the workgroup have come so far.
+    Barrier(Orders),
 }
 
 pub(crate) struct Region<'a> {
@@ -149,7 +151,8 @@ impl<'a> Planner<'a> {
                 }
                 Stmt::Break(label) => steps.push(Step::Break(*label)),
                 Stmt::UniformLoad(at, result) => steps.push(Step::UniformLoad(*at, *result)),
-                // Barriers part regions, and that is all.
+                // Barriers part regions, and that is all but for who watches.
+                Stmt::Barrier(orders) => steps.push(Step::Barrier(*orders)),
                 _ => {}
             }
         }
@@ -160,7 +163,7 @@ impl<'a> Planner<'a> {
     /// Whether a statement must run at the level of the workgroup.
     fn is_outer(&self, stmt: &Stmt) -> bool {
         match stmt {
-            Stmt::Barrier | Stmt::UniformLoad(..) => true,
+            Stmt::Barrier(_) | Stmt::UniformLoad(..) => true,
             Stmt::Break(label) => {
                 !self.keeps_masks && self.outer.contains(label) && self.shapes.level(stmt) == Level::Group
             }
@@ -300,7 +303,7 @@ impl Keeper<'_> {
                     }
                 }
                 Step::Block(_, inner) | Step::Loop(inner) => self.steps(inner, region_of, kept),
-                Step::Break(_) => {}
+                Step::Break(_) | Step::Barrier(_) => {}
                 Step::Region(region) => {
                     for (cell, used) in &region.cells {
                         let carries = region.in_loop && used.read_first;

@@ -379,6 +379,7 @@ impl<'a> Emit<'a> {
                 }
             }
             Stmt::Zero(var) => self.zero(*var, stmt, mask),
+            Stmt::Touch(site, at) => vectors.for_each(|vector| self.touch(*site, *at, mask, vector)),
             Stmt::Store(at, value) => vectors.for_each(|vector| self.store(*at, *value, mask, vector)),
             Stmt::Atomic(atomic) => {
                 let mut locals = [0; 2];
@@ -415,7 +416,7 @@ impl<'a> Emit<'a> {
             }
             Stmt::Break(label) => self.leave(stmt, *label, mask),
             // They stand at the level of the workgroup.
-            Stmt::Barrier | Stmt::UniformLoad(..) => {}
+            Stmt::Barrier(_) | Stmt::UniformLoad(..) => {}
         }
         Ok(())
     }

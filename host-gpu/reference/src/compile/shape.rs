@@ -372,7 +372,7 @@ impl Walk<'_> {
                 *parted = level.max(*parted);
                 return vec![(*label, context)];
             }
-            Stmt::Store(..) | Stmt::Barrier => {}
+            Stmt::Store(..) | Stmt::Touch(..) | Stmt::Barrier(_) => {}
         }
         Jumps::new()
     }

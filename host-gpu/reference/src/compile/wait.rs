@@ -113,7 +113,8 @@ impl Walk<'_> {
                 }
                 return start;
             }
-            Stmt::Store(..) | Stmt::Atomic(_) | Stmt::Barrier | Stmt::UniformLoad(..) => {}
+            Stmt::Store(..) | Stmt::Atomic(_) | Stmt::Touch(..) => {}
+            Stmt::Barrier(_) | Stmt::UniformLoad(..) => {}
         }
         live
     }

@@ -13,6 +13,7 @@ mod resource;
 
 use crate::engine::{Engine, EngineError};
 use crate::program::Program;
+use crate::race::{RaceCheck, Watch};
 use crate::view::ViewShape;
 use encoder::{CommandBuffer, Encoder};
 use memory::Memory;
@@ -35,7 +36,16 @@ pub const NAME: &str = "fizz reference";
 #[expect(unsafe_code, reason = "wgpu takes backends only so")]
 pub fn instance(engine: Arc<dyn Engine>, threads: usize) -> wgpu::Instance {
     // SAFETY: the instance is whole, and nobody else has it.
-    unsafe { wgpu::Instance::from_hal::<Api>(Host { engine, threads: threads.min(MAX_THREADS) }) }
+    unsafe {
+        wgpu::Instance::from_hal::<Api>(Host { engine, threads: threads.min(MAX_THREADS), check: None })
+    }
+}
+
+/// The same on one thread, where dispatches of [watched programs](crate::compile_watched) are watched. Others run as they are.
+#[expect(unsafe_code, reason = "wgpu takes backends only so")]
+pub fn watched_instance(engine: Arc<dyn Engine>, check: RaceCheck) -> wgpu::Instance {
+    // SAFETY: as above.
+    unsafe { wgpu::Instance::from_hal::<Api>(Host { engine, threads: 1, check: Some(check) }) }
 }
 
 /// The backend.
@@ -47,6 +57,7 @@ pub(crate) struct Api;
 pub(crate) struct Host {
     engine: Arc<dyn Engine>,
     threads: usize,
+    check: Option<RaceCheck>,
 }
 
 /// Device and queue.
@@ -216,9 +227,10 @@ impl hal::Adapter for Host {
         _: &wgpu::Limits,
         _: &wgpu::MemoryHints,
     ) -> Result<hal::OpenDevice<Api>, hal::DeviceError> {
-        let machine = self.engine.machine().map_err(|error| lost(&error))?;
+        let watch = self.check.as_ref().map(|check| Arc::new(Watch::new(check)));
+        let machine = self.engine.machine(watch.clone()).map_err(|error| lost(&error))?;
         let memory = Memory::new(machine);
-        let executor = Arc::new(Executor::new(&memory, self.threads).map_err(|error| lost(&error))?);
+        let executor = Arc::new(Executor::new(&memory, self.threads, watch).map_err(|error| lost(&error))?);
         let opened = Opened { memory, executor };
         Ok(hal::OpenDevice { device: opened.clone(), queue: opened })
     }

@@ -5,6 +5,7 @@
 
 use super::resource::Pipeline;
 use crate::engine::{EngineError, Work};
+use crate::race::Watch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +30,24 @@ pub(crate) struct Dispatch {
 impl Dispatch {
     fn total(&self) -> u64 {
         self.counts.iter().map(|count| u64::from(*count)).product()
+    }
+
+    /// Runs all workgroups on this thread, one after the other, and tells who it is. They are those from `base` on of a dispatch.
+    ///
+    /// # Errors
+    /// If the program trapped.
+    pub(crate) fn watched(&self, watch: &Watch, base: [u32; 3]) -> Result<(), EngineError> {
+        if base == [0; 3] {
+            watch.dispatch();
+        }
+        let [x, y, _] = self.counts.map(u64::from);
+        for number in 0..self.total() {
+            let place = [number % x, number / x % y, number / x / y];
+            let place = place.map(|value| u32::try_from(value).expect("counts have 32 bits"));
+            watch.workgroup([0, 1, 2].map(|axis| base[axis].saturating_add(place[axis])));
+            guarded(|| self.run(0, number, 1))?;
+        }
+        Ok(())
     }
 
     /// Runs workgroups by their numbers in the order x, y, z.

@@ -5,6 +5,7 @@ use super::pool::{Dispatch, Pool};
 use super::resource::{Buffer, Fence, Group, Level, Pipeline, Texture, View};
 use crate::engine::EngineError;
 use crate::program::{ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS};
+use crate::race::Watch;
 use crate::view::ViewShape;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -99,13 +100,17 @@ struct Scratch {
 }
 
 impl Executor {
-    pub(crate) fn new(memory: &Arc<Memory>, threads: usize) -> Result<Executor, EngineError> {
+    pub(crate) fn new(
+        memory: &Arc<Memory>,
+        threads: usize,
+        watch: Option<Arc<Watch>>,
+    ) -> Result<Executor, EngineError> {
         let (sender, receiver) = mpsc::channel();
         let scratch = Arc::new(Mutex::new(Scratch { memory: memory.clone(), part: None, stride: 0 }));
         let arguments = memory.take(ARGUMENT_BYTES)?;
         let pool = Pool::new(threads);
         let threads = pool.size();
-        let execute = Execute { pool, arguments, scratch: scratch.clone(), lost: false };
+        let execute = Execute { pool, arguments, scratch: scratch.clone(), watch, lost: false };
         let thread =
             std::thread::Builder::new().name("reference 0".to_owned()).stack_size(super::THREAD_STACK);
         let spawned = thread.spawn(move || execute.serve(&receiver));
@@ -139,6 +144,7 @@ struct Execute {
     pool: Pool,
     arguments: Part,
     scratch: Arc<Mutex<Scratch>>,
+    watch: Option<Arc<Watch>>,
     lost: bool,
 }
 
@@ -240,13 +246,20 @@ impl Execute {
             let scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
             (scratch.part.clone(), scratch.stride)
         };
-        self.pool.run(Dispatch {
+        // The first part of a dispatch begins at its first workgroup; programs without immediates are never parted.
+        let [x, y, z, ..] = recorded.immediates;
+        let base = if recorded.pipeline.program.immediate_bytes > 0 { [x, y, z] } else { [0; 3] };
+        let dispatch = Dispatch {
             pipeline: recorded.pipeline.clone(),
             args: self.arguments.address(),
             scratch: part.as_ref().map_or(0, |part| part.address()),
             stride,
             counts,
-        })
+        };
+        match &self.watch {
+            Some(watch) => dispatch.watched(watch, base),
+            None => self.pool.run(dispatch),
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
-use fizz_reference::{Program, compile};
+use fizz_reference::{Program, Watch, compile};
 use fizz_shader::meter::{METER_GROUP, METER_WORDS, MeterOptions, Metered, slice_bytes};
 use std::cell::UnsafeCell;
+use std::sync::Arc;
 use wasmtime::{Config, Engine, Instance, Linker, MemoryType, Module, SharedMemory, Store, TypedFunc};
 
 /// Where tests put things.
@@ -45,6 +46,7 @@ pub(crate) struct Machine {
     store: Store<()>,
     run: TypedFunc<(i32, i32, i32, i32, i32, i32), ()>,
     scratch: u32,
+    watch: Option<Arc<Watch>>,
 }
 
 /// What stands between buffers.
@@ -65,14 +67,33 @@ pub(crate) fn program(wgsl: &str) -> Program {
 
 impl Machine {
     pub(crate) fn new(engine: &Engine, program: Program, pages: u32) -> Machine {
+        Machine::with_watch(engine, program, pages, None)
+    }
+
+    pub(crate) fn with_watch(
+        engine: &Engine,
+        program: Program,
+        pages: u32,
+        watch: Option<Arc<Watch>>,
+    ) -> Machine {
         let module = Module::new(engine, &program.wasm).expect("a valid module");
         let memory = SharedMemory::new(engine, MemoryType::shared(pages, 65536)).expect("memory");
         let mut store = Store::new(engine, ());
         let mut linker = Linker::new(engine);
         linker.define(&store, "fizz", "memory", memory.clone()).expect("a name");
+        if let Some(watch) = &watch {
+            let told = watch.clone();
+            let touch = move |site: u32, a: u32, b: u32, c: u32, d: u32, first: u32| {
+                told.touch(site, [a, b, c, d], first);
+            };
+            linker.func_wrap("fizz", "touch", touch).expect("a name");
+            let told = watch.clone();
+            let barrier = move |storage: u32, workgroup: u32| told.barrier(storage != 0, workgroup != 0);
+            linker.func_wrap("fizz", "barrier", barrier).expect("a name");
+        }
         let instance: Instance = linker.instantiate(&mut store, &module).expect("an instance");
         let run = instance.get_typed_func(&mut store, "run").expect("run");
-        Machine { program, memory, store, run, scratch: 0 }
+        Machine { program, memory, store, run, scratch: 0, watch }
     }
 
     fn data(&self) -> &[UnsafeCell<u8>] {
@@ -132,6 +153,18 @@ impl Machine {
     }
 
     pub(crate) fn call(&mut self, groups: [u32; 3]) {
+        if let Some(watch) = &self.watch {
+            watch.dispatch();
+            for group in (0..groups.iter().product()).map(|number: u32| {
+                [number % groups[0], number / groups[0] % groups[1], number / groups[0] / groups[1]]
+            }) {
+                watch.workgroup(group);
+                let [x, y, z] = group.map(|place| place as i32);
+                let arguments = (ARGS as i32, self.scratch as i32, x, y, z, 1);
+                self.run.call(&mut self.store, arguments).expect("no trap");
+            }
+            return;
+        }
         let count = groups.iter().product::<u32>();
         let arguments = (ARGS as i32, self.scratch as i32, 0, 0, 0, count as i32);
         self.run.call(&mut self.store, arguments).expect("no trap");

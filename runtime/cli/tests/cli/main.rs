@@ -4,6 +4,7 @@
 mod bad_input;
 mod burn;
 mod c_gpu;
+mod check_gpu;
 mod compile;
 mod demo;
 mod gpu;

@@ -2,14 +2,14 @@
 
 use super::function::{Class, Known, Rewriter, Shape, Value};
 use naga::{
-    BinaryOperator, Block, Expression, Handle, Literal, MathFunction, Range, Scalar, ScalarKind, Span,
-    Statement, Type, TypeInner, VectorSize,
+    BinaryOperator, Block, Expression, Handle, Literal, MathFunction, Range, Scalar, ScalarKind, Statement,
+    Type, TypeInner, VectorSize,
 };
 
 impl Rewriter<'_, '_, '_> {
     /// An expression that needs no `Emit`.
     pub(super) fn name(&mut self, expression: Expression, shape: Shape, class: Class) -> Value {
-        let handle = self.new.expressions.append(expression, Span::UNDEFINED);
+        let handle = self.new.expressions.append(expression, self.span);
         self.known.push(Known { shape, class });
         handle
     }

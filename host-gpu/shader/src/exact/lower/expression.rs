@@ -67,7 +67,9 @@ impl Rewriter<'_, '_, '_> {
 
     /// Computes an expression here.
     pub(super) fn expression(&mut self, handle: Handle<Expression>) -> Result<(), String> {
+        let around = std::mem::replace(&mut self.span, self.old.expressions.get_span(handle));
         let value = self.lowered(handle)?;
+        self.span = around;
         self.map[handle.index()] = Some(value);
         Ok(())
     }

@@ -66,6 +66,8 @@ pub(super) struct Rewriter<'l, 's, 'm> {
     pub(super) zero: Option<Value>,
     /// Whether the results of the source's atomics are used.
     pub(super) used: Vec<bool>,
+    /// Where in the WGSL what is being written stands.
+    pub(super) span: Span,
 }
 
 impl<'l, 's, 'm> Rewriter<'l, 's, 'm> {
@@ -110,6 +112,7 @@ impl<'l, 's, 'm> Rewriter<'l, 's, 'm> {
             lengths: BTreeMap::new(),
             zeros: [None; 5],
             zero: None,
+            span: Span::UNDEFINED,
         })
     }
 
@@ -241,7 +244,7 @@ impl<'l, 's, 'm> Rewriter<'l, 's, 'm> {
     }
 
     pub(super) fn push(&mut self, statement: Statement) {
-        self.block.push(statement, Span::UNDEFINED);
+        self.block.push(statement, self.span);
     }
 }
 

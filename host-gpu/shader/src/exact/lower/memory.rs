@@ -232,7 +232,7 @@ impl Rewriter<'_, '_, '_> {
             None => self.push(statement),
             Some(condition) => {
                 let mut accept = Block::new();
-                accept.push(statement, Span::UNDEFINED);
+                accept.push(statement, self.span);
                 self.push(Statement::If { condition, accept, reject: Block::new() });
             }
         }

@@ -6,13 +6,14 @@ use super::opaque::shape_of;
 use naga::{AtomicFunction, Block, Expression, Function, Handle, Statement, SwitchCase};
 
 impl Rewriter<'_, '_, '_> {
-    pub(super) fn statements(&mut self, block: &[Statement]) -> Result<(), String> {
-        for statement in block {
+    pub(super) fn statements(&mut self, block: &Block) -> Result<(), String> {
+        for (statement, span) in block.span_iter() {
             if self.new.expressions.len() > MOST_EXPRESSIONS {
                 return Err(format!(
                     "lowered, it has more than {MOST_EXPRESSIONS} expressions in a function"
                 ));
             }
+            self.span = *span;
             self.statement(statement)?;
         }
         Ok(())

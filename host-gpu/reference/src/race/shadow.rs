@@ -1,0 +1,278 @@
+//! What is remembered of each word that a dispatch touches.
+
+use super::{Access, Memory, RaceCheck, Who};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+/// Words of a page.
+const PAGE: usize = 256;
+/// Most pages of both memories: 20 KiB each.
+const MAX_PAGES: usize = 64 << 10;
+/// Most pairs of places that are remembered as told.
+const MAX_TOLD: usize = 1 << 16;
+
+/// A touch in 64 bits: the interval in which it was (32), the invocation (10), the place (22). Intervals begin with a workgroup and
+/// with each barrier that orders the memory, and are numbered from 1; zero is no touch.
+type Packed = u64;
+
+fn interval(touch: Packed) -> u32 {
+    (touch >> 32) as u32
+}
+
+fn invocation(touch: Packed) -> u32 {
+    (touch >> 22) as u32 & 1023
+}
+
+fn site(touch: Packed) -> u32 {
+    touch as u32 & ((1 << 22) - 1)
+}
+
+/// Touches of one kind: one of an earlier workgroup, and two of different invocations in the last interval.
+type Some3 = [Packed; 3];
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    write: Packed,
+    reads: Some3,
+    atomics: Some3,
+    atomic_reads: Some3,
+}
+
+/// One memory: storage, or the workgroup's.
+#[derive(Debug)]
+struct Shadow {
+    memory: Memory,
+    /// By address.
+    pages: Vec<Option<Box<[Word; PAGE]>>>,
+    /// Which pages there are.
+    used: Vec<usize>,
+    /// The interval now, and the first of this workgroup.
+    now: u32,
+    start: u32,
+}
+
+impl Shadow {
+    fn new(memory: Memory) -> Self {
+        Shadow { memory, pages: Vec::new(), used: Vec::new(), now: 0, start: 0 }
+    }
+
+    /// Forgets all touches.
+    fn clear(&mut self) {
+        for page in self.used.drain(..) {
+            self.pages[page] = None;
+        }
+        (self.now, self.start) = (0, 0);
+    }
+
+    fn races(&self, before: Packed, who: u32) -> bool {
+        if before == 0 {
+            return false;
+        }
+        if interval(before) < self.start {
+            // Another workgroup's; its own variables are gone with it.
+            return self.memory == Memory::Storage;
+        }
+        interval(before) == self.now && invocation(before) != who
+    }
+
+    /// The page with a word, and its place there; none if there is no room for the page.
+    fn page(&mut self, address: u32, room: bool) -> Option<(usize, usize)> {
+        let (page, word) = (address as usize / 4 / PAGE, address as usize / 4 % PAGE);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, || None);
+        }
+        if self.pages[page].is_none() {
+            if !room {
+                return None;
+            }
+            self.pages[page] = Some(Box::new([Word::default(); PAGE]));
+            self.used.push(page);
+        }
+        Some((page, word))
+    }
+}
+
+/// Keeps a touch in the interval `now` of a workgroup that began with the interval `start`.
+fn keep(kept: &mut Some3, touch: Packed, now: u32, start: u32) {
+    let [earlier, first, second] = kept;
+    if interval(*first) != now {
+        if *first != 0 && interval(*first) < start {
+            *earlier = *first;
+        }
+        (*first, *second) = (touch, 0);
+    } else if invocation(*first) != invocation(touch) && interval(*second) != now {
+        *second = touch;
+    }
+}
+
+/// Looks for races on one machine, whose dispatches run one after the other on one thread.
+#[derive(Debug)]
+pub struct Watch {
+    check: RaceCheck,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    storage: Shadow,
+    group: Shadow,
+    /// The first interval of each workgroup in storage memory.
+    workgroups: Vec<(u32, [u32; 3])>,
+    /// Memory and access of the places seen.
+    kinds: Vec<Option<(Memory, Access)>>,
+    told: HashSet<(u32, u32)>,
+    full: bool,
+}
+
+impl Watch {
+    /// For a new machine.
+    pub fn new(check: &RaceCheck) -> Watch {
+        let state = State {
+            storage: Shadow::new(Memory::Storage),
+            group: Shadow::new(Memory::Workgroup),
+            workgroups: Vec::new(),
+            kinds: Vec::new(),
+            told: HashSet::new(),
+            full: false,
+        };
+        Watch { check: check.clone(), state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A dispatch begins: all before it is ordered.
+    pub fn dispatch(&self) {
+        let mut state = self.lock();
+        for memory in [Memory::Storage, Memory::Workgroup] {
+            state.shadow(memory).clear();
+        }
+        state.workgroups.clear();
+    }
+
+    /// A workgroup begins.
+    pub fn workgroup(&self, id: [u32; 3]) {
+        let mut state = self.lock();
+        for memory in [Memory::Storage, Memory::Workgroup] {
+            let full = state.next(memory);
+            let shadow = state.shadow(memory);
+            shadow.start = shadow.now;
+            state.full |= full;
+        }
+        let start = state.storage.start;
+        state.workgroups.push((start, id));
+    }
+
+    /// A barrier of the workgroup, which orders storage or its own memory, or both.
+    pub fn barrier(&self, storage: bool, workgroup: bool) {
+        let mut state = self.lock();
+        for (orders, memory) in [(storage, Memory::Storage), (workgroup, Memory::Workgroup)] {
+            if orders {
+                let full = state.next(memory);
+                state.full |= full;
+            }
+        }
+    }
+
+    /// Four invocations from `first` on touch words at these addresses; zero for those that touch none.
+    pub fn touch(&self, site: u32, addresses: [u32; 4], first: u32) {
+        if addresses == [0; 4] {
+            return;
+        }
+        let mut state = self.lock();
+        let Some((memory, access)) = state.kind(site, &self.check) else { return };
+        for (lane, address) in (0..).zip(addresses) {
+            if address != 0 && !state.full {
+                state.one(&self.check, (memory, access), site, address, first + lane);
+            }
+        }
+        if state.full {
+            self.check.incomplete();
+        }
+    }
+}
+
+impl State {
+    fn shadow(&mut self, memory: Memory) -> &mut Shadow {
+        match memory {
+            Memory::Storage => &mut self.storage,
+            Memory::Workgroup => &mut self.group,
+        }
+    }
+
+    /// The next interval; says whether there is none.
+    fn next(&mut self, memory: Memory) -> bool {
+        let shadow = self.shadow(memory);
+        shadow.now = shadow.now.saturating_add(1);
+        shadow.now == u32::MAX
+    }
+
+    fn kind(&mut self, site: u32, check: &RaceCheck) -> Option<(Memory, Access)> {
+        let index = site as usize;
+        if self.kinds.len() <= index {
+            self.kinds.resize(index + 1, None);
+        }
+        if self.kinds[index].is_none() {
+            self.kinds[index] = check.kind(site);
+        }
+        self.kinds[index]
+    }
+
+    fn one(&mut self, check: &RaceCheck, kind: (Memory, Access), place: u32, address: u32, who: u32) {
+        let (memory, access) = kind;
+        let room = self.storage.used.len() + self.group.used.len() < MAX_PAGES;
+        let shadow = self.shadow(memory);
+        let Some((page, word)) = shadow.page(address, room) else {
+            self.full = true;
+            return;
+        };
+        let touch = u64::from(shadow.now) << 32 | u64::from(who & 1023) << 22 | u64::from(place);
+        let Some(known) = shadow.pages[page].as_ref().map(|page| &page[word]) else { return };
+        let one = [known.write];
+        // What conflicts with this one.
+        let against: [&[Packed]; 4] = match access {
+            Access::Write => [&one, &known.reads, &known.atomics, &known.atomic_reads],
+            Access::Read => [&one, &known.atomics, &[], &[]],
+            Access::Atomic => [&one, &known.reads, &[], &[]],
+            Access::AtomicRead => [&one, &[], &[], &[]],
+        };
+        let mut racing = [0; 10];
+        let all = against.into_iter().flatten().filter(|before| shadow.races(**before, who));
+        racing.iter_mut().zip(all).for_each(|(to, before)| *to = *before);
+        let (now, start) = (shadow.now, shadow.start);
+        if let Some(page) = &mut shadow.pages[page] {
+            let known = &mut page[word];
+            match access {
+                Access::Write => known.write = touch,
+                Access::Read => keep(&mut known.reads, touch, now, start),
+                Access::Atomic => keep(&mut known.atomics, touch, now, start),
+                Access::AtomicRead => keep(&mut known.atomic_reads, touch, now, start),
+            }
+        }
+        for before in racing.into_iter().take_while(|before| *before != 0) {
+            self.tell(check, memory, before, touch);
+        }
+    }
+
+    /// Reports a pair of places, once.
+    fn tell(&mut self, check: &RaceCheck, memory: Memory, before: Packed, touch: Packed) {
+        if self.told.len() >= MAX_TOLD || !self.told.insert((site(before), site(touch))) {
+            return;
+        }
+        let at = |interval: u32| {
+            let next = match memory {
+                Memory::Storage => self.workgroups.partition_point(|(start, _)| *start <= interval),
+                // Only those of one workgroup race there.
+                Memory::Workgroup => self.workgroups.len(),
+            };
+            next.checked_sub(1).map_or([0; 3], |index| self.workgroups[index].1)
+        };
+        let side = |touch: Packed| Who {
+            site: site(touch),
+            workgroup: at(interval(touch)),
+            invocation: invocation(touch),
+        };
+        check.report(memory, side(before), side(touch));
+    }
+}
