@@ -3,7 +3,7 @@
 //! In: nothing, every input is made from a seed. Out: [`kernels`], each a shader with its buffers at several sizes, and with an oracle: the same
 //! numbers computed in plain Rust, which shares no line with any device. The parts, in order: `random` makes inputs,
 //! `kernels` holds the list; a [`Device`] is any adapter of `wgpu`, a [`Pipeline`] a kernel compiled for it in one of the [`Way`]s that there are. [`Reference`] runs them as
-//! programs of the reference device.
+//! programs of the reference device. [`tables`] has the functions of the exact library by themselves.
 #![deny(unsafe_code)]
 
 mod agree;
@@ -14,6 +14,7 @@ mod pipeline;
 mod random;
 mod reference;
 pub mod report;
+pub mod tables;
 
 pub use agree::{agree, agree_on};
 pub use device::{Device, Target, vulkan};

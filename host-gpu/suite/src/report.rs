@@ -51,6 +51,22 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
         "reference {} threads; least of {} alternating runs, milliseconds\n",
         options.threads, options.runs
     );
+    let mut tables = Vec::new();
+    if options.names.is_empty()
+        && let Some(gpu) = crate::tables::Gpu::on(adapter)
+    {
+        for found in crate::tables::compare(&gpu, &fizz_shader::exact::Native::NONE)? {
+            let said = found.first.as_ref().map_or_else(
+                || format!("equal for {} inputs", found.inputs),
+                |first| format!("{} of {} DIFFER; {first}", found.different, found.inputs),
+            );
+            println!("{:20} {said}", found.name);
+            tables.push(
+                json!({ "function": found.name, "inputs": found.inputs, "different": found.different }),
+            );
+        }
+        println!();
+    }
     let mut lines = Vec::new();
     let mut ratios = Vec::new();
     for kernel in kernels() {
@@ -105,6 +121,7 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
         "threads": options.threads,
         "runs": options.runs,
         "reference_mean": mean,
+        "tables": tables,
         "kernels": lines,
     }))
 }

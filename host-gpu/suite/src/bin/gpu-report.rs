@@ -63,9 +63,11 @@ pub(crate) fn main() -> ExitCode {
     match report(&options) {
         Ok(found) => {
             println!("\n{found}");
-            let failed = found["kernels"]
-                .as_array()
-                .is_some_and(|all| all.iter().any(|one| !one["problem"].is_null()));
+            let any = |part: &str, wrong: fn(&serde_json::Value) -> bool| {
+                found[part].as_array().is_some_and(|all| all.iter().any(wrong))
+            };
+            let failed =
+                any("kernels", |one| !one["problem"].is_null()) || any("tables", |one| one["different"] != 0);
             ExitCode::from(u8::from(failed))
         }
         Err(error) => {

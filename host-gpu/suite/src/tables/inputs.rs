@@ -1,6 +1,6 @@
 //! Inputs of all classes.
 
-use crate::table::Takes;
+use super::table::Takes;
 
 /// Pairs per function.
 pub(crate) const PAIRS: usize = 1 << 20;

@@ -1,10 +1,11 @@
 //! All 2^32 inputs of the functions of one number, and 2^30 pairs of those of two.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-use crate::inputs;
-use crate::interpreter::Program;
-use crate::lanes::LANES;
-use crate::measure::Measure;
-use crate::table::{FUNCTIONS, Function, Takes};
+use super::inputs;
+use super::interpreter::Program;
+use super::lanes::LANES;
+use super::measure::Measure;
+use super::table::{FUNCTIONS, Function, Takes};
 use fizz_shader::exact;
 use std::sync::atomic::{AtomicU64, Ordering};
 

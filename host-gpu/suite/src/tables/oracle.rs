@@ -78,6 +78,7 @@ pub(crate) fn root(bits: u32, _: u32) -> u32 {
     (f64::from(f32::from_bits(bits)).sqrt() as f32).to_bits()
 }
 
+#[cfg(test)]
 /// The same with integers.
 pub(crate) fn whole_root(bits: u32) -> u32 {
     if bits & !SIGN == 0 || bits == INFINITY {

@@ -1,9 +1,9 @@
 //! How far results are from what they should be.
 
-use crate::interpreter::Program;
-use crate::lanes::LANES;
-use crate::oracle::units;
-use crate::table::{Function, Gives};
+use super::interpreter::Program;
+use super::lanes::LANES;
+use super::oracle::units;
+use super::table::{Function, Gives};
 
 /// The worst of a function's results.
 #[derive(Clone, Copy, Default)]
@@ -32,7 +32,7 @@ pub(crate) fn results(function: &Function, program: &mut Program, inputs: &[[u32
 }
 
 fn compute<'p>(function: &Function, program: &'p mut Program, inputs: &[[u32; 2]]) -> &'p [u32; LANES] {
-    use crate::table::Takes;
+    use super::table::Takes;
     let arguments = if matches!(function.takes, Takes::Two | Takes::Power) { 2 } else { 1 };
     for argument in 0..arguments {
         for (lane, input) in program.argument(argument).iter_mut().zip(inputs) {
@@ -79,6 +79,7 @@ impl Measure {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn join(&mut self, other: Measure) {
         let wrong = self.wrong + other.wrong;
         if other.units > self.units {

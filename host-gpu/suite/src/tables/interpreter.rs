@@ -2,7 +2,7 @@
 //!
 //! A function becomes a list of operations on registers, its calls inlined; an `if` computes a side where any lane takes it.
 
-use crate::lanes::{self, LANES, Lanes, One, Two, binary, conversion, unary};
+use super::lanes::{self, LANES, Lanes, One, Two, binary, conversion, unary};
 use naga::{
     Block, Expression, Function, Handle, Literal, LocalVariable, MathFunction as F, Module, Scalar,
     ScalarKind as Kind, Statement, TypeInner,

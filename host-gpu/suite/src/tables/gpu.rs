@@ -1,63 +1,56 @@
-//! Computes an expression on the adapter of this machine, as an exact shader.
+//! Computes an expression on a device, as an exact shader.
 
+use crate::{Device, Target, vulkan};
 use fizz_shader::exact::{self, Layout, Modes, Native};
 use fizz_shader::meter::{SLICE_BYTES, slice_bytes};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Instant;
 
-pub(crate) struct Gpu {
+/// A device that computes tables.
+#[derive(Debug)]
+pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    /// Whether it takes programs of the reference device, and not SPIR-V.
-    reference: bool,
+    /// What a Vulkan device can be told about floats; the reference device takes programs instead of SPIR-V.
+    modes: Option<Modes>,
 }
 
-/// What Mesa's lavapipe offers.
-const MODES: Modes =
-    Modes { rte: true, szinp: true, denorm_preserve: false, integer_dot: false, zero_init_native: true };
 const INVOCATIONS: usize = 64;
 /// Workgroups in a row of a dispatch.
 const ROW: u32 = 1 << 10;
 
-/// The first Vulkan adapter. Where there is none: fails in CI, else says so.
-pub(crate) fn gpu() -> Option<&'static Gpu> {
-    static FOUND: OnceLock<Option<Gpu>> = OnceLock::new();
-    FOUND.get_or_init(find).as_ref()
+impl Gpu {
+    /// The first Vulkan adapter of the machine that takes exact shaders, if there is one.
+    pub fn first() -> Option<Gpu> {
+        Device::adapters().iter().find_map(Gpu::on)
+    }
+
+    /// This adapter, if it takes exact shaders.
+    pub fn on(adapter: &wgpu::Adapter) -> Option<Gpu> {
+        let Target::Vulkan { modes, .. } = vulkan(adapter)?;
+        open(adapter, Some(modes))
+    }
+
+    /// The reference device.
+    pub fn reference() -> Option<Gpu> {
+        let engine = Arc::new(fizz_reference_engine::Wasmtime::new().ok()?);
+        let instance = fizz_reference::instance(engine, 2);
+        let options = wgpu::RequestAdapterOptions::default();
+        open(&pollster::block_on(instance.request_adapter(&options)).ok()?, None)
+    }
 }
 
-fn find() -> Option<Gpu> {
-    let backends = wgpu::Backends::VULKAN;
-    let wanted =
-        wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-    let instance = wgpu::Instance::new(wanted);
-    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
-    let Some(adapter) = adapters.into_iter().next() else {
-        let ci = std::env::var("CI").as_deref() == Ok("true");
-        assert!(!ci, "CI must have a GPU adapter (install lavapipe)");
-        eprintln!("skipped: no adapter");
-        return None;
-    };
-    Some(open(&adapter, false))
-}
-
-/// The reference device.
-pub(crate) fn reference() -> Gpu {
-    let engine = std::sync::Arc::new(fizz_reference_engine::Wasmtime::new().unwrap());
-    let instance = fizz_reference::instance(engine, 2);
-    let options = wgpu::RequestAdapterOptions::default();
-    open(&pollster::block_on(instance.request_adapter(&options)).unwrap(), true)
-}
-
-fn open(adapter: &wgpu::Adapter, reference: bool) -> Gpu {
+#[expect(unsafe_code, reason = "wgpu takes shaders as they are only so")]
+fn open(adapter: &wgpu::Adapter, modes: Option<Modes>) -> Option<Gpu> {
     let descriptor = wgpu::DeviceDescriptor {
         required_features: wgpu::Features::PASSTHROUGH_SHADERS | wgpu::Features::IMMEDIATES,
         required_limits: wgpu::Limits { max_immediate_size: SLICE_BYTES, ..wgpu::Limits::default() },
-        // SAFETY: the SPIR-V comes from naga and a pass of ours.
+        // SAFETY: what is handed on comes from the lowering, with bounds in it.
         experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
         ..wgpu::DeviceDescriptor::default()
     };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-    Gpu { device, queue, reference }
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).ok()?;
+    Some(Gpu { device, queue, modes })
 }
 
 fn lowered(expression: &str, native: &Native) -> naga::Module {
@@ -87,6 +80,7 @@ impl Gpu {
         self.timed(expression, native, inputs, 1).0
     }
 
+    #[expect(unsafe_code, reason = "wgpu takes shaders as they are only so")]
     /// The same, so many times, and the seconds that the fastest took.
     pub(crate) fn timed(
         &self,
@@ -96,10 +90,9 @@ impl Gpu {
         times: usize,
     ) -> (Vec<u32>, f64) {
         let module = lowered(expression, native);
-        let words = if self.reference {
-            fizz_reference::compile(&module, "main").unwrap().encode()
-        } else {
-            exact::emit(&module, &Layout::of(&module), &MODES).unwrap()
+        let words = match &self.modes {
+            None => fizz_reference::compile(&module, "main").expect("tables compile").encode(),
+            Some(modes) => exact::emit(&module, &Layout::of(&module), modes).expect("tables can be written"),
         };
         let point = wgpu::PassthroughShaderEntryPoint {
             name: "main".into(),
@@ -195,9 +188,9 @@ impl Gpu {
         }
         encoder.copy_buffer_to_buffer(&output, 0, &read, 0, size / 2);
         self.queue.submit([encoder.finish()]);
-        read.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
-        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-        let bytes = read.get_mapped_range(..).unwrap();
-        bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
+        read.map_async(wgpu::MapMode::Read, .., |result| result.expect("a buffer can be mapped"));
+        self.device.poll(wgpu::PollType::wait_indefinitely()).expect("a device that is there");
+        let bytes = read.get_mapped_range(..).expect("mapped");
+        bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Functions of the library: what they give, and how far from it they may be.
 
-use crate::oracle;
+use super::oracle;
 
 /// What a function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
