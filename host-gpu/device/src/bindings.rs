@@ -1,7 +1,7 @@
 //! Bind groups and their layouts.
 
 use crate::caps;
-use crate::objects::{BindGroup, BindGroupLayout, Bound, Entry, Object, Resource};
+use crate::objects::{BindGroup, BindGroupLayout, Bound, Entry, Object, Range, Resource};
 use crate::session::Open;
 use crate::textures;
 use fizz_gpu_abi::host::Stop;
@@ -148,16 +148,18 @@ impl Open {
                     None
                 } else {
                     let (mut resources, mut views) = (Vec::with_capacity(known.len()), Vec::new());
-                    let mut sizes = Vec::new();
+                    let mut ranges = Vec::new();
                     for (entry, bound) in known {
                         match bound {
                             Bound::Buffer(buffer) => {
                                 let all = buffer.valid.as_ref().map_or(0, |buffer| buffer.size);
                                 let rest = all.saturating_sub(entry.offset);
-                                sizes.push((
-                                    entry.binding,
-                                    if entry.size == WHOLE { rest } else { entry.size },
-                                ));
+                                ranges.push(Range {
+                                    binding: entry.binding,
+                                    buffer: Arc::as_ptr(&buffer) as usize,
+                                    offset: entry.offset,
+                                    size: if entry.size == WHOLE { rest } else { entry.size },
+                                });
                                 resources.push(Resource::Buffer(buffer));
                             }
                             Bound::View(view) => {
@@ -168,7 +170,7 @@ impl Open {
                         }
                     }
                     let exclusive = valid.exclusive;
-                    Some(BindGroup { group, exclusive, sizes, resources, _views: views })
+                    Some(BindGroup { group, exclusive, ranges, resources, _views: views })
                 }
             }
             _ => {

@@ -40,8 +40,8 @@ pub(crate) const MAX_TEXTURE_3D: u32 = 2048;
 pub(crate) const MAX_LAYERS: u32 = 256;
 /// Features offered to guests in a session of a class.
 pub(crate) fn features(class: Class) -> u64 {
-    let all = features::INDIRECT_DISPATCH | features::STORAGE_TEXTURES | features::TIMESTAMPS;
-    if class == Class::Exact { features::INDIRECT_DISPATCH } else { all }
+    let exact = features::INDIRECT_DISPATCH | features::TIMESTAMPS;
+    if class == Class::Exact { exact } else { exact | features::STORAGE_TEXTURES }
 }
 
 /// The answer of `open` for a session of a class: WebGPU's default limits, and the job's quotas.

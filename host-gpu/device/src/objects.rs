@@ -260,11 +260,21 @@ pub(crate) struct BindGroup {
     pub(crate) group: wgpu::BindGroup,
     /// The number of the automatic layout of an exact pipeline that its layout belongs to.
     pub(crate) exclusive: Option<u64>,
-    /// Bytes that are bound, by binding number; without textures.
-    pub(crate) sizes: Vec<(u32, u64)>,
+    /// Which bytes are bound, without textures.
+    pub(crate) ranges: Vec<Range>,
     pub(crate) resources: Vec<Resource>,
     /// Views that live on in it, and so count.
     pub(crate) _views: Vec<Arc<Object<TextureView>>>,
+}
+
+/// Bytes of a buffer that are bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    pub(crate) binding: u32,
+    /// Which buffer it is, for as long as it lives.
+    pub(crate) buffer: usize,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
 }
 
 /// A valid, finished command buffer.

@@ -19,12 +19,7 @@ impl Open {
     pub(crate) fn create_query_set(&mut self, id: u32, count: u32, label: &str) -> Result<(), Stop> {
         self.table.free(id)?;
         let counted = self.new_object()?;
-        let valid = if self.device.exact.is_some() {
-            self.invalid(format!(
-                "create query set '{label}': timestamps are not offered in the class exact"
-            ));
-            None
-        } else if (1..=MAX_QUERIES).contains(&count) {
+        let valid = if (1..=MAX_QUERIES).contains(&count) {
             self.allocate_queries(count, label)?
         } else {
             self.invalid(format!(

@@ -260,8 +260,19 @@ fn sizes(guest: &mut Guest) -> String {
 fn timestamps(guest: &mut Guest) -> String {
     let set = guest.id();
     guest.stream.create_query_set(set, QueryKind::Timestamp, 2, "times");
+    let data = guest.data(&[27; 16]);
+    let into = guest.buffer(usage::QUERY_RESOLVE | usage::COPY_SRC, 256);
+    let shader = guest.shader(COUNTING);
+    let pipeline = guest.pipeline(0, shader);
+    let layout = guest.auto_layout(pipeline);
+    let group = guest.group(layout, &[data]);
     guest.submit(|to| to.write_timestamp(set, 0));
-    "timestamps".to_owned()
+    guest.dispatch(pipeline, group, [2, 1, 1]);
+    guest.submit(|to| {
+        to.write_timestamp(set, 1);
+        to.resolve_queries(set, 0, 2, into, 0);
+    });
+    format!("{:x?}", guest.read(into, 0, 4))
 }
 
 fn limits(guest: &mut Guest) -> String {
@@ -284,6 +295,36 @@ fn limits(guest: &mut Guest) -> String {
         guest.pipeline(0, shader);
     }
     "limits".to_owned()
+}
+
+/// Bytes that are bound twice, once to be written.
+fn shared(guest: &mut Guest) -> String {
+    let shader = guest.shader(
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+         @group(0) @binding(1) var<storage, read> b: array<u32>;
+         @group(0) @binding(2) var<storage, read> c: array<u32>;
+         @compute @workgroup_size(1) fn main() { a[0] = b[0] + c[0]; }",
+    );
+    let pipeline = guest.pipeline(0, shader);
+    let layout = guest.auto_layout(pipeline);
+    let (one, two) = (guest.data(&[1; 256]), guest.data(&[2; 256]));
+    let places = [
+        [(one, 0, 16), (two, 0, 16), (two, 0, WHOLE)],
+        [(one, 0, 256), (one, 256, 256), (two, 0, 16)],
+        [(one, 0, 260), (one, 256, 256), (two, 0, 16)],
+        [(one, 256, 16), (two, 0, 16), (one, 0, WHOLE)],
+        [(one, 0, WHOLE), (one, 0, WHOLE), (one, 0, WHOLE)],
+    ];
+    for bound in places {
+        let group = guest.id();
+        let entries: Vec<_> = (0..)
+            .zip(bound)
+            .map(|(binding, (resource, offset, size))| BindGroupEntry { binding, resource, offset, size })
+            .collect();
+        guest.stream.create_bind_group(group, "group", layout, &entries);
+        guest.dispatch(pipeline, group, [1, 1, 1]);
+    }
+    format!("{:x?}", guest.read(one, 0, 1))
 }
 
 /// More than the reference device compiles, though a driver might: refused by both.
@@ -310,6 +351,7 @@ fn every_device_answers_alike() {
         ("timestamps", &timestamps),
         ("limits", &limits),
         ("large", &large),
+        ("shared", &shared),
     ];
     let mut devices = devices().into_iter().map(|(name, device)| (name, told(&device, scripts)));
     let Some((_, first)) = devices.next() else { return };
@@ -333,10 +375,10 @@ fn the_jobs_class_decides_what_a_session_is() {
         };
         for asked in [Class::Job, Class::Exact] {
             let caps = open(Class::Exact, asked, 0).unwrap();
-            assert_eq!((caps.class, caps.features & features::TIMESTAMPS), (Class::Exact.code(), 0));
+            assert_eq!((caps.class, caps.features & features::STORAGE_TEXTURES), (Class::Exact.code(), 0));
         }
         assert_eq!(open(Class::Exact, Class::Fast, 0), Err(status::UNSUPPORTED));
-        assert_eq!(open(Class::Exact, Class::Job, features::TIMESTAMPS), Err(status::UNSUPPORTED));
+        assert_eq!(open(Class::Exact, Class::Job, features::STORAGE_TEXTURES), Err(status::UNSUPPORTED));
         assert_eq!(open(Class::Fast, Class::Exact, 0).unwrap().class, Class::Exact.code());
     }
 }

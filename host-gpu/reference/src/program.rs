@@ -40,7 +40,7 @@ pub const MAX_BINDINGS: usize = 256;
 /// Most bytes of a program's module.
 pub const MAX_WASM: usize = 32 << 20;
 /// Most bytes of scratch memory of a thread.
-pub const MAX_SCRATCH: u32 = 64 << 20;
+pub const MAX_SCRATCH: u32 = 16 << 20;
 /// Most invocations of a workgroup in one dimension, and in all.
 pub const MAX_WORKGROUP: u32 = 1024;
 
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(with(5, 0), field("workgroup size", 0));
         assert_eq!(with(6, 2), field("number of invocations", 2048));
         assert_eq!(with(8, 32), field("scratch memory", 32));
-        assert_eq!(with(8, (64 << 20) + 64), field("scratch memory", (64 << 20) + 64));
+        assert_eq!(with(8, MAX_SCRATCH + 64), field("scratch memory", MAX_SCRATCH + 64));
         assert_eq!(with(11, 0), field("second binding of a number", 1));
         assert_eq!(Program::decode(&words[..3]), Err(ProgramError::Length { said: 9, found: 3 }));
     }

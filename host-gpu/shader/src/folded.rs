@@ -18,7 +18,7 @@ pub(crate) struct Call<'s> {
 }
 
 /// The functions that naga computes with the host's library.
-const OF_HOST: [(F, &str); 18] = [
+const OF_HOST: [(F, &str); 19] = [
     (F::Acos, "acos"),
     (F::Acosh, "acosh"),
     (F::Asin, "asin"),
@@ -30,6 +30,8 @@ const OF_HOST: [(F, &str); 18] = [
     (F::Cosh, "cosh"),
     (F::Exp, "exp"),
     (F::Exp2, "exp2"),
+    // In one step, where a device takes two.
+    (F::Fma, "fma"),
     (F::Log, "log"),
     (F::Log2, "log2"),
     (F::Pow, "pow"),

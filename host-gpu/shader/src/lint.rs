@@ -3,16 +3,15 @@
 //! An entry point is exact if nothing that it and what it calls do depends on the device, on the order of invocations, or on the host that parsed it. Races
 //! between invocations are another matter: this looks at each operation by itself.
 
+mod atomics;
+
 use crate::error::{Location, locate};
 use crate::exact::MOST_FLOATS;
 use crate::{CheckedShader, bypass, exact, folded};
 use naga::front::Typifier;
 use naga::proc::ResolveContext;
-use naga::{
-    AddressSpace, AtomicFunction, Block, Expression, Function, GlobalVariable, Handle, Module, Span,
-    Statement, TypeInner,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use naga::{AddressSpace, AtomicFunction, Block, Expression, Function, Handle, Module, Span, Statement};
+use std::collections::BTreeSet;
 
 /// One reason why an entry point is not exact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,19 +34,17 @@ impl CheckedShader {
             return Vec::new();
         };
         let reached = reached(&self.module, &point.function);
-        let mut lint = Lint {
-            module: &self.module,
-            sizes: exact::sizes(&self.module.types),
-            found: BTreeSet::new(),
-            atomics: BTreeMap::new(),
-        };
+        let mut lint =
+            Lint { module: &self.module, sizes: exact::sizes(&self.module.types), found: BTreeSet::new() };
         lint.function(&point.function);
         for (handle, function) in self.module.functions.iter() {
             if reached.contains(&handle) {
                 lint.function(function);
             }
         }
-        lint.mixed();
+        for (span, message) in atomics::orders(&self.module, &point.function) {
+            lint.add(span, message);
+        }
         let names: BTreeSet<&str> =
             reached.iter().filter_map(|handle| self.module.functions[*handle].name.as_deref()).collect();
         for call in folded::calls(&self.source, &self.module) {
@@ -107,26 +104,10 @@ fn blocks(statement: &Statement, to: &mut impl FnMut(&Block)) {
     }
 }
 
-/// Where an atomic stands: a variable, and which members of structs lead there. Elements of an array are one.
-type Place = (Handle<GlobalVariable>, Vec<u32>);
-
-/// Any element of an array, where a member of a struct would stand.
-const ELEMENT: u32 = u32::MAX;
-
-/// What is done with an atomic.
-#[derive(Default)]
-struct Uses {
-    loads: Vec<Span>,
-    writes: bool,
-    /// Operations that do not commute with each other, and where the first of each stands.
-    kinds: BTreeMap<&'static str, Span>,
-}
-
 struct Lint<'m> {
     module: &'m Module,
     sizes: Vec<exact::Size>,
     found: BTreeSet<(Option<(usize, usize)>, String)>,
-    atomics: BTreeMap<Place, Uses>,
 }
 
 impl Lint<'_> {
@@ -147,13 +128,6 @@ impl Lint<'_> {
             }
             let span = function.expressions.get_span(handle);
             match *expression {
-                Expression::Load { pointer }
-                    if is_atomic(self.module, types[pointer].inner_with(&self.module.types)) =>
-                {
-                    if let Some(place) = place(self.module, function, &types, pointer) {
-                        self.atomics.entry(place).or_default().loads.push(span);
-                    }
-                }
                 Expression::ImageSample { .. }
                 | Expression::ImageLoad { .. }
                 | Expression::ImageQuery { .. } => {
@@ -173,7 +147,7 @@ impl Lint<'_> {
         for (statement, span) in block.span_iter() {
             let inner = |handle| types[handle].inner_with(&self.module.types);
             match *statement {
-                Statement::Atomic { pointer, ref fun, value, result } => {
+                Statement::Atomic { ref fun, value, result, .. } => {
                     let name = name(fun);
                     if matches!(inner(value).scalar_kind(), Some(naga::ScalarKind::Float)) {
                         self.add(*span, format!("{name} of floats depends on the order of invocations"));
@@ -186,20 +160,8 @@ impl Lint<'_> {
                             format!("the value that {name} gives depends on the order of invocations"),
                         );
                     }
-                    if let Some(place) = place(self.module, function, types, pointer) {
-                        let uses = self.atomics.entry(place).or_default();
-                        uses.writes = true;
-                        uses.kinds
-                            .entry(if name == "atomicSub" { "atomicAdd" } else { name })
-                            .or_insert(*span);
-                    }
                 }
                 Statement::Store { pointer, value } => {
-                    if is_atomic(self.module, inner(pointer))
-                        && let Some(place) = place(self.module, function, types, pointer)
-                    {
-                        self.atomics.entry(place).or_default().writes = true;
-                    }
                     let storage =
                         matches!(inner(pointer).pointer_space(), Some(AddressSpace::Storage { .. }));
                     let floats = exact::floats(self.module, &types[value], &self.sizes);
@@ -223,29 +185,6 @@ impl Lint<'_> {
             blocks(statement, &mut |inner| self.block(function, inner, used, types));
         }
     }
-
-    /// Looks at what is done to each atomic by all functions together.
-    fn mixed(&mut self) {
-        for ((variable, _), uses) in std::mem::take(&mut self.atomics) {
-            let variable = &self.module.global_variables[variable];
-            let name = variable.name.as_deref().unwrap_or("an atomic");
-            let storage = matches!(variable.space, AddressSpace::Storage { .. });
-            if storage && uses.writes {
-                for span in uses.loads {
-                    self.add(span, format!("atomicLoad of '{name}', which this entry point also writes, depends on the order of invocations"));
-                }
-            }
-            let mut kinds = uses.kinds.into_iter().filter(|(kind, _)| !matches!(*kind, EXCHANGE | COMPARE));
-            if let Some((first, _)) = kinds.next() {
-                for (kind, span) in kinds {
-                    self.add(
-                        span,
-                        format!("{kind} of '{name}' beside {first}: what comes out depends on their order"),
-                    );
-                }
-            }
-        }
-    }
 }
 
 const TEXTURES: &str = "textures are not offered to exact shaders";
@@ -264,45 +203,5 @@ fn name(fun: &AtomicFunction) -> &'static str {
         AtomicFunction::Max => "atomicMax",
         AtomicFunction::Exchange { compare: None } => EXCHANGE,
         AtomicFunction::Exchange { compare: Some(_) } => COMPARE,
-    }
-}
-
-fn is_atomic(module: &Module, pointer: &TypeInner) -> bool {
-    match pointer {
-        TypeInner::Pointer { base, .. } => matches!(module.types[*base].inner, TypeInner::Atomic(_)),
-        _ => false,
-    }
-}
-
-/// Where a pointer points to.
-fn place(
-    module: &Module,
-    function: &Function,
-    types: &Typifier,
-    mut pointer: Handle<Expression>,
-) -> Option<Place> {
-    let mut members = Vec::new();
-    loop {
-        match function.expressions[pointer] {
-            Expression::Access { base, .. } => {
-                members.push(ELEMENT);
-                pointer = base;
-            }
-            Expression::AccessIndex { base, index } => {
-                let of_struct = match *types[base].inner_with(&module.types) {
-                    TypeInner::Pointer { base, .. } => {
-                        matches!(module.types[base].inner, TypeInner::Struct { .. })
-                    }
-                    _ => false,
-                };
-                members.push(if of_struct { index } else { ELEMENT });
-                pointer = base;
-            }
-            Expression::GlobalVariable(variable) => {
-                members.reverse();
-                return Some((variable, members));
-            }
-            _ => return None,
-        }
     }
 }

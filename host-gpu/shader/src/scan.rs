@@ -48,7 +48,7 @@ pub(crate) fn tokens(source: &str) -> impl Iterator<Item = Token> + '_ {
                 let len = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
                 at += len;
                 return Some(Token { start: at - len, end: at });
-            } else if first.is_whitespace() {
+            } else if is_blank(first) {
                 at += first.len_utf8();
             } else {
                 at += first.len_utf8();
@@ -56,6 +56,11 @@ pub(crate) fn tokens(source: &str) -> impl Iterator<Item = Token> + '_ {
             }
         }
     })
+}
+
+/// What WGSL takes for a blank (Unicode's `Pattern_White_Space`): two of these are none to Rust.
+fn is_blank(letter: char) -> bool {
+    matches!(letter, ' ' | '\t'..='\r' | '\u{85}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Bytes of the block comment that `rest` begins with; comments nest.

@@ -153,3 +153,46 @@ fn lines_and_columns_are_those_of_the_source() {
     let at = found[0].location.unwrap();
     assert_eq!((at.line, at.column, at.length), (4, 15, 3));
 }
+
+#[test]
+fn what_workgroup_atomics_give_is_complete_behind_a_barrier() {
+    let add = "atomicAdd(&shared_count, 1u);";
+    let load = "data[id.x] = f32(atomicLoad(&shared_count));";
+    let barrier = "workgroupBarrier();";
+    exact(&format!("atomicStore(&shared_count, 0u); {barrier} {add} {barrier} {load}"));
+    exact(&format!("{add} data[0] = f32(workgroupUniformLoad(&shared_count));"));
+    exact(&format!("{add} if (data[0] < 1.0) {{ {add} }} {barrier} {load}"));
+    exact(&format!("for (var k = 0u; k < 4u; k++) {{ {add} {barrier} {load} {barrier} }}"));
+    let early = "without a workgroupBarrier between";
+    inexact(&format!("{add} {load}"), "atomicLoad", early);
+    inexact(&format!("{add} storageBarrier(); {load}"), "atomicLoad", early);
+    // The turns of a loop follow each other without a barrier.
+    inexact(&format!("for (var k = 0u; k < 4u; k++) {{ {add} {barrier} {load} }}"), "atomicLoad", early);
+    inexact(&format!("{add} if (id.x > 3u) {{ return; }} {load}"), "atomicLoad", early);
+    inexact(&format!("switch id.x {{ case 1u: {{ {add} }} default: {{}} }} {load}"), "atomicLoad", early);
+}
+
+#[test]
+fn what_atomic_stores_leave_is_a_constant() {
+    exact("atomicStore(&counts[0], 7u); atomicStore(&counts[id.x], 7u);");
+    inexact("atomicStore(&counts[0], id.x);", "atomicStore", "unless it is a constant");
+    inexact("atomicStore(&counts[0], 7u); atomicStore(&counts[1], 8u);", "atomicStore", "beside");
+    inexact(
+        "if (id.x == 7u) { atomicStore(&counts[0], 100u); } else { atomicAdd(&counts[0], 1u); }",
+        "atomic",
+        "beside",
+    );
+}
+
+#[test]
+fn blanks_that_only_wgsl_knows_hide_nothing() {
+    for blank in ['\u{200e}', '\u{200f}', '\u{85}', '\u{2028}'] {
+        inexact(&format!("data[0] = sin{blank}(1.0);"), "sin", "of constants");
+        let wgsl = body("data[0] = exp(0.5);").replace("fn main", &format!("fn{blank}main"));
+        assert_eq!(reasons(&wgsl).len(), 1);
+        let bomb = body(&format!("let x = array{blank}<u32, 1000000000>{blank}()[0]; data[0] = f32(x);"));
+        let refused = check(&bomb, "test", &ShaderLimits::default());
+        assert!(refused.is_err_and(|error| error.reason == fizz_shader::Reason::Limit));
+    }
+    inexact("data[0] = fma(1.1, 2.3, 0.7);", "fma", "of constants");
+}

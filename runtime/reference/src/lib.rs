@@ -19,8 +19,9 @@ use wasmtime::{
 const PAGE: u64 = 65536;
 /// Pages of a memory at most.
 const PAGES: u32 = 65536;
-/// Bytes of stack that a program may use: it calls no deeper than two functions.
-const STACK: usize = 512 << 10;
+/// Bytes of stack that a program may use: it calls no deeper than two functions, and the compiler lets one have 40,000 values of 16 bytes, each of which may be kept
+/// more than once. The threads of the device have twice as much.
+const STACK: usize = fizz_reference::THREAD_STACK / 2;
 
 type Arguments = (u32, u32, u32, u32, u32, u32);
 

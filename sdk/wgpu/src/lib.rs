@@ -16,7 +16,7 @@
 //!
 //! # What there is
 //! Buffers and their mapping, shaders in WGSL, bind groups, compute pipelines, command encoders, compute passes,
-//! error scopes, storage textures with their views and copies, timestamps (class fast), with WebGPU's default limits. Samplers, sampled
+//! error scopes, storage textures with their views and copies, timestamps, with WebGPU's default limits. Samplers, sampled
 //! textures and other queries are refused with a validation error; rendering, ray tracing and surfaces do not exist, and
 //! the functions that make them say so.
 //!

@@ -24,7 +24,7 @@ pub(super) const TRASH: u32 = 64;
 /// Bytes that a load may read behind address 0, where zeros are.
 pub(super) const NEAR: u32 = 60;
 /// Most bytes of scratch.
-const MAX_SCRATCH: u32 = 64 << 20;
+const MAX_SCRATCH: u32 = crate::program::MAX_SCRATCH;
 
 /// Where a value is.
 #[derive(Clone, Copy, Debug)]
@@ -240,13 +240,14 @@ impl<'a> Emit<'a> {
         self.asm.int(group);
         self.asm.op().i32_add();
         self.asm.set(self.group);
-        self.local_ids()?;
+        // Before any local was used for something else: they begin as zeros.
         for cell in 0..self.ir.cells.len() as Cell {
             if self.shapes.cells[cell as usize].level == Level::Group && self.shapes.used_cells[cell as usize]
             {
                 self.shared_cell(cell);
             }
         }
+        self.local_ids()?;
         for value in self.plan.kept.clone() {
             let slot = self.take_slot()?;
             self.slots.insert(value, slot);

@@ -23,14 +23,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use wgpu::hal;
 
+/// Bytes of stack of each thread that runs programs.
+pub const THREAD_STACK: usize = 8 << 20;
+
+/// Most threads: each has memory of its own for programs.
+const MAX_THREADS: usize = 16;
+
 /// The adapter's name.
 pub const NAME: &str = "fizz reference";
 
-/// `wgpu` on the reference device, whose dispatches `threads` threads share.
+/// `wgpu` on the reference device, whose dispatches `threads` threads share, 16 at most.
 #[expect(unsafe_code, reason = "wgpu takes backends only so")]
 pub fn instance(engine: Arc<dyn Engine>, threads: usize) -> wgpu::Instance {
     // SAFETY: the instance is whole, and nobody else has it.
-    unsafe { wgpu::Instance::from_hal::<Api>(Host { engine, threads, check: None }) }
+    unsafe {
+        wgpu::Instance::from_hal::<Api>(Host { engine, threads: threads.min(MAX_THREADS), check: None })
+    }
 }
 
 /// The same on one thread, where dispatches of [watched programs](crate::compile_watched) are watched. Others run as they are.

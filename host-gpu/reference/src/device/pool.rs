@@ -138,7 +138,9 @@ impl Pool {
         let gate = Arc::new(Gate::default());
         let others = (1..threads.max(1)).map_while(|number| {
             let gate = gate.clone();
-            let thread = std::thread::Builder::new().name(format!("reference {number}"));
+            let thread = std::thread::Builder::new()
+                .name(format!("reference {number}"))
+                .stack_size(super::THREAD_STACK);
             thread.spawn(move || gate.serve(number)).ok()
         });
         let threads = others.collect();

@@ -111,7 +111,8 @@ impl Executor {
         let pool = Pool::new(threads);
         let threads = pool.size();
         let execute = Execute { pool, arguments, scratch: scratch.clone(), watch, lost: false };
-        let thread = std::thread::Builder::new().name("reference 0".to_owned());
+        let thread =
+            std::thread::Builder::new().name("reference 0".to_owned()).stack_size(super::THREAD_STACK);
         let spawned = thread.spawn(move || execute.serve(&receiver));
         spawned.map_err(|error| EngineError::OutOfMemory(format!("no thread: {error}")))?;
         Ok(Executor { sender, scratch, threads })
