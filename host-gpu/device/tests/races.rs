@@ -5,7 +5,7 @@ mod common;
 
 use common::{Guest, QUOTAS};
 use fizz_gpu::{Access, Hardware, Quotas, Race, RaceCheck, Races, SharedMemory};
-use fizz_gpu_abi::{BindingKind, Class};
+use fizz_gpu_abi::Class;
 use std::sync::Arc;
 
 const EXACT: Quotas = Quotas { class: Class::Exact, ..QUOTAS };
@@ -292,34 +292,6 @@ fn main(@builtin(workgroup_id) id: vec3u) {
     assert!(!races.is_empty());
     assert_eq!(races[0].touches[0].workgroup, [0, 0, 0]);
     assert_eq!(races[0].touches[1].workgroup, [1, 0, 0]);
-}
-
-#[test]
-fn an_atomic_races_with_a_plain_access_of_the_same_bytes() {
-    // One buffer, bound twice.
-    let wgsl = "@group(0) @binding(0) var<storage, read_write> counts: array<atomic<u32>, 4>;
-@group(0) @binding(1) var<storage, read_write> plain: array<u32, 4>;
-@group(0) @binding(2) var<storage, read_write> result: array<u32, 64>;
-@compute @workgroup_size(64)
-fn main(@builtin(local_invocation_index) index: u32) {
-    if (index < 32u) { atomicAdd(&counts[1], 1u); } else { result[index] = plain[1]; }
-}";
-    let (hardware, check) = watched();
-    let mut guest = Guest::with_class(&hardware, EXACT, Class::Exact);
-    let (data, result) = (guest.data(&[0; 4]), guest.data(&[0; 64]));
-    let shader = guest.shader(wgsl);
-    let layout = guest.layout(&[BindingKind::Storage; 3], false);
-    let whole = guest.id();
-    guest.stream.create_pipeline_layout(whole, "layout", &[layout], 0);
-    let pipeline = guest.pipeline(whole, shader);
-    let group = guest.group(layout, &[data, data, result]);
-    guest.dispatch(pipeline, group, [1, 1, 1]);
-    guest.clean();
-    guest.read(result, 0, 1);
-    let races = check.races();
-    let race = one(&races);
-    assert_eq!(places(race), [(6, 24, Access::Atomic), (6, 76, Access::Read)]);
-    assert_eq!([&*race.touches[0].variable, &*race.touches[1].variable], ["counts", "plain"]);
 }
 
 #[test]

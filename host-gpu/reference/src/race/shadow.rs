@@ -276,3 +276,67 @@ impl State {
         check.report(memory, side(before), side(touch));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::race::Site;
+
+    const KINDS: [Access; 4] = [Access::Read, Access::Write, Access::AtomicRead, Access::Atomic];
+
+    /// A check whose places 0 to 3 are these kinds of access.
+    fn watch(memory: Memory) -> (RaceCheck, Watch) {
+        let check = RaceCheck::default();
+        let site = |access| Site { variable: String::new(), memory, access, line: 1, column: 1 };
+        assert_eq!(check.register("", [8, 1, 1], KINDS.map(site).to_vec()), Some(0));
+        let watch = Watch::new(&check);
+        watch.dispatch();
+        watch.workgroup([0; 3]);
+        (check, watch)
+    }
+
+    /// An atomic and a plain access race, as two plain ones do of which one writes; sessions do not let shaders mix them.
+    #[test]
+    fn what_races_with_what() {
+        for memory in [Memory::Storage, Memory::Workgroup] {
+            for (one, first) in (0..).zip(KINDS) {
+                for (other, second) in (0..).zip(KINDS) {
+                    let (check, watch) = watch(memory);
+                    watch.touch(one, [4096, 0, 0, 0], 0);
+                    watch.touch(other, [4096, 0, 0, 0], 0);
+                    assert!(check.races().found.is_empty(), "one invocation alone");
+                    watch.touch(other, [0, 4096, 0, 0], 4);
+                    let atomic = |access| matches!(access, Access::Atomic | Access::AtomicRead);
+                    let writes = |access| matches!(access, Access::Write | Access::Atomic);
+                    // The first invocation made both accesses.
+                    let race = |a, b| (writes(a) || writes(b)) && !(atomic(a) && atomic(b));
+                    let wanted = race(first, second) || race(second, second);
+                    assert_eq!(!check.races().found.is_empty(), wanted, "{memory:?} {first:?} {second:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_is_remembered_until_another_workgroup_writes() {
+        let (check, watch) = watch(Memory::Storage);
+        watch.touch(0, [4096; 4], 0);
+        watch.barrier(true, false);
+        watch.touch(1, [4096, 0, 0, 0], 0);
+        watch.barrier(true, true);
+        watch.touch(0, [4096; 4], 4);
+        assert!(check.races().found.is_empty());
+        watch.workgroup([1, 2, 3]);
+        watch.touch(1, [0, 0, 4096, 0], 4);
+        let found = check.races().found;
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|race| race.touches[1].workgroup == [1, 2, 3]));
+        assert!(found.iter().all(|race| race.touches[1].invocation == [6, 0, 0]));
+        // Nothing is left of a dispatch that is over.
+        let (check, watch) = (check.clone(), watch);
+        watch.dispatch();
+        watch.workgroup([0; 3]);
+        watch.touch(1, [4096, 0, 0, 0], 0);
+        assert_eq!(check.races().found, found);
+    }
+}
