@@ -42,7 +42,7 @@ impl CheckedShader {
                 lint.function(function);
             }
         }
-        for (span, message) in atomics::orders(&self.module, &point.function) {
+        for (span, message) in atomics::orders(&self.module, point) {
             lint.add(span, message);
         }
         let names: BTreeSet<&str> =

@@ -33,7 +33,7 @@ fn body(text: &str) -> String {
          const SMALL = 0.5;
          fn helper(x: f32) -> f32 {{ return x + sin(x); }}
          fn unreached() -> f32 {{ return cos(1.0); }}
-         @compute @workgroup_size(1) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{ {text} }}"
+         @compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{ {text} }}"
     )
 }
 
@@ -169,6 +169,8 @@ fn what_workgroup_atomics_give_is_complete_behind_a_barrier() {
     // The turns of a loop follow each other without a barrier.
     inexact(&format!("for (var k = 0u; k < 4u; k++) {{ {add} {barrier} {load} }}"), "atomicLoad", early);
     inexact(&format!("{add} if (id.x > 3u) {{ return; }} {load}"), "atomicLoad", early);
+    let alone = body(&format!("{add} {load}")).replace("@workgroup_size(4)", "@workgroup_size(1)");
+    assert_eq!(reasons(&alone), []);
     inexact(&format!("switch id.x {{ case 1u: {{ {add} }} default: {{}} }} {load}"), "atomicLoad", early);
 }
 

@@ -8,8 +8,8 @@ use super::{COMPARE, EXCHANGE, name};
 use naga::front::Typifier;
 use naga::proc::ResolveContext;
 use naga::{
-    AddressSpace, Barrier, Block, Expression, Function, GlobalVariable, Handle, Module, Span, Statement,
-    TypeInner,
+    AddressSpace, Barrier, Block, EntryPoint, Expression, Function, GlobalVariable, Handle, Module, Span,
+    Statement, TypeInner,
 };
 use std::collections::BTreeMap;
 
@@ -32,14 +32,18 @@ struct Uses {
 }
 
 /// Where the order of invocations shows, and how.
-pub(super) fn orders(module: &Module, entry: &Function) -> Vec<(Span, String)> {
-    let mut walk = Walk { module, parents: vec![0, 1], phase: 1, uses: BTreeMap::new(), found: Vec::new() };
-    walk.function(entry);
+pub(super) fn orders(module: &Module, entry: &EntryPoint) -> Vec<(Span, String)> {
+    let alone = entry.workgroup_size == [1; 3];
+    let mut walk =
+        Walk { module, alone, parents: vec![0, 1], phase: 1, uses: BTreeMap::new(), found: Vec::new() };
+    walk.function(&entry.function);
     walk.judge()
 }
 
 struct Walk<'m> {
     module: &'m Module,
+    /// Whether a workgroup is one invocation, which has an order of its own.
+    alone: bool,
     /// Which phase each is the same as.
     parents: Vec<Phase>,
     phase: Phase,
@@ -210,6 +214,9 @@ impl Walk<'_> {
         }
         let Some(place) = place(self.module, function, types, pointer) else { return };
         let own = self.module.global_variables[place.0].space == AddressSpace::WorkGroup;
+        if own && self.alone {
+            return;
+        }
         let phase = if own { self.phase } else { 0 };
         note(self.uses.entry((place, phase)).or_default());
     }
