@@ -1,6 +1,6 @@
 //! The same measurement as `gpu-report`'s, as a benchmark.
 
-#[path = "../src/bin/gpu-report.rs"]
+#[path = "../examples/gpu-report.rs"]
 mod gpu_report;
 
 fn main() -> std::process::ExitCode {
