@@ -18,7 +18,13 @@ pub(crate) async fn device() -> Result<Device, String> {
     let instance = fizz_wgpu::instance();
     let options = wgpu::RequestAdapterOptions::default();
     let adapter = instance.request_adapter(&options).await.map_err(|error| error.to_string())?;
-    let wanted = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
+    // burn writes its shaders for all that the adapter can do.
+    let too_much = wgpu::Features::all_experimental_mask() | wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+    let wanted = wgpu::DeviceDescriptor {
+        required_features: adapter.features() - too_much,
+        required_limits: adapter.limits(),
+        ..Default::default()
+    };
     let (device, queue) = adapter.request_device(&wanted).await.map_err(|error| error.to_string())?;
     let backend = adapter.get_info().backend;
     let setup = WgpuSetup { instance, adapter, device, queue, backend };
