@@ -292,3 +292,87 @@ fn a_texture_that_nobody_wrote_is_zero_whatever_its_format_and_usage() {
         assert!(gpu.read(&to).iter().all(|word| *word == 0), "{format:?}");
     }
 }
+
+/// The texels of a level, row by row, as words; rows of `width` texels of `texel` bytes.
+fn level(gpu: &Gpu, texture: &wgpu::Texture, level: u32, texel: u32) -> Vec<u32> {
+    let size = texture.size().mip_level_size(level, texture.dimension());
+    let stride = (size.width * texel).next_multiple_of(256);
+    let rows = size.height * size.depth_or_array_layers;
+    let to = gpu.buffer(&vec![1; (stride / 4 * rows) as usize]);
+    let layout = wgpu::TexelCopyBufferLayout {
+        offset: 0,
+        bytes_per_row: Some(stride),
+        rows_per_image: Some(size.height),
+    };
+    let from = wgpu::TexelCopyTextureInfo { mip_level: level, ..texture.as_image_copy() };
+    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    encoder.copy_texture_to_buffer(from, wgpu::TexelCopyBufferInfo { buffer: &to, layout }, size);
+    gpu.queue.submit([encoder.finish()]);
+    let words = gpu.read(&to);
+    let row = (size.width * texel / 4) as usize;
+    words.chunks((stride / 4) as usize).flat_map(|padded| padded[..row].to_vec()).collect()
+}
+
+#[test]
+fn every_level_of_every_dimension_is_zero_until_it_is_written_and_only_there_then() {
+    use wgpu::{TextureDimension as Dimension, TextureFormat as Format, TextureUsages as Usage};
+    let gpu = gpu(2);
+    drop(gpu.buffer(&vec![0xdead_beef; 1_000_000]));
+    gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    let shapes =
+        [(Dimension::D1, [64, 1, 1], 1), (Dimension::D2, [48, 20, 3], 3), (Dimension::D3, [24, 12, 6], 3)];
+    let formats =
+        [(Format::R32Uint, 4), (Format::Rgba8Unorm, 4), (Format::Rg32Sint, 8), (Format::Rgba32Float, 16)];
+    let usages =
+        [Usage::empty(), Usage::STORAGE_BINDING, Usage::COPY_DST, Usage::COPY_DST | Usage::STORAGE_BINDING];
+    for (dimension, [width, height, depth_or_array_layers], levels) in shapes {
+        for ((format, texel), usage) in
+            formats.into_iter().flat_map(|format| usages.map(|usage| (format, usage)))
+        {
+            let what = format!("{dimension:?} {format:?} {usage:?}");
+            let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+                label: None,
+                size: wgpu::Extent3d { width, height, depth_or_array_layers },
+                mip_level_count: levels,
+                sample_count: 1,
+                dimension,
+                format,
+                usage: usage | Usage::COPY_SRC,
+                view_formats: &[],
+            });
+            let last = levels - 1;
+            let size = texture.size().mip_level_size(last, dimension);
+            let mut wanted: Vec<Vec<u32>> = Vec::new();
+            for number in 0..levels {
+                let zeros = level(&gpu, &texture, number, texel);
+                assert!(zeros.iter().all(|word| *word == 0), "{what}: level {number}");
+                wanted.push(zeros);
+            }
+            if usage.contains(Usage::COPY_DST) {
+                // The last texel of the last row of the last slice or layer.
+                let [x, y, z] = [size.width - 1, size.height - 1, size.depth_or_array_layers - 1];
+                let origin = wgpu::Origin3d { x, y, z };
+                let target =
+                    wgpu::TexelCopyTextureInfo { mip_level: last, origin, ..texture.as_image_copy() };
+                let layout = wgpu::TexelCopyBufferLayout::default();
+                let words: Vec<u32> = (1..=texel / 4).collect();
+                let from = gpu.buffer(&words);
+                let one = wgpu::Extent3d::default();
+                let mut encoder =
+                    gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                encoder.copy_buffer_to_texture(
+                    wgpu::TexelCopyBufferInfo { buffer: &from, layout },
+                    target,
+                    one,
+                );
+                gpu.queue.submit([encoder.finish()]);
+                let texels = &mut wanted[last as usize];
+                let at = texels.len() - words.len();
+                texels[at..].copy_from_slice(&words);
+            }
+            for (number, wanted) in (0..levels).zip(&wanted) {
+                assert_eq!(&level(&gpu, &texture, number, texel), wanted, "{what}: level {number}");
+            }
+        }
+    }
+}
