@@ -49,6 +49,22 @@ fn zeros_from_out_of_bounds_are_not_folded() {
     assert_eq!(fizz_suite::agree_on(&device, &reference, wgsl, &case), Ok(true));
 }
 
+#[test]
+fn bytes_of_words_are_packed_alike() {
+    let Some((device, reference)) = both() else { return };
+    let wgsl = "@group(0) @binding(0) var<storage, read> reals: array<f32>;
+        @group(0) @binding(1) var<storage, read> words: array<u32>;
+        @group(0) @binding(2) var<storage, read_write> result: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+            let n = words[id.x];
+            let signed = unpack4xI8(n) * vec4i(3, -5, 7, 11) + sign(vec4i(vec4u(n)));
+            let packed = pack4xI8(signed) ^ pack4xI8Clamp(signed) ^ pack4xU8(unpack4xU8(n) + 250u) ^ pack4xU8Clamp(unpack4xU8(n) + 9u);
+            result[id.x] = packed + bitcast<u32>(reals[0]);
+        }";
+    let (_, case) = made(&choices(0));
+    assert_eq!(fizz_suite::agree_on(&device, &reference, wgsl, &case), Ok(true));
+}
+
 fn both() -> Option<(Device, Reference)> {
     let adapters = Device::adapters();
     let Some((adapter, target)) = adapters.iter().find_map(|found| Some((found, vulkan(found)?))) else {

@@ -157,6 +157,25 @@ fn shifts_and_integers() {
     word("bitcast<u32>(i % 3)", &|u| (u.cast_signed() % 3).cast_unsigned());
     word("bitcast<u32>(clamp(i, 5, 2))", &|_| 2);
     word("bitcast<u32>(abs(i))", &|u| u.cast_signed().wrapping_abs().cast_unsigned());
+    word("bitcast<u32>(sign(i)) + bitcast<u32>(sign(vec2(i - 1, 0)).x * 10)", &|u| {
+        let below = u.cast_signed().wrapping_sub(1);
+        (u.cast_signed().signum() + 10 * below.signum()).cast_unsigned()
+    });
+    word("pack4xU8(vec4(u, 300u, 2u, 255u))", &|u| 0xff02_2c00 | u & 0xff);
+    word("pack4xI8(vec4(i, -1, 2, -128))", &|u| 0x8002_ff00 | u & 0xff);
+    word("pack4xU8Clamp(vec4(u, 300u, 2u, 255u))", &|u| 0xff02_ff00 | u.min(255));
+    word("pack4xI8Clamp(vec4(i, -1, 200, -200))", &|u| {
+        0x807f_ff00 | u32::from(u.cast_signed().clamp(-128, 127).to_le_bytes()[0])
+    });
+    word("bitcast<u32>(dot(unpack4xI8(u), vec4(1, 1000, 1000000, 100000000)))", &|u| {
+        let [a, b, c, d] = u.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
+        let sum = d.wrapping_mul(100_000_000).wrapping_add(c * 1_000_000 + b * 1000 + a);
+        sum.cast_unsigned()
+    });
+    word("dot(unpack4xU8(u), vec4(1u, 1000u, 1000000u, 100000000u))", &|u| {
+        let [a, b, c, d] = u.to_le_bytes().map(u32::from);
+        d.wrapping_mul(100_000_000).wrapping_add(c * 1_000_000 + b * 1000 + a)
+    });
     word("bitcast<u32>(dot4I8Packed(u, 0x7f808182u))", &|u| {
         let bytes = |word: u32| word.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
         bytes(u).iter().zip(bytes(0x7f80_8182)).map(|(a, b)| a * b).sum::<i32>().cast_unsigned()

@@ -2,7 +2,7 @@
 
 use super::function::{Class, Rewriter, Shape, Value};
 use super::matrix;
-use naga::{BinaryOperator as Op, Expression, Handle, MathFunction as F, Scalar, ScalarKind};
+use naga::{BinaryOperator as Op, Expression, Handle, MathFunction as F, Scalar, ScalarKind, Type};
 
 impl Rewriter<'_, '_, '_> {
     pub(super) fn math(
@@ -129,8 +129,68 @@ impl Rewriter<'_, '_, '_> {
             let low = self.native(F::Max, values[0], values.get(1).copied());
             return self.native(F::Min, low, values.get(2).copied());
         }
+        match fun {
+            F::Sign => {
+                let (one, minus_one) = (self.signed_words(1, shape), self.signed_words(-1, shape));
+                let low = self.native(F::Min, values[0], Some(one));
+                return self.native(F::Max, low, Some(minus_one));
+            }
+            F::Pack4xI8 | F::Pack4xU8 | F::Pack4xI8Clamp | F::Pack4xU8Clamp => {
+                return self.pack_bytes(fun, values[0]);
+            }
+            F::Unpack4xI8 | F::Unpack4xU8 => {
+                let ty = self.ty(handle);
+                return self.unpack_bytes(fun, values[0], ty);
+            }
+            _ => {}
+        }
         let [arg1, arg2, arg3] = [1, 2, 3].map(|index| values.get(index).copied());
         self.emit(Expression::Math { fun, arg: values[0], arg1, arg2, arg3 }, shape, Class::Zero)
+    }
+
+    fn signed_words(&mut self, value: i32, shape: Shape) -> Value {
+        let words = self.words(value.cast_unsigned(), shape);
+        self.bitcast(words, ScalarKind::Sint)
+    }
+
+    /// Four integers as bytes of a word, the first one lowest.
+    fn pack_bytes(&mut self, fun: F, four: Value) -> Value {
+        let shape = self.shape_of(four);
+        let within = match fun {
+            F::Pack4xI8Clamp => {
+                let (low, high) = (self.signed_words(-128, shape), self.signed_words(127, shape));
+                let above = self.native(F::Max, four, Some(low));
+                self.native(F::Min, above, Some(high))
+            }
+            F::Pack4xU8Clamp => {
+                let high = self.words(255, shape);
+                self.native(F::Min, four, Some(high))
+            }
+            _ => four,
+        };
+        let words = self.bitcast(within, ScalarKind::Uint);
+        let mask = self.words(255, shape);
+        let bytes = self.binary(Op::And, words, mask);
+        let mut packed = self.component(bytes, 0);
+        for index in 1..4 {
+            let (byte, places) = (self.component(bytes, index), self.word(8 * index));
+            let moved = self.binary(Op::ShiftLeft, byte, places);
+            packed = self.binary(Op::InclusiveOr, packed, moved);
+        }
+        packed
+    }
+
+    /// The bytes of a word as four integers.
+    fn unpack_bytes(&mut self, fun: F, word: Value, ty: Handle<Type>) -> Value {
+        let kind = if fun == F::Unpack4xI8 { ScalarKind::Sint } else { ScalarKind::Uint };
+        let mut bytes = Vec::with_capacity(4);
+        for index in 0..4 {
+            let (up, down) = (self.word(24 - 8 * index), self.word(24));
+            let moved = self.binary(Op::ShiftLeft, word, up);
+            let moved = self.bitcast(moved, kind);
+            bytes.push(self.binary(Op::ShiftRight, moved, down));
+        }
+        self.compose(ty, bytes)
     }
 
     /// A function of floats that devices compute alike.
