@@ -101,6 +101,22 @@ fn meter(shader: &CheckedShader, entry: &str, constants: &[(&str, f64)], options
     }
 }
 
+/// Compiles for the reference device what was lowered for it: only its size is a reason not to, and what comes out is valid. A panic of the compiler is another reason,
+/// and so a finding.
+fn compile(lowered: &naga::Module) {
+    let Some(entry) = lowered.entry_points.first() else { return };
+    match fizz_reference::compile(lowered, &entry.name) {
+        Ok(program) => {
+            wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
+                .validate_all(&program.wasm)
+                .expect("a compiled shader is valid WebAssembly");
+            assert_eq!(fizz_reference::Program::decode(&program.encode()), Ok(program));
+        }
+        Err(fizz_reference::CompileError::TooLarge(_)) => {}
+        Err(error) => panic!("an exact shader cannot be compiled: {error}"),
+    }
+}
+
 /// Lowers a module that is exact; what comes out has nothing else in it, and can be written for a device.
 fn exact(module: &naga::Module) {
     for native in [Native::NONE, Native::REFERENCE] {
@@ -113,6 +129,9 @@ fn exact(module: &naga::Module) {
         };
         let problems = exact::verify(&lowered, &native);
         assert!(problems.is_empty(), "lowered, it is not exact: {problems:#?}");
+        if native == Native::REFERENCE {
+            compile(&lowered);
+        }
         for zero_init_native in [false, true] {
             let modes = Modes { zero_init_native, ..Modes::default() };
             if let Err(error) = exact::emit(&lowered, &Layout::of(&lowered), &modes) {

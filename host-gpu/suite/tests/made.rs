@@ -80,7 +80,7 @@ fn both() -> Option<(Device, Reference)> {
 fn made_shaders_give_the_same_bits_everywhere() {
     let Some((device, reference)) = both() else { return };
     let number = |name| std::env::var(name).ok().and_then(|count| count.parse::<u32>().ok());
-    let (first, count) = (number("FIZZ_MADE_FROM").unwrap_or(0), number("FIZZ_MADE").unwrap_or(20));
+    let (first, count) = (number("FIZZ_MADE_FROM").unwrap_or(0), number("FIZZ_MADE").unwrap_or(200));
     let mut ran = 0;
     for of in first..first + count {
         match agree(&device, &reference, &choices(of)) {
