@@ -22,13 +22,23 @@ pub struct Options {
     pub names: Vec<String>,
 }
 
-/// Ways to measure on the adapter. `divide` and `sqrt` of the device's own are for admitted ones.
-const WAYS: [(&str, Way, bool); 5] = [
-    ("plain", Way::Plain, false),
-    ("metered", Way::Metered, false),
-    ("exact", Way::Exact, false),
-    ("exact, own / and sqrt", Way::Exact, true),
-    ("exact, metered", Way::MeteredExact, false),
+/// What a device is taken to do by itself, whether that is proven or not: for measuring alone.
+#[derive(Clone, Copy)]
+enum Own {
+    Nothing,
+    Sqrt,
+    /// Division too, which is never proven.
+    Both,
+}
+
+/// Ways to measure on the adapter.
+const WAYS: [(&str, Way, Own); 6] = [
+    ("plain", Way::Plain, Own::Nothing),
+    ("metered", Way::Metered, Own::Nothing),
+    ("exact", Way::Exact, Own::Nothing),
+    ("exact, own sqrt", Way::Exact, Own::Sqrt),
+    ("exact, own / and sqrt", Way::Exact, Own::Both),
+    ("exact, metered", Way::MeteredExact, Own::Nothing),
 ];
 
 /// Runs the suite, prints what it finds as it goes, and gives all of it as JSON.
@@ -41,7 +51,8 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     let adapter = adapter.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
     let target = vulkan(adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
     let device = Device::open(adapter, Some(target))?;
-    let own = Device::open(adapter, Some(with_own(target)))?;
+    let own = |own| Device::open(adapter, Some(with_own(target, own)));
+    let (own_sqrt, own_both) = (own(Own::Sqrt)?, own(Own::Both)?);
     let reference = Reference::new(options.threads)?;
     let info = &device.info;
     println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
@@ -75,17 +86,18 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
             continue;
         }
         let equal = equality(&device, &reference, kernel);
-        let speed = speed([&device, &own], &reference, kernel, options);
+        let speed = speed([&device, &own_sqrt, &own_both], &reference, kernel, options);
         match (&equal, &speed) {
             (Ok(digest), Ok(times)) => {
                 let of = |name: &str| times.iter().find(|(found, _)| *found == name).map(|(_, time)| *time);
                 let ratio = |a: &str, b: &str| Some(of(a)? / of(b)?);
                 let shown = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
                 println!(
-                    "{:20} equal {}…  exact/plain {} (own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
+                    "{:20} equal {}…  exact/plain {} (own sqrt {}, own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
                     kernel.name,
                     &digest[..12],
                     shown(ratio("exact", "plain")),
+                    shown(ratio("exact, own sqrt", "plain")),
                     shown(ratio("exact, own / and sqrt", "plain")),
                     shown(ratio("exact, metered", "plain")),
                     shown(ratio("exact", "reference")),
@@ -126,10 +138,11 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     }))
 }
 
-/// The device's own division and square root, as where admission has proven them.
-fn with_own(target: Target) -> Target {
+/// The same device, taken to do more by itself.
+fn with_own(target: Target, own: Own) -> Target {
     let Target::Vulkan { mut native, modes } = target;
-    (native.divide, native.sqrt) = (true, true);
+    native.sqrt = !matches!(own, Own::Nothing);
+    native.divide = matches!(own, Own::Both);
     Target::Vulkan { native, modes }
 }
 
@@ -157,7 +170,7 @@ fn equality(device: &Device, reference: &Reference, kernel: &Kernel) -> Result<S
 
 /// Least times in milliseconds.
 fn speed(
-    [device, own]: [&Device; 2],
+    devices: [&Device; 3],
     reference: &Reference,
     kernel: &Kernel,
     options: &Options,
@@ -166,8 +179,8 @@ fn speed(
         (check(kernel)?, (kernel.case)(Scale::Equality), (kernel.case)(options.scale));
     let mut times = Vec::new();
     let mut compiled = Vec::new();
-    for (name, way, natively) in WAYS {
-        let device = if natively { own } else { device };
+    for (name, way, own) in WAYS {
+        let device = devices[own as usize];
         let start = Instant::now();
         let pipeline = Pipeline::new(device, &shader, &small, way)?;
         // Drivers compile when a pipeline first runs.
