@@ -22,22 +22,24 @@ pub struct Options {
     pub names: Vec<String>,
 }
 
-/// Where to measure.
+/// Where to measure, and what the adapter is taken to do by itself, whether that is proven or not.
 #[derive(Clone, Copy)]
 enum On {
-    /// The adapter.
+    /// The adapter, with nothing of its own.
     Adapter,
-    /// The adapter with its own division and square root, which is for admitted ones.
-    Own,
+    OwnSqrt,
+    /// Division too, which is never proven.
+    OwnBoth,
     Reference,
 }
 
 /// What to measure.
-const WAYS: [(&str, Way, On); 6] = [
+const WAYS: [(&str, Way, On); 7] = [
     ("plain", Way::Plain, On::Adapter),
     ("metered", Way::Metered, On::Adapter),
     ("exact", Way::Exact, On::Adapter),
-    ("exact, own / and sqrt", Way::Exact, On::Own),
+    ("exact, own sqrt", Way::Exact, On::OwnSqrt),
+    ("exact, own / and sqrt", Way::Exact, On::OwnBoth),
     ("exact, metered", Way::MeteredExact, On::Adapter),
     ("reference", Way::Exact, On::Reference),
 ];
@@ -52,7 +54,8 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     let adapter = adapter.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
     let target = vulkan(adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
     let device = Device::open(adapter, Some(target))?;
-    let own = Device::open(adapter, Some(with_own(target)))?;
+    let own = |divide| Device::open(adapter, Some(with_own(target, divide)));
+    let (own_sqrt, own_both) = (own(false)?, own(true)?);
     let reference = Device::reference(options.threads)?;
     let info = &device.info;
     println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
@@ -86,17 +89,18 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
             continue;
         }
         let equal = equality(&device, &reference, kernel);
-        let speed = speed([&device, &own], &reference, kernel, options);
+        let speed = speed([&device, &own_sqrt, &own_both, &reference], kernel, options);
         match (&equal, &speed) {
             (Ok(digest), Ok(times)) => {
                 let of = |name: &str| times.iter().find(|(found, _)| *found == name).map(|(_, time)| *time);
                 let ratio = |a: &str, b: &str| Some(of(a)? / of(b)?);
                 let shown = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
                 println!(
-                    "{:20} equal {}…  exact/plain {} (own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
+                    "{:20} equal {}…  exact/plain {} (own sqrt {}, own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
                     kernel.name,
                     &digest[..12],
                     shown(ratio("exact", "plain")),
+                    shown(ratio("exact, own sqrt", "plain")),
                     shown(ratio("exact, own / and sqrt", "plain")),
                     shown(ratio("exact, metered", "plain")),
                     shown(ratio("exact", "reference")),
@@ -137,11 +141,11 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     }))
 }
 
-/// The device's own division and square root, as where admission has proven them.
-fn with_own(target: Target) -> Target {
+/// The same device, taken to do square roots by itself, and quotients perhaps.
+fn with_own(target: Target, divide: bool) -> Target {
     match target {
         Target::Vulkan { native, modes } => {
-            Target::Vulkan { native: Native { divide: true, sqrt: true, ..native }, modes }
+            Target::Vulkan { native: Native { divide, sqrt: true, ..native }, modes }
         }
         Target::Reference => target,
     }
@@ -163,10 +167,9 @@ fn equality(device: &Device, reference: &Device, kernel: &Kernel) -> Result<Stri
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Least times in milliseconds.
+/// Least times in milliseconds; devices are in the order of [`On`].
 fn speed(
-    [device, own]: [&Device; 2],
-    reference: &Device,
+    devices: [&Device; 4],
     kernel: &Kernel,
     options: &Options,
 ) -> Result<Vec<(&'static str, f64)>, Failure> {
@@ -175,11 +178,7 @@ fn speed(
     let mut times = Vec::new();
     let mut compiled = Vec::new();
     for (name, way, on) in WAYS {
-        let device = match on {
-            On::Adapter => device,
-            On::Own => own,
-            On::Reference => reference,
-        };
+        let device = devices[on as usize];
         let start = Instant::now();
         let pipeline = Pipeline::new(device, &shader, &small, way)?;
         // Drivers compile when a pipeline first runs.
