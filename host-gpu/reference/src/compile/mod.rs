@@ -9,6 +9,7 @@ mod emit;
 mod error;
 mod fold;
 mod helper;
+mod image;
 mod inline;
 mod ir;
 mod layout;
@@ -103,7 +104,7 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
     Ok(Program {
         scratch_bytes: written.scratch,
         wasm: module_of(written),
-        bindings: inlined.buffers.iter().map(|buffer| buffer.binding).collect(),
+        bindings: inlined.buffers.iter().filter_map(|buffer| buffer.binding).collect(),
         immediate_bytes: inlined.immediate_bytes,
         workgroup_size: size,
     })

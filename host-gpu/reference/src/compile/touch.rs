@@ -33,6 +33,11 @@ impl<'m> Touches<'m> {
         }
     }
 
+    /// The next two bindings: the shape of a texture, and its texels.
+    pub(super) fn texture(&mut self, variable: &GlobalVariable, written: bool) {
+        self.buffers.extend([None, written.then(|| name(variable))]);
+    }
+
     /// The next binding. What is only read cannot race: WebGPU forbids to bind the same buffer for writing as well.
     pub(super) fn buffer(&mut self, variable: &GlobalVariable) {
         let group = variable.binding.map(|binding| binding.group);
