@@ -1,7 +1,7 @@
 //! What is to be recorded of a GPU: whether it computes exactly, and how fast. One command, one adapter; text, and one JSON object at the end.
 //!
 //! `gpu-report [--adapter N] [--runs N] [--threads N] [--large] [KERNEL…]`. Where a processor plays the GPU it gets as many threads as the reference
-//! device, and its cache of shaders is off.
+//! device, 16 at most, and its cache of shaders is off.
 
 use fizz_suite::Scale;
 use fizz_suite::report::{Options, report};
@@ -21,7 +21,7 @@ fn options() -> Result<Options, String> {
         match word.as_str() {
             "--adapter" => options.adapter = number()? as usize,
             "--runs" => options.runs = number()?.max(1),
-            "--threads" => options.threads = number()?.clamp(1, 256),
+            "--threads" => options.threads = (number()? as usize).clamp(1, fizz_reference::MAX_THREADS),
             "--large" => options.scale = Scale::Large,
             // What `cargo bench` adds.
             "--bench" => {}

@@ -2,8 +2,8 @@
 //!
 //! In: nothing, every input is made from a seed. Out: [`kernels`], each a shader with its buffers at several sizes, and with an oracle: the same
 //! numbers computed in plain Rust, which shares no line with any device. The parts, in order: `random` makes inputs,
-//! `kernels` holds the list; a [`Device`] is any adapter of `wgpu`, a [`Pipeline`] a kernel compiled for it in one of the [`Way`]s that there are. [`Reference`] runs them as
-//! programs of the reference device. [`tables`] has the functions of the exact library by themselves.
+//! `kernels` holds the list; a [`Device`] is any adapter of `wgpu`, the reference device among them, a [`Pipeline`] a kernel compiled for it in one of the
+//! [`Way`]s that there are. [`tables`] has the functions of the exact library by themselves.
 #![deny(unsafe_code)]
 
 mod agree;
@@ -12,16 +12,14 @@ mod kernels;
 mod made;
 mod pipeline;
 mod random;
-mod reference;
 pub mod report;
 pub mod tables;
 
-pub use agree::{agree, agree_on};
+pub use agree::{agree, agree_on, agree_watched};
 pub use device::{Device, Target, vulkan};
 pub use kernels::kernels;
 pub use made::made;
 pub use pipeline::{Loaded, Pipeline, Way, check};
-pub use reference::{LoadedReference, Reference, ReferenceKernel};
 
 /// Why a kernel did not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! A kernel, compiled for a device in one of the ways that there are.
 
 use crate::{Access, Case, Device, Failure, Kernel, Target};
-use fizz_shader::exact::{self, Layout};
+use fizz_reference::Watched;
+use fizz_shader::exact::{self, Layout, Native};
 use fizz_shader::meter::{self, Counts, METER_GROUP, METER_WORDS, MeterOptions, SLICE_BYTES};
 use fizz_shader::{CheckedShader, ShaderLimits};
 use std::borrow::Cow;
@@ -79,7 +80,7 @@ impl Pipeline {
             groups.push(vec![0]);
         }
         let made = if way.is_exact() {
-            let words = device.words(module, &Layout { groups })?;
+            let words = device.words(module, &Layout { groups }, shader.source())?;
             device.checked("shader", || device.pass_through(&words, entry, facts.workgroup_size))?
         } else {
             device.checked("shader", || {
@@ -221,20 +222,45 @@ fn layouts(
     (own, counter, whole)
 }
 
+/// Lowers a module for a device that does by itself what `native` says; then it holds nothing else that is not exact.
+pub(crate) fn lower(module: naga::Module, native: &Native) -> Result<naga::Module, Failure> {
+    let lowered = exact::lower(module, native).map_err(Failure::Shader)?;
+    match exact::verify(&lowered, native).first() {
+        None => Ok(lowered),
+        Some(problem) => Err(Failure::Shader(format!("lowered, it is not exact: {problem}"))),
+    }
+}
+
 impl Device {
-    /// A module in words for this device.
-    fn words(&self, module: naga::Module, layout: &Layout) -> Result<Vec<u32>, Failure> {
+    /// A module, made of `source`, in words for this device.
+    fn words(&self, module: naga::Module, layout: &Layout, source: &str) -> Result<Vec<u32>, Failure> {
         match self.target {
             None => Err(Failure::Device("no exact shader can be given to this device".to_owned())),
             Some(Target::Vulkan { native, modes }) => {
-                let module = exact::lower(module, &native).map_err(Failure::Shader)?;
-                exact::emit(&module, layout, &modes).map_err(Failure::Shader)
+                exact::emit(&lower(module, &native)?, layout, &modes).map_err(Failure::Shader)
+            }
+            Some(Target::Reference) => {
+                let module = lower(module, &Native::REFERENCE)?;
+                let entry = module.entry_points.first().map_or("main", |entry| &entry.name);
+                let program = match &self.races {
+                    None => fizz_reference::compile(&module, entry),
+                    Some(check) => {
+                        let watched = Watched { check, label: "", source, unwatched_group: METER_GROUP };
+                        fizz_reference::compile_watched(&module, entry, watched)
+                    }
+                };
+                program.map(|program| program.encode()).map_err(|error| Failure::Shader(error.to_string()))
             }
         }
     }
 
     #[expect(unsafe_code, reason = "wgpu does not look into shaders that are handed through")]
-    fn pass_through(&self, words: &[u32], entry: &str, workgroup_size: [u32; 3]) -> wgpu::ShaderModule {
+    pub(crate) fn pass_through(
+        &self,
+        words: &[u32],
+        entry: &str,
+        workgroup_size: [u32; 3],
+    ) -> wgpu::ShaderModule {
         let entry = wgpu::PassthroughShaderEntryPoint {
             name: Cow::Borrowed(entry),
             workgroup_size: workgroup_size.into(),

@@ -1,8 +1,8 @@
 //! Everything that is to be recorded of an adapter: what it computes, and how fast.
 
-use crate::{
-    Device, Failure, Kernel, Loaded, Pipeline, Reference, Scale, Target, Way, check, kernels, vulkan,
-};
+use crate::agree::run;
+use crate::{Device, Failure, Kernel, Loaded, Pipeline, Scale, Target, Way, check, kernels, vulkan};
+use fizz_shader::exact::Native;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Instant;
@@ -17,18 +17,31 @@ pub struct Options {
     /// How large the work is.
     pub scale: Scale,
     /// Threads of the reference device.
-    pub threads: u32,
+    pub threads: usize,
     /// Kernels whose names contain one of these; all, if there are none.
     pub names: Vec<String>,
 }
 
-/// Ways to measure on the adapter. `divide` and `sqrt` of the device's own are for admitted ones.
-const WAYS: [(&str, Way, bool); 5] = [
-    ("plain", Way::Plain, false),
-    ("metered", Way::Metered, false),
-    ("exact", Way::Exact, false),
-    ("exact, own / and sqrt", Way::Exact, true),
-    ("exact, metered", Way::MeteredExact, false),
+/// Where to measure, and what the adapter is taken to do by itself, whether that is proven or not.
+#[derive(Clone, Copy)]
+enum On {
+    /// The adapter, with nothing of its own.
+    Adapter,
+    OwnSqrt,
+    /// Division too, which is never proven.
+    OwnBoth,
+    Reference,
+}
+
+/// What to measure.
+const WAYS: [(&str, Way, On); 7] = [
+    ("plain", Way::Plain, On::Adapter),
+    ("metered", Way::Metered, On::Adapter),
+    ("exact", Way::Exact, On::Adapter),
+    ("exact, own sqrt", Way::Exact, On::OwnSqrt),
+    ("exact, own / and sqrt", Way::Exact, On::OwnBoth),
+    ("exact, metered", Way::MeteredExact, On::Adapter),
+    ("reference", Way::Exact, On::Reference),
 ];
 
 /// Runs the suite, prints what it finds as it goes, and gives all of it as JSON.
@@ -41,8 +54,9 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     let adapter = adapter.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
     let target = vulkan(adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
     let device = Device::open(adapter, Some(target))?;
-    let own = Device::open(adapter, Some(with_own(target)))?;
-    let reference = Reference::new(options.threads)?;
+    let own = |divide| Device::open(adapter, Some(with_own(target, divide)));
+    let (own_sqrt, own_both) = (own(false)?, own(true)?);
+    let reference = Device::reference(options.threads)?;
     let info = &device.info;
     println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
     println!("target    {target:?}");
@@ -55,7 +69,7 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     if options.names.is_empty()
         && let Some(gpu) = crate::tables::Gpu::on(adapter)
     {
-        for found in crate::tables::compare(&gpu, &fizz_shader::exact::Native::NONE)? {
+        for found in crate::tables::compare(&gpu, &Native::NONE)? {
             let said = found.first.as_ref().map_or_else(
                 || format!("equal for {} inputs", found.inputs),
                 |first| format!("{} of {} DIFFER; {first}", found.different, found.inputs),
@@ -75,17 +89,18 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
             continue;
         }
         let equal = equality(&device, &reference, kernel);
-        let speed = speed([&device, &own], &reference, kernel, options);
+        let speed = speed([&device, &own_sqrt, &own_both, &reference], kernel, options);
         match (&equal, &speed) {
             (Ok(digest), Ok(times)) => {
                 let of = |name: &str| times.iter().find(|(found, _)| *found == name).map(|(_, time)| *time);
                 let ratio = |a: &str, b: &str| Some(of(a)? / of(b)?);
                 let shown = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
                 println!(
-                    "{:20} equal {}…  exact/plain {} (own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
+                    "{:20} equal {}…  exact/plain {} (own sqrt {}, own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
                     kernel.name,
                     &digest[..12],
                     shown(ratio("exact", "plain")),
+                    shown(ratio("exact, own sqrt", "plain")),
                     shown(ratio("exact, own / and sqrt", "plain")),
                     shown(ratio("exact, metered", "plain")),
                     shown(ratio("exact", "reference")),
@@ -126,39 +141,35 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     }))
 }
 
-/// The device's own division and square root, as where admission has proven them.
-fn with_own(target: Target) -> Target {
-    let Target::Vulkan { mut native, modes } = target;
-    (native.divide, native.sqrt) = (true, true);
-    Target::Vulkan { native, modes }
+/// The same device, taken to do square roots by itself, and quotients perhaps.
+fn with_own(target: Target, divide: bool) -> Target {
+    match target {
+        Target::Vulkan { native, modes } => {
+            Target::Vulkan { native: Native { divide, sqrt: true, ..native }, modes }
+        }
+        Target::Reference => target,
+    }
 }
 
 /// The digest of what a kernel gives: adapter, reference and oracle agree, and so does the gas.
-fn equality(device: &Device, reference: &Reference, kernel: &Kernel) -> Result<String, Failure> {
+fn equality(device: &Device, reference: &Device, kernel: &Kernel) -> Result<String, Failure> {
     let (shader, case) = (check(kernel)?, (kernel.case)(Scale::Equality));
-    let pipeline = Pipeline::new(device, &shader, &case, Way::MeteredExact)?;
-    let loaded = pipeline.load(device, &case)?;
-    loaded.run()?;
-    let got = loaded.result()?;
+    let (got, gas) = run(device, &shader, &case)?;
     let differs = |error: crate::Wrong| Failure::Device(error.to_string());
     kernel.judge(&case, &got).map_err(differs)?;
-    let program = reference.compile(&shader, true)?;
-    let mut own = program.load(&case)?;
-    own.run()?;
-    crate::compare(&got, &own.result()).map_err(differs)?;
-    let gas = (loaded.gas()?, own.gas()?);
-    if gas.0 != gas.1 {
-        return Err(Failure::Device(format!("gas {}, and {} on the reference", gas.0, gas.1)));
+    let (own, counted) = run(reference, &shader, &case)?;
+    crate::compare(&got, &own).map_err(differs)?;
+    if gas != counted {
+        return Err(Failure::Device(format!("gas {gas}, and {counted} on the reference")));
     }
     let mut digest = Sha256::new();
     got.iter().for_each(|word| digest.update(word.to_le_bytes()));
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Least times in milliseconds.
+/// Least times in milliseconds; devices are in the order of [`On`].
 fn speed(
-    [device, own]: [&Device; 2],
-    reference: &Reference,
+    devices: [&Device; 4],
     kernel: &Kernel,
     options: &Options,
 ) -> Result<Vec<(&'static str, f64)>, Failure> {
@@ -166,8 +177,8 @@ fn speed(
         (check(kernel)?, (kernel.case)(Scale::Equality), (kernel.case)(options.scale));
     let mut times = Vec::new();
     let mut compiled = Vec::new();
-    for (name, way, natively) in WAYS {
-        let device = if natively { own } else { device };
+    for (name, way, on) in WAYS {
+        let device = devices[on as usize];
         let start = Instant::now();
         let pipeline = Pipeline::new(device, &shader, &small, way)?;
         // Drivers compile when a pipeline first runs.
@@ -185,13 +196,11 @@ fn speed(
         match name {
             "plain" => times.push(("compile plain", took)),
             "exact" => times.push(("compile exact", took)),
+            "reference" => times.push(("compile reference", took)),
             _ => {}
         }
         compiled.push((name, device, pipeline));
     }
-    let start = Instant::now();
-    let program = reference.compile(&shader, false)?;
-    times.push(("compile reference", milliseconds(start)));
     let mut loaded: Vec<(&'static str, Loaded<'_>)> = Vec::new();
     for (name, device, pipeline) in &compiled {
         // What has more words than the meter is split by sessions, and not measured here.
@@ -201,8 +210,7 @@ fn speed(
             Err(error) => return Err(error),
         }
     }
-    let mut own = program.load(&case)?;
-    let mut least = vec![f64::INFINITY; loaded.len() + 1];
+    let mut least = vec![f64::INFINITY; loaded.len()];
     // The first run warms caches.
     for run in 0..=options.runs {
         for (index, (_, one)) in loaded.iter().enumerate() {
@@ -210,13 +218,9 @@ fn speed(
             one.run()?;
             least[index] = least[index].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
         }
-        let start = Instant::now();
-        own.run()?;
-        let last = loaded.len();
-        least[last] = least[last].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
     }
     let names = loaded.iter().map(|(name, _)| *name);
-    times.extend(names.chain(["reference"]).zip(least));
+    times.extend(names.zip(least));
     Ok(times)
 }
 

@@ -26,13 +26,13 @@ use wgpu::hal;
 /// Bytes of stack of each thread that runs programs.
 pub const THREAD_STACK: usize = 8 << 20;
 
-/// Most threads: each has memory of its own for programs.
-const MAX_THREADS: usize = 16;
+/// Most threads that share a dispatch: each has memory of its own for programs.
+pub const MAX_THREADS: usize = 16;
 
 /// The adapter's name.
 pub const NAME: &str = "fizz reference";
 
-/// `wgpu` on the reference device, whose dispatches `threads` threads share, 16 at most.
+/// `wgpu` on the reference device, whose dispatches `threads` threads share, [`MAX_THREADS`] at most.
 #[expect(unsafe_code, reason = "wgpu takes backends only so")]
 pub fn instance(engine: Arc<dyn Engine>, threads: usize) -> wgpu::Instance {
     // SAFETY: the instance is whole, and nobody else has it.
