@@ -546,7 +546,7 @@ impl<'a> Emit<'a> {
                 Step::UniformLoad(at, result) => {
                     self.uniform_load(*at, *result);
                     // Barriers stand around it.
-                    self.barrier(Orders { storage: false, group: true });
+                    self.barrier(Orders { storage: false, group: true, textures: false });
                 }
                 Step::Barrier(orders) => self.barrier(*orders),
             }

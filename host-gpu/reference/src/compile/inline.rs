@@ -695,6 +695,7 @@ impl<'m> Inline<'m> {
             Statement::ControlBarrier(barrier) => self.list.push(Stmt::Barrier(Orders {
                 storage: barrier.contains(naga::Barrier::STORAGE),
                 group: barrier.contains(naga::Barrier::WORK_GROUP),
+                textures: barrier.contains(naga::Barrier::TEXTURE),
             })),
             // Within a workgroup, invocations run in turns that a barrier alone ends; other workgroups see atomics in order.
             Statement::MemoryBarrier(_) => {}

@@ -120,7 +120,7 @@ fn module_of(written: emit::Written) -> Vec<u8> {
     let imported = written.helpers.imported();
     if imported > 0 {
         types.ty().function([ValType::I32; 6], []);
-        types.ty().function([ValType::I32; 2], []);
+        types.ty().function([ValType::I32], []);
     }
     code.function(&written.asm.finish());
     for (number, helper) in (1 + imported..).zip(written.helpers.all()) {
