@@ -17,6 +17,7 @@ use super::helper::Helper;
 use super::ir::{At, AtId, Atomic, Cell, Len, Orders, Space, Term, Ty, Val};
 use super::region::Mask;
 use super::shape::Level;
+use crate::race::Memory;
 use wasm_encoder::{BlockType, ValType};
 
 /// Functions that watched programs import.
@@ -536,8 +537,13 @@ impl Emit<'_> {
     /// Tells of a barrier.
     pub(super) fn barrier(&mut self, orders: Orders) {
         if self.watched.is_some() {
-            self.asm.int(u32::from(orders.storage));
-            self.asm.int(u32::from(orders.group));
+            let memories = [
+                (orders.storage, Memory::Storage),
+                (orders.group, Memory::Workgroup),
+                (orders.textures, Memory::Texture),
+            ];
+            let ordered = memories.into_iter().filter(|(ordered, _)| *ordered);
+            self.asm.int(ordered.map(|(_, memory)| memory.bit()).sum());
             self.asm.op().call(BARRIER);
         }
     }

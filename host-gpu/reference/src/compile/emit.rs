@@ -324,13 +324,21 @@ impl<'a> Emit<'a> {
         self.asm.int(16);
         self.asm.op().i32_add();
         self.asm.set(self.immediate);
-        for (number, buffer) in (0..).zip(buffers) {
+        let mut next = 48;
+        for buffer in buffers {
             let [address, len, len_less_3] = [ValType::I32; 3].map(|ty| self.asm.local(ty));
-            let at = 48 + number * 8;
-            self.asm.get(ARGS);
+            let (base, at) = match (buffer.binding, self.buffers.last()) {
+                // Where texels are stands in the shape in front of them.
+                (None, Some(shape)) => (shape.address, 0),
+                _ => {
+                    next += 8;
+                    (ARGS, next - 8)
+                }
+            };
+            self.asm.get(base);
             self.asm.op().i32_load(memory(at));
             self.asm.set(address);
-            self.asm.get(ARGS);
+            self.asm.get(base);
             self.asm.op().i32_load(memory(at + 4));
             self.asm.set(len);
             self.asm.get(len);
@@ -538,7 +546,7 @@ impl<'a> Emit<'a> {
                 Step::UniformLoad(at, result) => {
                     self.uniform_load(*at, *result);
                     // Barriers stand around it.
-                    self.barrier(Orders { storage: false, group: true });
+                    self.barrier(Orders { storage: false, group: true, textures: false });
                 }
                 Step::Barrier(orders) => self.barrier(*orders),
             }

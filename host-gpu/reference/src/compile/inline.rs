@@ -16,10 +16,11 @@ use naga::{
 };
 use std::rc::Rc;
 
-/// A binding.
+/// A buffer, the shape of a texture, or the texels of the one in front of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Buffer {
-    pub(crate) binding: ResourceBinding,
+    /// None of texels.
+    pub(crate) binding: Option<ResourceBinding>,
     pub(crate) read_only: bool,
     /// Bytes in front of the runtime array, or all.
     pub(crate) fixed: u32,
@@ -174,6 +175,14 @@ impl<'m> Inline<'m> {
                     self.starts.append(&mut filled);
                     Some((Space::Var(var), 0))
                 }
+                AddressSpace::Handle => {
+                    let [view, texels] = self.texture(variable)?;
+                    if let Some(touches) = &mut self.touches {
+                        touches.texture(variable, !texels.read_only);
+                    }
+                    buffers.extend([view, texels]);
+                    Some((Space::Buffer(buffers.len() as u32 - 2), 0))
+                }
                 _ => None,
             };
             let place = place.map(|(space, offset)| Place { space, shape, offset, terms: Vec::new() });
@@ -184,7 +193,7 @@ impl<'m> Inline<'m> {
 
     fn buffer(&self, variable: &GlobalVariable) -> Result<Buffer, CompileError> {
         let binding =
-            variable.binding.ok_or_else(|| CompileError::unsupported("a buffer without a binding"))?;
+            Some(variable.binding.ok_or_else(|| CompileError::unsupported("a buffer without a binding"))?);
         let stores = |access: StorageAccess| access.contains(StorageAccess::STORE);
         let read_only = !matches!(variable.space, AddressSpace::Storage { access } if stores(access));
         let inner = &self.module.types[variable.ty].inner;
@@ -381,7 +390,7 @@ impl<'m> Inline<'m> {
         flat.first().copied().ok_or_else(|| CompileError::unsupported("an empty value"))
     }
 
-    fn place(
+    pub(super) fn place(
         &mut self,
         frame: &mut Frame<'m>,
         expression: Handle<Expression>,
@@ -458,6 +467,11 @@ impl<'m> Inline<'m> {
                 };
                 Value::Flat([self.emit(Node::Length(buffer))].into())
             }
+            Expression::ImageLoad { image, coordinate, array_index, sample: None, level: None } => {
+                let span = frame.function.expressions.get_span(expression);
+                Value::Flat(self.image_load(frame, (image, coordinate), array_index, span)?)
+            }
+            Expression::ImageQuery { image, query } => Value::Flat(self.image_query(frame, image, query)?),
             _ => Value::Flat(self.operation(frame, expression)?),
         })
     }
@@ -604,7 +618,7 @@ impl<'m> Inline<'m> {
         self.ir.at(At { space: place.space, offset, ty, terms: place.terms.clone() })
     }
 
-    fn store(&mut self, place: &Place, values: &[Val]) -> Result<(), CompileError> {
+    pub(super) fn store(&mut self, place: &Place, values: &[Val]) -> Result<(), CompileError> {
         for ((offset, ty), value) in self.scalars(place)?.into_iter().zip(values) {
             let stmt = match self.cell(place, offset) {
                 Some(cell) => Stmt::Set(cell, *value),
@@ -681,6 +695,7 @@ impl<'m> Inline<'m> {
             Statement::ControlBarrier(barrier) => self.list.push(Stmt::Barrier(Orders {
                 storage: barrier.contains(naga::Barrier::STORAGE),
                 group: barrier.contains(naga::Barrier::WORK_GROUP),
+                textures: barrier.contains(naga::Barrier::TEXTURE),
             })),
             // Within a workgroup, invocations run in turns that a barrier alone ends; other workgroups see atomics in order.
             Statement::MemoryBarrier(_) => {}
@@ -694,6 +709,9 @@ impl<'m> Inline<'m> {
                 } else {
                     self.store(&place, &values)?;
                 }
+            }
+            Statement::ImageStore { image, coordinate, array_index, value } => {
+                self.image_store(frame, (*image, *coordinate), *array_index, *value, span)?;
             }
             Statement::Atomic { pointer, fun, value, result } => {
                 let place = self.place(frame, *pointer)?;

@@ -251,6 +251,7 @@ pub(crate) enum Stmt {
 pub(crate) struct Orders {
     pub(crate) storage: bool,
     pub(crate) group: bool,
+    pub(crate) textures: bool,
 }
 
 /// A variable of the invocation.

@@ -9,6 +9,7 @@ mod emit;
 mod error;
 mod fold;
 mod helper;
+mod image;
 mod inline;
 mod ir;
 mod layout;
@@ -103,7 +104,7 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
     Ok(Program {
         scratch_bytes: written.scratch,
         wasm: module_of(written),
-        bindings: inlined.buffers.iter().map(|buffer| buffer.binding).collect(),
+        bindings: inlined.buffers.iter().filter_map(|buffer| buffer.binding).collect(),
         immediate_bytes: inlined.immediate_bytes,
         workgroup_size: size,
     })
@@ -119,7 +120,7 @@ fn module_of(written: emit::Written) -> Vec<u8> {
     let imported = written.helpers.imported();
     if imported > 0 {
         types.ty().function([ValType::I32; 6], []);
-        types.ty().function([ValType::I32; 2], []);
+        types.ty().function([ValType::I32], []);
     }
     code.function(&written.asm.finish());
     for (number, helper) in (1 + imported..).zip(written.helpers.all()) {

@@ -361,11 +361,10 @@ impl hal::Device for Opened {
         let small = |value: u64| u32::try_from(value).expect("textures lie below 4 GiB");
         let shape = ViewShape {
             address: texture.part.address() + small(level.at(0, 0, first)),
+            bytes: small(level.width * level.height * depth * level.texel_bytes),
             width: small(level.width),
             height: small(level.height),
             depth: small(depth),
-            row_bytes: small(level.width * level.texel_bytes),
-            slice_bytes: small(level.width * level.height * level.texel_bytes),
         };
         Ok(View { texture: texture.clone(), shape })
     }
