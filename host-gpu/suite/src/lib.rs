@@ -59,7 +59,7 @@ impl Scale {
     }
 }
 
-/// How a shader sees a buffer.
+/// How a shader sees a buffer or texture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// A uniform buffer.
@@ -68,9 +68,19 @@ pub enum Access {
     Read,
     /// Storage that is read and written; each kernel has one, its result.
     ReadWrite,
+    /// A storage texture of two dimensions, [`TEXELS`] texels wide, of a format with so many words in a texel. Only exact shaders can have it.
+    Texels {
+        /// 1, 2 or 4.
+        words: u32,
+        /// Whether the shader also writes it.
+        written: bool,
+    },
 }
 
-/// A buffer of a kernel. Its binding is its place in the list, in group 0.
+/// Texels in a row of a texture.
+pub const TEXELS: u32 = 16;
+
+/// A buffer or texture of a kernel. Its binding is its place in the list, in group 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// How the shader sees it.
@@ -82,7 +92,7 @@ pub struct Slot {
 /// A kernel's work of some size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// The buffers, at bindings 0, 1, ….
+    /// The buffers and textures, at bindings 0, 1, ….
     pub slots: Vec<Slot>,
     /// Workgroups of the one dispatch.
     pub workgroups: [u32; 3],
