@@ -9,27 +9,70 @@
 mod groups;
 #[cfg(test)]
 mod model;
+mod own;
 mod run;
 
 use crate::device::Hardware;
 use crate::exact::{Exact, Target};
+pub use own::OwnSqrt;
+use std::time::Duration;
 
 /// What the reference device computes: a name and a digest in each line.
 const DIGESTS: &str = include_str!("digests.txt");
 
+/// Time in which a device's own square root must be proven, if it is to be used: a GPU needs a small part of it. What would take longer is left soon.
+pub const OWN_BUDGET: Duration = Duration::from_secs(1);
+
 impl Hardware {
-    /// This device, serving the class exact too, if the probe finds that it computes exactly.
+    /// This device, serving the class exact too, if the probe finds that it computes exactly; with its own square root, if
+    /// that can be proven within [`OWN_BUDGET`].
     ///
     /// # Errors
     /// Why it does not, in words.
     pub fn admitted(self) -> Result<Hardware, String> {
+        self.admitted_within(OWN_BUDGET)
+    }
+
+    /// The same with another time for proving its own square root, which takes all 2^32 numbers. The root has the same bits, proven or not.
+    ///
+    /// # Errors
+    /// As [`admitted`](Self::admitted).
+    pub fn admitted_within(self, own_budget: Duration) -> Result<Hardware, String> {
         let hardware = self.unproven()?;
-        let found = run::probe(&hardware)?;
+        if !hardware.has_driver() {
+            return hardware.probed();
+        }
+        let own = own::sqrt(&hardware, own_budget)?;
+        if own != OwnSqrt::Proven {
+            return hardware.with_own_sqrt(own).probed();
+        }
+        // A compiler may make something else of a root where it stands with others.
+        let with = hardware.clone().with_own_sqrt(own).probed();
+        with.or_else(|_| hardware.with_own_sqrt(OwnSqrt::Unsteady).probed())
+    }
+
+    /// This device, if the probe finds that it computes exactly as it is.
+    fn probed(self) -> Result<Hardware, String> {
+        let found = run::probe(&self)?;
         if let Some(name) = differing(&found) {
             return Err(format!("it does not compute exactly: the probe differs in {name}"));
         }
-        run::loops(&hardware)?;
-        Ok(hardware.proven(&expected()))
+        run::loops(&self)?;
+        Ok(self.proven(&expected()))
+    }
+
+    /// What admission found of the device's own square root; none before, and for the reference device, whose own it is.
+    pub fn own_sqrt(&self) -> Option<OwnSqrt> {
+        self.exact().and_then(|exact| exact.own_sqrt)
+    }
+
+    fn with_own_sqrt(self, own: OwnSqrt) -> Hardware {
+        let Some(Exact { target: Target::Vulkan { mut native, modes }, probe, .. }) = self.exact().cloned()
+        else {
+            return self;
+        };
+        native.sqrt = own == OwnSqrt::Proven;
+        self.with_exact(Exact { target: Target::Vulkan { native, modes }, probe, own_sqrt: Some(own) })
     }
 
     /// The same without a proof: for tests of the probe, and of nothing else.
@@ -41,7 +84,7 @@ impl Hardware {
             return Ok(self);
         }
         let target = Target::of(self.adapter())?;
-        Ok(self.with_exact(Exact { target, probe: "".into() }))
+        Ok(self.with_exact(Exact { target, probe: "".into(), own_sqrt: None }))
     }
 
     /// What a device that serves the class exact computes in the probe: a name and a digest in each line.
@@ -53,11 +96,8 @@ impl Hardware {
     }
 
     fn proven(self, probe: &str) -> Hardware {
-        match self.exact() {
-            Some(Exact { target, .. }) => {
-                let exact = Exact { target: *target, probe: probe.into() };
-                self.with_exact(exact)
-            }
+        match self.exact().cloned() {
+            Some(exact) => self.with_exact(Exact { probe: probe.into(), ..exact }),
             None => self,
         }
     }

@@ -15,9 +15,10 @@ pub struct Gpu {
     modes: Option<Modes>,
 }
 
-const INVOCATIONS: usize = 64;
+/// Invocations of a workgroup.
+pub(crate) const INVOCATIONS: usize = 64;
 /// Workgroups in a row of a dispatch.
-const ROW: u32 = 1 << 10;
+pub(crate) const ROW: u32 = 1 << 10;
 
 impl Gpu {
     /// The first Vulkan adapter of the machine that takes exact shaders, if there is one.
@@ -31,10 +32,10 @@ impl Gpu {
         open(adapter, Some(modes))
     }
 
-    /// The reference device.
-    pub fn reference() -> Option<Gpu> {
+    /// The reference device, on so many threads.
+    pub fn reference(threads: usize) -> Option<Gpu> {
         let engine = Arc::new(fizz_reference_engine::Wasmtime::new().ok()?);
-        let instance = fizz_reference::instance(engine, 2);
+        let instance = fizz_reference::instance(engine, threads);
         let options = wgpu::RequestAdapterOptions::default();
         open(&pollster::block_on(instance.request_adapter(&options)).ok()?, None)
     }
@@ -53,8 +54,18 @@ fn open(adapter: &wgpu::Adapter, modes: Option<Modes>) -> Option<Gpu> {
     Some(Gpu { device, queue, modes })
 }
 
-fn lowered(expression: &str, native: &Native) -> naga::Module {
-    let wgsl = format!(
+/// A shader of ours, lowered.
+pub(crate) fn lowered(wgsl: &str, native: &Native) -> naga::Module {
+    let module = naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
+    let lowered = exact::lower(module, native).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
+    let problems = exact::verify(&lowered, native);
+    assert!(problems.is_empty(), "{problems:#?}\n{wgsl}");
+    lowered
+}
+
+/// What computes an expression for each pair of inputs.
+fn each_pair(expression: &str) -> String {
+    format!(
         "@group(0) @binding(0) var<storage> input: array<vec2<u32>>;
          @group(0) @binding(1) var<storage, read_write> output: array<u32>;
          @compute @workgroup_size({INVOCATIONS}) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
@@ -66,12 +77,14 @@ fn lowered(expression: &str, native: &Native) -> naga::Module {
              output[k] = {expression};
          }}",
         ROW * INVOCATIONS as u32
-    );
-    let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
-    let lowered = exact::lower(module, native).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
-    let problems = exact::verify(&lowered, native);
-    assert!(problems.is_empty(), "{problems:#?}\n{wgsl}");
-    lowered
+    )
+}
+
+/// A shader on a device: its binding 0 is read, and its binding 1 is the result.
+pub(crate) struct Compiled {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    immediates: bool,
 }
 
 impl Gpu {
@@ -80,7 +93,6 @@ impl Gpu {
         self.timed(expression, native, inputs, 1).0
     }
 
-    #[expect(unsafe_code, reason = "wgpu takes shaders as they are only so")]
     /// The same, so many times, and the seconds that the fastest took.
     pub(crate) fn timed(
         &self,
@@ -89,10 +101,27 @@ impl Gpu {
         inputs: &[[u32; 2]],
         times: usize,
     ) -> (Vec<u32>, f64) {
-        let module = lowered(expression, native);
+        let compiled = self.compile(&lowered(&each_pair(expression), native));
+        let bytes: Vec<u8> = inputs.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+        let rows = (inputs.len() / INVOCATIONS) as u32 / ROW;
+        let run = || {
+            let start = Instant::now();
+            let found = self.run(&compiled, &bytes, inputs.len(), [ROW, rows]);
+            (found, start.elapsed().as_secs_f64())
+        };
+        let (found, mut least) = run();
+        for _ in 1..times {
+            least = least.min(run().1);
+        }
+        (found, least)
+    }
+
+    /// A lowered module with the bindings of [`Compiled`] and workgroups of [`INVOCATIONS`].
+    #[expect(unsafe_code, reason = "wgpu takes shaders as they are only so")]
+    pub(crate) fn compile(&self, module: &naga::Module) -> Compiled {
         let words = match &self.modes {
-            None => fizz_reference::compile(&module, "main").expect("tables compile").encode(),
-            Some(modes) => exact::emit(&module, &Layout::of(&module), modes).expect("tables can be written"),
+            None => fizz_reference::compile(module, "main").expect("tables compile").encode(),
+            Some(modes) => exact::emit(module, &Layout::of(module), modes).expect("tables can be written"),
         };
         let point = wgpu::PassthroughShaderEntryPoint {
             name: "main".into(),
@@ -107,7 +136,7 @@ impl Gpu {
         // SAFETY: the SPIR-V comes from naga and a pass of ours, with bounds in it.
         let shader = unsafe { self.device.create_shader_module_passthrough(descriptor) };
         let group_layout = self.group_layout();
-        let immediate_size = exact::immediate_bytes(&module);
+        let immediate_size = exact::immediate_bytes(module);
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: None,
             bind_group_layouts: &[Some(&group_layout)],
@@ -121,16 +150,7 @@ impl Gpu {
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             cache: None,
         });
-        let run = || {
-            let start = Instant::now();
-            let found = self.run(&pipeline, &group_layout, immediate_size > 0, inputs);
-            (found, start.elapsed().as_secs_f64())
-        };
-        let (found, mut least) = run();
-        for _ in 1..times {
-            least = least.min(run().1);
-        }
-        (found, least)
+        Compiled { pipeline, layout: group_layout, immediates: immediate_size > 0 }
     }
 
     fn group_layout(&self) -> wgpu::BindGroupLayout {
@@ -153,40 +173,39 @@ impl Gpu {
         self.device.create_buffer(&descriptor)
     }
 
-    fn run(
+    /// The words of a shader's result.
+    pub(crate) fn run(
         &self,
-        pipeline: &wgpu::ComputePipeline,
-        layout: &wgpu::BindGroupLayout,
-        immediates: bool,
-        inputs: &[[u32; 2]],
+        compiled: &Compiled,
+        bytes: &[u8],
+        words: usize,
+        [columns, rows]: [u32; 2],
     ) -> Vec<u32> {
         use wgpu::BufferUsages as Usage;
-        let bytes: Vec<u8> = inputs.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
-        let size = bytes.len() as u64;
-        let input = self.buffer(size, Usage::STORAGE | Usage::COPY_DST);
-        self.queue.write_buffer(&input, 0, &bytes);
-        let output = self.buffer(size / 2, Usage::STORAGE | Usage::COPY_SRC);
-        let read = self.buffer(size / 2, Usage::MAP_READ | Usage::COPY_DST);
+        let input = self.buffer(bytes.len() as u64, Usage::STORAGE | Usage::COPY_DST);
+        self.queue.write_buffer(&input, 0, bytes);
+        let size = 4 * words as u64;
+        let output = self.buffer(size, Usage::STORAGE | Usage::COPY_SRC);
+        let read = self.buffer(size, Usage::MAP_READ | Usage::COPY_DST);
         let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
-            layout,
+            layout: &compiled.layout,
             entries: &[
                 wgpu::BindGroupEntry { binding: 0, resource: input.as_entire_binding() },
                 wgpu::BindGroupEntry { binding: 1, resource: output.as_entire_binding() },
             ],
         });
-        let rows = (inputs.len() / INVOCATIONS) as u32 / ROW;
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(pipeline);
+            pass.set_pipeline(&compiled.pipeline);
             pass.set_bind_group(0, &group, &[]);
-            if immediates {
-                pass.set_immediates(0, &slice_bytes([0; 3], 1, [ROW, rows, 1]));
+            if compiled.immediates {
+                pass.set_immediates(0, &slice_bytes([0; 3], 1, [columns, rows, 1]));
             }
-            pass.dispatch_workgroups(ROW, rows, 1);
+            pass.dispatch_workgroups(columns, rows, 1);
         }
-        encoder.copy_buffer_to_buffer(&output, 0, &read, 0, size / 2);
+        encoder.copy_buffer_to_buffer(&output, 0, &read, 0, size);
         self.queue.submit([encoder.finish()]);
         read.map_async(wgpu::MapMode::Read, .., |result| result.expect("a buffer can be mapped"));
         self.device.poll(wgpu::PollType::wait_indefinitely()).expect("a device that is there");

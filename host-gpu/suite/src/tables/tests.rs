@@ -34,7 +34,7 @@ fn the_adapter_computes_what_the_functions_give() {
 /// As it does them by itself, and as the library does them.
 #[test]
 fn the_reference_device_computes_what_the_functions_give() {
-    let gpu = Gpu::reference().unwrap();
+    let gpu = Gpu::reference(2).unwrap();
     alike(&gpu, &Native::REFERENCE);
     alike(&gpu, &Native::NONE);
 }
