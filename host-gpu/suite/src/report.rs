@@ -41,7 +41,7 @@ fn admission(name: &str, own_budget: Duration) -> Value {
     let ms = milliseconds(start);
     let own = admitted.as_ref().ok().and_then(fizz_gpu::Hardware::own_sqrt).map(|own| own.to_string());
     match (&admitted, &own) {
-        (Ok(_), Some(own)) => println!("admitted  in {ms:.0} ms; its own square root is {own}"),
+        (Ok(_), Some(own)) => println!("admitted  in {ms:.0} ms; its own square root: {own}"),
         (Ok(_), None) => println!("admitted  in {ms:.0} ms"),
         (Err(reason), _) => println!("REFUSED   in {ms:.0} ms: {reason}"),
     }
