@@ -5,6 +5,8 @@
 //! drivers let it be. What comes out is hashed group by group and compared with what the reference device computed
 //! (`digests.txt`; a test makes it anew and compares). Some groups are there to fail on a driver that fuses, reorders, flushes or applies the rules of real
 //! numbers. An adapter that differs in one of them serves fast sessions only.
+//!
+//! Before that the device's own square root is tried with all numbers ([`own`]): where it is right for all, shaders use it, and the probe runs with it.
 
 mod groups;
 #[cfg(test)]
@@ -120,4 +122,27 @@ fn differing(found: &[run::Found]) -> Option<&str> {
 /// What a probe found, as [`DIGESTS`] has it.
 fn listed(found: &[run::Found]) -> String {
     found.iter().map(|(name, digest)| format!("{name} {digest}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Adapters, Choice};
+
+    #[test]
+    fn only_a_proven_root_is_left_to_the_device() {
+        let Ok(hardware) = Adapters::list().choose(&Choice::Auto) else {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must have a Vulkan adapter");
+            return eprintln!("skipped: no adapter");
+        };
+        let hardware = hardware.unproven().unwrap();
+        let used = |own| match hardware.clone().with_own_sqrt(own).exact().unwrap().target {
+            Target::Vulkan { native, .. } => native.sqrt,
+            Target::Reference => panic!("not a driver's"),
+        };
+        assert!(used(OwnSqrt::Proven));
+        assert!(!used(OwnSqrt::Unsteady));
+        assert!(!used(OwnSqrt::Differs { bits: 1 }));
+        assert!(!used(OwnSqrt::Unfinished { numbers: 1 }));
+    }
 }
