@@ -5,7 +5,7 @@ use crate::objects::{BindGroup, BindGroupLayout, Bound, Entry, Object, Range, Re
 use crate::session::Open;
 use crate::textures;
 use fizz_gpu_abi::host::Stop;
-use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, WHOLE};
+use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, TextureBinding, WHOLE};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Open {
                 } else {
                     wgpu::ShaderStages::NONE
                 },
-                ty: binding_type(entry),
+                ty: self.binding_type(entry),
                 count: None,
             })
             .collect();
@@ -50,6 +50,12 @@ impl Open {
             let most = caps::MAX_STORAGE_BUFFERS;
             self.invalid(format!(
                 "create bind group layout '{label}': {storage} storage buffers are more than {most}"
+            ));
+            return Ok(None);
+        }
+        if let Some((binding, format)) = entries.iter().find_map(textures::one_way) {
+            self.invalid(format!(
+                "create bind group layout '{label}': binding {binding} has texels {format:?}, which no shader both reads and writes"
             ));
             return Ok(None);
         }
@@ -116,8 +122,12 @@ impl Open {
             }
             known.push((entry, bound));
         }
-        if layout.valid.is_none() {
-            refused = Some(format!("layout '{}' is invalid", layout.label));
+        match &layout.valid {
+            None => refused = Some(format!("layout '{}' is invalid", layout.label)),
+            Some(layout) => {
+                refused = refused
+                    .or_else(|| known.iter().find_map(|(entry, bound)| other_texels(layout, entry, bound)));
+            }
         }
         let valid = match (&refused, &layout.valid) {
             (None, Some(valid)) => {
@@ -163,6 +173,15 @@ impl Open {
                                 resources.push(Resource::Buffer(buffer));
                             }
                             Bound::View(view) => {
+                                if let Some(known) = &view.valid {
+                                    let (offset, size) = known.layers();
+                                    ranges.push(Range {
+                                        binding: entry.binding,
+                                        buffer: Arc::as_ptr(&known.texture) as usize,
+                                        offset,
+                                        size,
+                                    });
+                                }
                                 let texture = view.valid.as_ref().map(|view| view.texture.clone());
                                 resources.extend(texture.map(Resource::Texture));
                                 views.push(view);
@@ -181,20 +200,36 @@ impl Open {
         self.table.insert(id, Entry::BindGroup(Object::new(label, valid, counted)));
         Ok(())
     }
+
+    /// wgpu's form of an entry's type.
+    fn binding_type(&self, entry: &LayoutEntry) -> wgpu::BindingType {
+        let ty = match (entry.kind, entry.texture) {
+            (kind, Some(texture)) => {
+                let format = self.device_format(texture.format);
+                return textures::binding_type(kind, TextureBinding { format, ..texture });
+            }
+            (BindingKind::Uniform, None) => wgpu::BufferBindingType::Uniform,
+            (kind, None) => {
+                wgpu::BufferBindingType::Storage { read_only: kind == BindingKind::ReadOnlyStorage }
+            }
+        };
+        wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: entry.dynamic_offset,
+            min_binding_size: NonZeroU64::new(entry.min_size),
+        }
+    }
 }
 
-/// wgpu's form of an entry's type.
-fn binding_type(entry: &LayoutEntry) -> wgpu::BindingType {
-    let ty = match (entry.kind, entry.texture) {
-        (kind, Some(texture)) => return textures::binding_type(kind, texture),
-        (BindingKind::Uniform, None) => wgpu::BufferBindingType::Uniform,
-        (kind, None) => wgpu::BufferBindingType::Storage { read_only: kind == BindingKind::ReadOnlyStorage },
-    };
-    wgpu::BindingType::Buffer {
-        ty,
-        has_dynamic_offset: entry.dynamic_offset,
-        min_binding_size: NonZeroU64::new(entry.min_size),
-    }
+/// A view whose texels are not those that the layout names; `wgpu` may know both as others.
+fn other_texels(layout: &BindGroupLayout, entry: &BindGroupEntry, bound: &Bound) -> Option<String> {
+    let Bound::View(view) = bound else { return None };
+    let texture = view.valid.as_ref()?.texture.valid.as_ref()?;
+    let wanted = layout.entries.iter().find(|wanted| wanted.binding == entry.binding)?.texture?.format;
+    let found = texture.shape.format;
+    (found != wanted).then(|| {
+        format!("binding {} is a texture of texels {found:?}, and the layout wants {wanted:?}", entry.binding)
+    })
 }
 
 /// Why an entry cannot be bound, whatever the layout.

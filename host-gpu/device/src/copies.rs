@@ -67,7 +67,7 @@ impl Recorder<'_> {
         let object = self.open.table.texture(id)?;
         let lacks = match &object.valid {
             None => return Ok(Err(format!("texture '{}' is invalid", object.label))),
-            Some(texture) => texture.usage & needed == 0,
+            Some(texture) => texture.shape.usage & needed == 0,
         };
         if lacks {
             return Ok(Err(format!("usage of texture '{}' lacks {name}", object.label)));
@@ -118,6 +118,11 @@ impl Recorder<'_> {
             Err(reason) => return Ok(Err(reason)),
         };
         let (Some(source), Some(target)) = (&source.valid, &target.valid) else { return Ok(Ok(())) };
+        // `wgpu` may know both as another one.
+        let (one, other) = (source.shape.format, target.shape.format);
+        if one != other {
+            return Ok(Err(format!("copy of texels {one:?} to a texture of texels {other:?}")));
+        }
         self.moves(texels(source, size));
         self.encoder().copy_texture_to_texture(place(source, from), place(target, to), extent(size));
         Ok(Ok(()))
@@ -129,7 +134,7 @@ fn texels(texture: &Texture, [width, height, depth]: [u32; 3]) -> u64 {
     if width == 0 {
         return 0;
     }
-    let row = u64::from(width) * u64::from(texture.texel_bytes);
+    let row = u64::from(width) * u64::from(texture.shape.format.texel_bytes());
     row.max(schedule::ROW).saturating_mul(u64::from(height) * u64::from(depth))
 }
 

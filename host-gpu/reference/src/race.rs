@@ -50,6 +50,18 @@ pub enum Memory {
     Storage,
     /// Variables of the workgroup.
     Workgroup,
+    /// A storage texture.
+    Texture,
+}
+
+impl Memory {
+    /// All of them, each at its index.
+    pub(crate) const ALL: [Memory; 3] = [Memory::Storage, Memory::Workgroup, Memory::Texture];
+
+    /// The bit that stands for it where a barrier says what it orders.
+    pub(crate) fn bit(self) -> u32 {
+        1 << self as u32
+    }
 }
 
 impl fmt::Display for Memory {
@@ -57,6 +69,7 @@ impl fmt::Display for Memory {
         f.write_str(match self {
             Memory::Storage => "storage",
             Memory::Workgroup => "workgroup",
+            Memory::Texture => "texture",
         })
     }
 }

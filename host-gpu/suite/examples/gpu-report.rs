@@ -3,7 +3,7 @@
 //! `gpu-report [--adapter N] [--runs N] [--threads N] [--large] [--own-seconds N] [KERNEL…]` measures kernels. `gpu-report --all [--adapter N] [--threads N]
 //! [FUNCTION…]` computes all 2^32 inputs of functions of one number instead, on the adapter and on the reference device: minutes for each where a processor plays the
 //! GPU, so a part of them can be named. Where a processor plays the GPU it gets as many threads as the reference
-//! device, and its cache of shaders is off.
+//! device, 16 at most, and its cache of shaders is off.
 
 use fizz_suite::Scale;
 use fizz_suite::report::{Options, report, report_every};
@@ -35,7 +35,7 @@ fn options() -> Result<(Options, bool), String> {
         match word.as_str() {
             "--adapter" => options.adapter = number()? as usize,
             "--runs" => options.runs = number()?.max(1),
-            "--threads" => options.threads = number()?.clamp(1, 256),
+            "--threads" => options.threads = (number()? as usize).clamp(1, fizz_reference::MAX_THREADS),
             "--large" => options.scale = Scale::Large,
             "--own-seconds" => options.own_budget = Duration::from_secs(number()?.into()),
             "--all" => all = true,

@@ -1,8 +1,8 @@
 //! Everything that is to be recorded of an adapter: what it computes, and how fast.
 
-use crate::{
-    Device, Failure, Kernel, Loaded, Pipeline, Reference, Scale, Target, Way, check, kernels, vulkan,
-};
+use crate::agree::run;
+use crate::{Device, Failure, Kernel, Loaded, Pipeline, Scale, Target, Way, check, kernels, vulkan};
+use fizz_shader::exact::Native;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub struct Options {
     /// How large the work is.
     pub scale: Scale,
     /// Threads of the reference device.
-    pub threads: u32,
+    pub threads: usize,
     /// Kernels whose names contain one of these; all, if there are none. Or functions with these names.
     pub names: Vec<String>,
     /// Time for proving the device's own square root.
@@ -63,17 +63,17 @@ pub fn report_every(options: &Options) -> Result<Value, Failure> {
         }
     }
     wanted.retain(|(name, _)| options.names.is_empty() || options.names.iter().any(|one| one == name));
-    let (adapter, Target::Vulkan { native, modes: _ }) = adapter(options)?;
+    let (adapter, _) = adapter(options)?;
     let info = adapter.get_info();
     println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
     println!("front end {}, exact {}", fizz_shader::FRONT_END, fizz_shader::exact::VERSION);
     println!("reference {} threads; millions of inputs each second\n", options.threads);
     let none = || Failure::Device("it cannot be opened".to_owned());
     let gpu = Gpu::on(&adapter).ok_or_else(none)?;
-    let reference = Gpu::reference(options.threads as usize).ok_or_else(none)?;
+    let reference = Gpu::reference(options.threads).ok_or_else(none)?;
     let mut found = Vec::new();
     for (name, expression) in wanted {
-        let result = every(&gpu, &native, &reference, expression);
+        let result = every(&gpu, &Native::NONE, &reference, expression);
         let speed = |seconds: f64| result.inputs as f64 / seconds / 1e6;
         let (device, own) = (speed(result.device_seconds), speed(result.reference_seconds));
         let said = result.difference.map_or_else(
@@ -107,23 +107,26 @@ pub fn report_every(options: &Options) -> Result<Value, Failure> {
     }))
 }
 
-/// What a device is taken to do by itself, whether that is proven or not: for measuring alone.
+/// Where to measure, and what the adapter is taken to do by itself, whether that is proven or not.
 #[derive(Clone, Copy)]
-enum Own {
-    Nothing,
-    Sqrt,
+enum On {
+    /// The adapter, with nothing of its own.
+    Adapter,
+    OwnSqrt,
     /// Division too, which is never proven.
-    Both,
+    OwnBoth,
+    Reference,
 }
 
-/// Ways to measure on the adapter.
-const WAYS: [(&str, Way, Own); 6] = [
-    ("plain", Way::Plain, Own::Nothing),
-    ("metered", Way::Metered, Own::Nothing),
-    ("exact", Way::Exact, Own::Nothing),
-    ("exact, own sqrt", Way::Exact, Own::Sqrt),
-    ("exact, own / and sqrt", Way::Exact, Own::Both),
-    ("exact, metered", Way::MeteredExact, Own::Nothing),
+/// What to measure.
+const WAYS: [(&str, Way, On); 7] = [
+    ("plain", Way::Plain, On::Adapter),
+    ("metered", Way::Metered, On::Adapter),
+    ("exact", Way::Exact, On::Adapter),
+    ("exact, own sqrt", Way::Exact, On::OwnSqrt),
+    ("exact, own / and sqrt", Way::Exact, On::OwnBoth),
+    ("exact, metered", Way::MeteredExact, On::Adapter),
+    ("reference", Way::Exact, On::Reference),
 ];
 
 /// Runs the suite, prints what it finds as it goes, and gives all of it as JSON.
@@ -133,9 +136,9 @@ const WAYS: [(&str, Way, Own); 6] = [
 pub fn report(options: &Options) -> Result<Value, Failure> {
     let (adapter, target) = adapter(options)?;
     let device = Device::open(&adapter, Some(target))?;
-    let own = |own| Device::open(&adapter, Some(with_own(target, own)));
-    let (own_sqrt, own_both) = (own(Own::Sqrt)?, own(Own::Both)?);
-    let reference = Reference::new(options.threads)?;
+    let own = |divide| Device::open(&adapter, Some(with_own(target, divide)));
+    let (own_sqrt, own_both) = (own(false)?, own(true)?);
+    let reference = Device::reference(options.threads)?;
     let info = &device.info;
     println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
     println!("target    {target:?}");
@@ -149,7 +152,7 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     if options.names.is_empty()
         && let Some(gpu) = crate::tables::Gpu::on(&adapter)
     {
-        for found in crate::tables::compare(&gpu, &fizz_shader::exact::Native::NONE)? {
+        for found in crate::tables::compare(&gpu, &Native::NONE)? {
             let said = found.first.as_ref().map_or_else(
                 || format!("equal for {} inputs", found.inputs),
                 |first| format!("{} of {} DIFFER; {first}", found.different, found.inputs),
@@ -169,7 +172,7 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
             continue;
         }
         let equal = equality(&device, &reference, kernel);
-        let speed = speed([&device, &own_sqrt, &own_both], &reference, kernel, options);
+        let speed = speed([&device, &own_sqrt, &own_both, &reference], kernel, options);
         match (&equal, &speed) {
             (Ok(digest), Ok(times)) => {
                 let of = |name: &str| times.iter().find(|(found, _)| *found == name).map(|(_, time)| *time);
@@ -222,40 +225,35 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     }))
 }
 
-/// The same device, taken to do more by itself.
-fn with_own(target: Target, own: Own) -> Target {
-    let Target::Vulkan { mut native, modes } = target;
-    native.sqrt = !matches!(own, Own::Nothing);
-    native.divide = matches!(own, Own::Both);
-    Target::Vulkan { native, modes }
+/// The same device, taken to do square roots by itself, and quotients perhaps.
+fn with_own(target: Target, divide: bool) -> Target {
+    match target {
+        Target::Vulkan { native, modes } => {
+            Target::Vulkan { native: Native { divide, sqrt: true, ..native }, modes }
+        }
+        Target::Reference => target,
+    }
 }
 
 /// The digest of what a kernel gives: adapter, reference and oracle agree, and so does the gas.
-fn equality(device: &Device, reference: &Reference, kernel: &Kernel) -> Result<String, Failure> {
+fn equality(device: &Device, reference: &Device, kernel: &Kernel) -> Result<String, Failure> {
     let (shader, case) = (check(kernel)?, (kernel.case)(Scale::Equality));
-    let pipeline = Pipeline::new(device, &shader, &case, Way::MeteredExact)?;
-    let loaded = pipeline.load(device, &case)?;
-    loaded.run()?;
-    let got = loaded.result()?;
+    let (got, gas) = run(device, &shader, &case)?;
     let differs = |error: crate::Wrong| Failure::Device(error.to_string());
     kernel.judge(&case, &got).map_err(differs)?;
-    let program = reference.compile(&shader, true)?;
-    let mut own = program.load(&case)?;
-    own.run()?;
-    crate::compare(&got, &own.result()).map_err(differs)?;
-    let gas = (loaded.gas()?, own.gas()?);
-    if gas.0 != gas.1 {
-        return Err(Failure::Device(format!("gas {}, and {} on the reference", gas.0, gas.1)));
+    let (own, counted) = run(reference, &shader, &case)?;
+    crate::compare(&got, &own).map_err(differs)?;
+    if gas != counted {
+        return Err(Failure::Device(format!("gas {gas}, and {counted} on the reference")));
     }
     let mut digest = Sha256::new();
     got.iter().for_each(|word| digest.update(word.to_le_bytes()));
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Least times in milliseconds.
+/// Least times in milliseconds; devices are in the order of [`On`].
 fn speed(
-    devices: [&Device; 3],
-    reference: &Reference,
+    devices: [&Device; 4],
     kernel: &Kernel,
     options: &Options,
 ) -> Result<Vec<(&'static str, f64)>, Failure> {
@@ -263,8 +261,8 @@ fn speed(
         (check(kernel)?, (kernel.case)(Scale::Equality), (kernel.case)(options.scale));
     let mut times = Vec::new();
     let mut compiled = Vec::new();
-    for (name, way, own) in WAYS {
-        let device = devices[own as usize];
+    for (name, way, on) in WAYS {
+        let device = devices[on as usize];
         let start = Instant::now();
         let pipeline = Pipeline::new(device, &shader, &small, way)?;
         // Drivers compile when a pipeline first runs.
@@ -282,13 +280,11 @@ fn speed(
         match name {
             "plain" => times.push(("compile plain", took)),
             "exact" => times.push(("compile exact", took)),
+            "reference" => times.push(("compile reference", took)),
             _ => {}
         }
         compiled.push((name, device, pipeline));
     }
-    let start = Instant::now();
-    let program = reference.compile(&shader, false)?;
-    times.push(("compile reference", milliseconds(start)));
     let mut loaded: Vec<(&'static str, Loaded<'_>)> = Vec::new();
     for (name, device, pipeline) in &compiled {
         // What has more words than the meter is split by sessions, and not measured here.
@@ -298,8 +294,7 @@ fn speed(
             Err(error) => return Err(error),
         }
     }
-    let mut own = program.load(&case)?;
-    let mut least = vec![f64::INFINITY; loaded.len() + 1];
+    let mut least = vec![f64::INFINITY; loaded.len()];
     // The first run warms caches.
     for run in 0..=options.runs {
         for (index, (_, one)) in loaded.iter().enumerate() {
@@ -307,13 +302,9 @@ fn speed(
             one.run()?;
             least[index] = least[index].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
         }
-        let start = Instant::now();
-        own.run()?;
-        let last = loaded.len();
-        least[last] = least[last].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
     }
     let names = loaded.iter().map(|(name, _)| *name);
-    times.extend(names.chain(["reference"]).zip(least));
+    times.extend(names.zip(least));
     Ok(times)
 }
 

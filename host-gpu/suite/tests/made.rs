@@ -1,6 +1,6 @@
 //! Random exact shaders: an adapter and the reference give the same bits and the same gas. `FIZZ_MADE=N` runs N of them, `FIZZ_MADE_FROM=M` others.
 
-use fizz_suite::{Device, Reference, Target, agree, made, vulkan};
+use fizz_suite::{Device, Target, agree, agree_watched, made, vulkan};
 
 /// Bytes that look random, from a number.
 fn choices(of: u32) -> Vec<u8> {
@@ -65,7 +65,7 @@ fn bytes_of_words_are_packed_alike() {
     assert_eq!(fizz_suite::agree_on(&device, &reference, wgsl, &case), Ok(true));
 }
 
-fn both() -> Option<(Device, Reference)> {
+fn both() -> Option<(Device, Device)> {
     let adapters = Device::adapters();
     let Some((adapter, target)) = adapters.iter().find_map(|found| Some((found, vulkan(found)?))) else {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must have a Vulkan adapter");
@@ -73,7 +73,7 @@ fn both() -> Option<(Device, Reference)> {
         return None;
     };
     let device = Device::open(adapter, Some(target)).expect("a device");
-    Some((device, Reference::new(1).expect("an engine")))
+    Some((device, Device::reference(1).expect("an engine")))
 }
 
 /// Where a processor plays the GPU, whose roots are those of IEEE 754: shaders that use its own give the same bits. What differed once: its compiler
@@ -86,7 +86,7 @@ fn a_processors_own_roots_give_the_same_bits_in_made_shaders() {
     let Some(Target::Vulkan { mut native, modes }) = vulkan(adapter) else { return };
     native.sqrt = true;
     let device = Device::open(adapter, Some(Target::Vulkan { native, modes })).expect("a device");
-    let reference = Reference::new(1).expect("an engine");
+    let reference = Device::reference(1).expect("an engine");
     let wgsl = "@group(0) @binding(0) var<storage, read> reals: array<f32>;
         @group(0) @binding(1) var<storage, read> words: array<u32>;
         @group(0) @binding(2) var<storage, read_write> result: array<u32>;
@@ -117,4 +117,15 @@ fn made_shaders_give_the_same_bits_everywhere() {
         }
     }
     assert!(ran * 2 > count, "{ran} of {count}");
+}
+
+#[test]
+fn made_shaders_do_not_race_and_watched_they_give_the_same() {
+    let reference = Device::reference(1).expect("an engine");
+    let ran = (0..200).filter(|of| match agree_watched(&reference, &choices(*of)) {
+        Ok(ran) => ran,
+        Err(error) => panic!("shader {of}: {error}"),
+    });
+    let ran = ran.count();
+    assert!(ran > 100, "{ran} of 200");
 }

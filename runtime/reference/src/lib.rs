@@ -97,7 +97,7 @@ impl Engine for Wasmtime {
                 told.touch(site, [a, b, c, d], first);
             };
             linker.func_wrap("fizz", "touch", touch).map_err(invalid)?;
-            let barrier = move |storage: u32, workgroup: u32| watch.barrier(storage != 0, workgroup != 0);
+            let barrier = move |memories: u32| watch.barrier(memories);
             linker.func_wrap("fizz", "barrier", barrier).map_err(invalid)?;
         }
         Ok(Arc::new(Room { imports, engine: self.0.clone(), memory, linker, growing: Mutex::default() }))

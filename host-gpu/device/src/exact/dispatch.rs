@@ -19,7 +19,7 @@ impl PassState {
         misfit.or_else(|| self.shared(pipeline))
     }
 
-    /// Two bindings of which one can be written to, and that have bytes in common: a driver may take them for different bytes, as WebGPU lets it.
+    /// Two bindings of which one can be written to, and that have bytes or texels in common: a driver may take them for different bytes, as WebGPU lets it.
     fn shared(&self, pipeline: &Pipeline) -> Option<String> {
         let facts = pipeline.exact.as_ref()?;
         let mut all: Vec<(u32, Range, bool)> = Vec::new();
@@ -43,7 +43,7 @@ impl PassState {
                     buffers.len() - 1
                 });
                 let range = Range { buffer, offset: range.offset.saturating_add(more.into()), ..*range };
-                all.push((index, range, entry.kind == BindingKind::Storage));
+                all.push((index, range, is_written(entry.kind)));
             }
         }
         all.sort_by_key(|(_, range, _)| (range.buffer, range.offset));
@@ -64,7 +64,7 @@ impl PassState {
                     both.sort_unstable();
                     let [(a, b), (c, d)] = both;
                     return Some(format!(
-                        "binding {b} of group {a} and binding {d} of group {c} have bytes in common, and one can be written to"
+                        "binding {b} of group {a} and binding {d} of group {c} have bytes or texels in common, and one can be written to"
                     ));
                 }
                 let reaches = |range: &Range| (range.buffer, range.offset.saturating_add(range.size));
@@ -76,6 +76,10 @@ impl PassState {
         }
         None
     }
+}
+
+fn is_written(kind: BindingKind) -> bool {
+    matches!(kind, BindingKind::Storage | BindingKind::WriteOnlyTexture | BindingKind::ReadWriteTexture)
 }
 
 fn refuse(pipeline: &Pipeline, index: u32, group: &BindGroup) -> Option<String> {

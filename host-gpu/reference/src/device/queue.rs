@@ -203,9 +203,9 @@ impl Execute {
             }
             Command::ClearView(view) => {
                 let start = u64::from(view.shape.address - view.texture.part.address());
-                let size = u64::from(view.shape.slice_bytes) * u64::from(view.shape.depth);
+                let end = start + u64::from(view.shape.bytes);
                 // SAFETY: as above; slices lie one behind the other.
-                unsafe { (*view.texture.part.bytes(start..start + size)).fill(0) };
+                unsafe { (*view.texture.part.bytes(start..end)).fill(0) };
             }
             Command::Dispatch(recorded) => return self.dispatch(recorded),
         }

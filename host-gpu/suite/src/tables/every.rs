@@ -94,7 +94,7 @@ fn run(
         let first = dispatch * INPUTS;
         let [there, here] = [0, 1].map(|one| {
             let start = Instant::now();
-            let words = gpus[one].run(&compiled[one], &first.to_le_bytes(), WORDS as usize, [ROW, ROWS]);
+            let words = gpus[one].run(&compiled[one], &first.to_le_bytes(), WORDS, [ROW, ROWS]);
             seconds[one] += start.elapsed().as_secs_f64();
             words
         });
