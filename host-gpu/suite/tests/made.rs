@@ -1,6 +1,6 @@
 //! Random exact shaders: an adapter and the reference give the same bits and the same gas. `FIZZ_MADE=N` runs N of them, `FIZZ_MADE_FROM=M` others.
 
-use fizz_suite::{Device, agree, agree_watched, made, vulkan};
+use fizz_suite::{Device, Target, agree, agree_watched, made, vulkan};
 
 /// Bytes that look random, from a number.
 fn choices(of: u32) -> Vec<u8> {
@@ -74,6 +74,34 @@ fn both() -> Option<(Device, Device)> {
     };
     let device = Device::open(adapter, Some(target)).expect("a device");
     Some((device, Device::reference(1).expect("an engine")))
+}
+
+/// Where a processor plays the GPU, whose roots are those of IEEE 754: shaders that use its own give the same bits. What differed once: its compiler
+/// knew that a root is not negative, and `abs` of -0 was -0.
+#[test]
+fn a_processors_own_roots_give_the_same_bits_in_made_shaders() {
+    let of_processor = |adapter: &wgpu::Adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+    let adapters = Device::adapters();
+    let Some(adapter) = adapters.iter().find(|adapter| of_processor(adapter)) else { return };
+    let Some(Target::Vulkan { mut native, modes }) = vulkan(adapter) else { return };
+    native.sqrt = true;
+    let device = Device::open(adapter, Some(Target::Vulkan { native, modes })).expect("a device");
+    let reference = Device::reference(1).expect("an engine");
+    let wgsl = "@group(0) @binding(0) var<storage, read> reals: array<f32>;
+        @group(0) @binding(1) var<storage, read> words: array<u32>;
+        @group(0) @binding(2) var<storage, read_write> result: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+            let zero = bitcast<f32>(words[id.x] << 31u);
+            let root = sqrt(vec2f(zero, reals[id.x & 127u]));
+            let signs = bitcast<vec2u>(abs(root)) ^ reverseBits(bitcast<vec2u>(root * root + zero));
+            let least = max(root.x, zero) - min(abs(root.x), -zero);
+            result[id.x] = signs.x ^ (signs.y >> 5u) ^ bitcast<u32>(1.0 / least) ^ select(0u, 1u, root.y >= 0.0);
+        }";
+    let (_, case) = made(&choices(0));
+    assert_eq!(fizz_suite::agree_on(&device, &reference, wgsl, &case), Ok(true));
+    for of in 1000..1040 {
+        agree(&device, &reference, &choices(of)).unwrap_or_else(|error| panic!("shader {of}: {error}"));
+    }
 }
 
 #[test]
