@@ -259,3 +259,123 @@ fn one_level_is_made_of_another() {
         }
     });
 }
+
+/// A texel more than there is on each side, of every dimension: loads give zeros, stores do nothing, and least of all to a neighbour.
+#[test]
+fn what_is_out_of_bounds_is_so_in_every_direction() {
+    for (name, device, class) in devices() {
+        if class != Class::Exact {
+            continue;
+        }
+        println!("on {name}");
+        let cases = [
+            (TextureDimension::D1, [5, 1, 1], "1d", "at.x", ("textureDimensions(t)", 5)),
+            (TextureDimension::D2, [5, 3, 1], "2d", "at.xy", ("textureDimensions(t).x", 5)),
+            (TextureDimension::D2, [5, 3, 2], "2d_array", "at.xy, at.z", ("textureNumLayers(t)", 2)),
+            (TextureDimension::D3, [5, 3, 2], "3d", "at", ("textureDimensions(t).z", 2)),
+        ];
+        for (dimension, size, kind, at, (question, answer)) in cases {
+            let mut guest = Guest::with_class(&device, Quotas { class, ..QUOTAS }, class);
+            let made = texture(&mut guest, TextureFormat::R32Sint, dimension, size);
+            let seen = view(&mut guest, made);
+            // One more and one less in each direction that there is.
+            let [width, height, depth] = size.map(|size| if size == 1 { 1 } else { size + 2 });
+            let first = size.map(|size| if size == 1 { 0 } else { -1 });
+            let shader = guest.shader(&format!(
+                "@group(0) @binding(0) var t: texture_storage_{kind}<r32sint, read_write>;
+                @group(0) @binding(1) var<storage, read_write> found: array<i32>;
+                @compute @workgroup_size({width}, {height}, {depth})
+                fn main(@builtin(local_invocation_id) id: vec3u, @builtin(local_invocation_index) index: u32) {{
+                    let at = vec3i(id) + vec3i({}, {}, {});
+                    textureStore(t, {at}, vec4i(i32(index) + 1));
+                    found[index] = textureLoad(t, {at}).x + 1000 * i32({question});
+                }}",
+                first[0], first[1], first[2]
+            ));
+            let pipeline = guest.pipeline(0, shader);
+            let layout = guest.auto_layout(pipeline);
+            let count = width * height * depth;
+            let found = guest.data(&vec![7; count as usize]);
+            let bound = bind(&mut guest, layout, &[(seen, 0), (found, WHOLE)]);
+            guest.dispatch(pipeline, bound, [1, 1, 1]);
+            let (mut expected, mut texels) = (Vec::new(), Vec::new());
+            for index in 0..count {
+                let at = [index % width, index / width % height, index / width / height];
+                let within = (0..3).all(|axis| {
+                    let at = i64::from(at[axis]) + first[axis];
+                    (0..i64::from(size[axis])).contains(&at)
+                });
+                expected.push(1000 * answer + if within { index + 1 } else { 0 });
+                texels.extend(within.then_some(index + 1));
+            }
+            assert_eq!(guest.read(found, 0, count as usize), expected, "{kind}");
+            let copy = guest.buffer(usage::COPY_SRC | usage::COPY_DST, 256 * 6);
+            guest.submit(|to| to.copy_texture_to_buffer(&place(made), &rows(copy, size[1]), size));
+            let rows = guest.read(copy, 0, 64 * (size[1] * size[2]) as usize);
+            let there: Vec<u32> = rows.chunks(64).flat_map(|row| &row[..5]).copied().collect();
+            assert_eq!(there, texels, "{kind}");
+            guest.clean();
+        }
+    }
+}
+
+/// Memory is used again, and must not show what was in it.
+#[test]
+fn new_textures_are_zero_where_old_ones_were() {
+    everywhere(|mut guest| {
+        let cases = [
+            (TextureDimension::D1, [64, 1, 1], 1),
+            (TextureDimension::D2, [64, 64, 3], 7),
+            (TextureDimension::D3, [64, 16, 8], 4),
+        ];
+        for (dimension, size, mip_levels) in cases {
+            let shape =
+                TextureShape { usage: USAGE, format: TextureFormat::R32Uint, dimension, size, mip_levels };
+            let words = vec![u32::MAX; size.iter().product::<u32>() as usize];
+            let data = guest.data(&words);
+            let extent = |level: u32| {
+                let smaller = |size: u32| (size >> level).max(1);
+                let depth = if dimension == TextureDimension::D3 { smaller(size[2]) } else { size[2] };
+                [smaller(size[0]), smaller(size[1]), depth]
+            };
+            for old in [true, false] {
+                let made = guest.id();
+                guest.stream.create_texture(made, &shape, "texture");
+                if old {
+                    guest.submit(|to| {
+                        for mip_level in 0..mip_levels {
+                            let [_, height, _] = extent(mip_level);
+                            let all = TexelPlace { mip_level, ..place(made) };
+                            to.copy_buffer_to_texture(&rows(data, height), &all, extent(mip_level));
+                        }
+                    });
+                    guest.stream.destroy_texture(made);
+                    guest.clean();
+                    guest.session.wait(-1, 0).unwrap();
+                    continue;
+                }
+                // One texel is written before the rest is looked at.
+                guest.submit(|to| to.copy_buffer_to_texture(&rows(data, 1), &place(made), [1, 1, 1]));
+                for mip_level in 0..mip_levels {
+                    let [width, height, depth] = extent(mip_level);
+                    let lies = rows(data, height);
+                    let all = TexelPlace { mip_level, ..place(made) };
+                    guest.submit(|to| to.copy_texture_to_buffer(&all, &lies, [width, height, depth]));
+                    let found = guest.read(data, 0, 64 * (height * depth) as usize);
+                    for (at, row) in found.chunks(64).enumerate() {
+                        let mut expected = vec![0; width as usize];
+                        if (mip_level, at) == (0, 0) {
+                            expected[0] = u32::MAX;
+                        }
+                        assert_eq!(
+                            row[..width as usize],
+                            expected,
+                            "{dimension:?} level {mip_level} row {at}"
+                        );
+                    }
+                }
+                guest.clean();
+            }
+        }
+    });
+}
