@@ -5,7 +5,7 @@ use crate::objects::{BindGroup, BindGroupLayout, Bound, Entry, Object, Range, Re
 use crate::session::Open;
 use crate::textures;
 use fizz_gpu_abi::host::Stop;
-use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, TextureBinding, WHOLE};
+use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, TextureBinding, WHOLE, texture_usage};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -222,7 +222,7 @@ impl Open {
 }
 
 /// What is bound is not what the layout names: a texture for a buffer, a buffer for a texture, or other texels. `wgpu` may know textures by other
-/// formats, and must neither compare nor name them.
+/// formats and usages, and must neither compare nor name them.
 fn other_kind(layout: &BindGroupLayout, entry: &BindGroupEntry, bound: &Bound) -> Option<String> {
     let binding = entry.binding;
     let wanted = layout.entries.iter().find(|wanted| wanted.binding == binding)?.texture;
@@ -238,11 +238,16 @@ fn other_kind(layout: &BindGroupLayout, entry: &BindGroupEntry, bound: &Bound) -
             Some(format!("binding {binding} is a texture view, and the layout wants a buffer"))
         }
         (Bound::View(view), Some(wanted)) => {
-            let found = view.valid.as_ref()?.texture.valid.as_ref()?.shape.format;
-            let wanted = wanted.format;
-            (found != wanted).then(|| {
-                format!("binding {binding} is a texture of texels {found:?}, and the layout wants {wanted:?}")
-            })
+            let texture = &view.valid.as_ref()?.texture;
+            let shape = texture.valid.as_ref()?.shape;
+            let (found, wanted) = (shape.format, wanted.format);
+            if found != wanted {
+                return Some(format!(
+                    "binding {binding} is a texture of texels {found:?}, and the layout wants {wanted:?}"
+                ));
+            }
+            (shape.usage & texture_usage::STORAGE_BINDING == 0)
+                .then(|| format!("usage of texture '{}' lacks STORAGE_BINDING", texture.label))
         }
     }
 }
