@@ -1,6 +1,6 @@
 //! Finds data races between invocations while a dispatch runs.
 //!
-//! Watched programs tell of each word that they touch, with a number of the place in the source ([`RaceCheck`] knows these). For each word a shadow
+//! Watched programs tell of each word that they touch, of a texel its first one, with a number of the place in the source ([`RaceCheck`] knows these). For each word a shadow
 //! remembers who wrote it last and who read it ([`Watch`]). Two touches of one word race if one of them writes, not both are atomic, and
 //! nothing orders them: invocations of one workgroup are ordered by the barriers of that memory, those of different workgroups
 //! by nothing within a dispatch. What is found depends on the touches alone, not on who came first: of each racing word at least one pair is found.
@@ -83,7 +83,7 @@ pub struct Touch {
     pub line: u32,
     /// Byte in the line, from 1; 0 where it is not known.
     pub column: u32,
-    /// The buffer or workgroup variable, by its name in the WGSL.
+    /// The buffer, texture or workgroup variable, by its name in the WGSL.
     pub variable: String,
     /// What was done.
     pub access: Access,

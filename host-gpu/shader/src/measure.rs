@@ -136,6 +136,23 @@ pub(crate) fn structure(module: &Module, limits: &ShaderLimits) -> Result<(), To
     sizes(module, limits).map(|_| ())
 }
 
+/// Format and access of the storage texture that an expression names.
+pub(crate) fn texture(
+    module: &Module,
+    function: &Function,
+    image: Handle<Expression>,
+) -> Option<(StorageFormat, StorageAccess)> {
+    let ty = match function.expressions[image] {
+        Expression::GlobalVariable(variable) => module.global_variables[variable].ty,
+        Expression::FunctionArgument(index) => function.arguments.get(index as usize)?.ty,
+        _ => return None,
+    };
+    match module.types[ty].inner {
+        TypeInner::Image { class: ImageClass::Storage { format, access }, .. } => Some((format, access)),
+        _ => None,
+    }
+}
+
 /// Why what is not a buffer cannot be bound; storage textures as every WebGPU device has them can.
 fn refused_handle(ty: &TypeInner) -> Option<&'static str> {
     const OTHER: &str =

@@ -1,7 +1,7 @@
 //! What `wgpu` cannot check of a dispatch, because it does not know the shader.
 
 use crate::objects::{BindGroup, PassState, Pipeline, Range};
-use fizz_gpu_abi::BindingKind;
+use fizz_gpu_abi::{BindingKind, LayoutEntry};
 
 impl PassState {
     /// Why an exact pipeline cannot run with the bind groups that are set. What is not set is left to `wgpu`.
@@ -93,9 +93,22 @@ fn refuse(pipeline: &Pipeline, index: u32, group: &BindGroup) -> Option<String> 
             (None, _) => "its layout belongs to a pipeline that made it".to_owned(),
         });
     }
+    // `wgpu` knows several formats as one.
+    let wanted = facts.entries(index);
+    if let Some(binding) = differing(&wanted, &group.entries) {
+        return Some(format!("its layout and that of the pipeline differ in binding {binding}"));
+    }
     facts.late.iter().filter(|(at, ..)| *at == index).find_map(|(_, binding, needed)| {
         let bound = group.ranges.iter().find(|range| range.binding == *binding)?.size;
         (bound < *needed)
             .then(|| format!("binding {binding} has {bound} bytes, and the shader needs {needed}"))
     })
+}
+
+/// The first binding of which two layouts say other things.
+fn differing(one: &[LayoutEntry], other: &[LayoutEntry]) -> Option<u32> {
+    let lacks = |entries: &[LayoutEntry], entry: &LayoutEntry| !entries.contains(entry);
+    let of_one = one.iter().filter(|entry| lacks(other, entry));
+    let of_other = other.iter().filter(|entry| lacks(one, entry));
+    of_one.chain(of_other).map(|entry| entry.binding).min()
 }

@@ -51,7 +51,7 @@ pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
     compile_with(module, entry, None)
 }
 
-/// The same, but the program tells of each word of storage and workgroup memory that it touches, and runs only on a
+/// The same, but the program tells of each word of storage and workgroup memory and of each texel that it touches, and runs only on a
 /// [machine](crate::Engine::machine) that watches.
 ///
 /// # Errors
