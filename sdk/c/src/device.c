@@ -4,7 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const WGPUFeatureName features_offered[] = {WGPUFeatureName_CoreFeaturesAndLimits};
+// What there is, first what every device has.
+static const WGPUFeatureName features_known[] = {WGPUFeatureName_CoreFeaturesAndLimits,
+    WGPUFeatureName_TimestampQuery};
+
+static void fill_features(WGPUSupportedFeatures *features, bool timestamps) {
+    *features = (WGPUSupportedFeatures){timestamps ? 2 : 1, features_known};
+}
+
+static bool has_feature(WGPUFeatureName feature, bool timestamps) {
+    return feature == features_known[0] || (timestamps && feature == features_known[1]);
+}
 
 static void fill_info(WGPUAdapterInfo *info) {
     // The device shows nothing of the host: results must not depend on which one it was.
@@ -157,12 +167,12 @@ WGPUFuture wgpuInstanceRequestAdapter(WGPUInstance instance, const WGPURequestAd
 
 void wgpuAdapterGetFeatures(WGPUAdapter adapter, WGPUSupportedFeatures *features) {
     object_get("wgpuAdapterGetFeatures", adapter, ADAPTER);
-    *features = (WGPUSupportedFeatures){1, features_offered};
+    fill_features(features, host_knows(QUERY_SET));
 }
 
 WGPUBool wgpuAdapterHasFeature(WGPUAdapter adapter, WGPUFeatureName feature) {
     object_get("wgpuAdapterHasFeature", adapter, ADAPTER);
-    return feature == features_offered[0];
+    return has_feature(feature, host_knows(QUERY_SET));
 }
 
 WGPUStatus wgpuAdapterGetInfo(WGPUAdapter adapter, WGPUAdapterInfo *info) {
@@ -195,11 +205,6 @@ void wgpuAdapterRelease(WGPUAdapter adapter) {
 // The device.
 
 static const char *no_device(const WGPUDeviceDescriptor *wanted) {
-    for (size_t at = 0; at < wanted->requiredFeatureCount; at++) {
-        if (wanted->requiredFeatures[at] != features_offered[0]) {
-            return "a required feature is not offered";
-        }
-    }
     if (wanted->nextInChain || (wanted->requiredLimits && wanted->requiredLimits->nextInChain)) {
         return "the descriptor's chain has a structure that is not known here";
     }
@@ -209,6 +214,11 @@ static const char *no_device(const WGPUDeviceDescriptor *wanted) {
     }
     if (host_probe(&caps) != 0) {
         return "the host offers no GPU";
+    }
+    for (size_t at = 0; at < wanted->requiredFeatureCount; at++) {
+        if (!has_feature(wanted->requiredFeatures[at], host_knows(QUERY_SET))) {
+            return "a required feature is not offered";
+        }
     }
     const char *limit = wanted->requiredLimits ? limit_beyond(wanted->requiredLimits) : NULL;
     if (limit) {
@@ -227,6 +237,9 @@ WGPUFuture wgpuAdapterRequestDevice(WGPUAdapter adapter, const WGPUDeviceDescrip
     if (descriptor) {
         wanted = *descriptor;
     }
+    if (wanted.requiredFeatureCount && !wanted.requiredFeatures) {
+        fail("%s: a list of %zu items is at NULL", function, wanted.requiredFeatureCount);
+    }
     WGPUDeviceLostCallbackInfo lost = wanted.deviceLostCallbackInfo;
     if (!lost.callback) {
         lost.mode = WGPUCallbackMode_AllowSpontaneous;
@@ -243,6 +256,9 @@ WGPUFuture wgpuAdapterRequestDevice(WGPUAdapter adapter, const WGPUDeviceDescrip
     Device *device = object_new(DEVICE, NULL, sizeof *device);
     device->instance = instance;
     object_hold(&instance->object);
+    for (size_t at = 0; at < wanted.requiredFeatureCount; at++) {
+        device->timestamps |= wanted.requiredFeatures[at] == WGPUFeatureName_TimestampQuery;
+    }
     device->uncaptured = wanted.uncapturedErrorCallbackInfo;
     device->lost_event = lost_event;
     device->lost_future = (WGPUFuture){lost_event->future};
@@ -289,13 +305,11 @@ WGPUStatus wgpuDeviceGetAdapterInfo(WGPUDevice device, WGPUAdapterInfo *adapterI
 }
 
 void wgpuDeviceGetFeatures(WGPUDevice device, WGPUSupportedFeatures *features) {
-    device_of("wgpuDeviceGetFeatures", device);
-    *features = (WGPUSupportedFeatures){1, features_offered};
+    fill_features(features, device_of("wgpuDeviceGetFeatures", device)->timestamps);
 }
 
 WGPUBool wgpuDeviceHasFeature(WGPUDevice device, WGPUFeatureName feature) {
-    device_of("wgpuDeviceHasFeature", device);
-    return feature == features_offered[0];
+    return has_feature(feature, device_of("wgpuDeviceHasFeature", device)->timestamps);
 }
 
 WGPUStatus wgpuDeviceGetLimits(WGPUDevice device, WGPULimits *limits) {

@@ -7,7 +7,7 @@
 
 typedef struct Pass Pass;
 
-typedef struct Encoder {
+struct Encoder {
     Object object;
     char *label;
     Bytes body;
@@ -19,7 +19,7 @@ typedef struct Encoder {
     bool in_pass;
     Pass *pass;
     bool finished;
-} Encoder;
+};
 
 struct Pass {
     Object object;
@@ -27,21 +27,20 @@ struct Pass {
     bool ended;
 };
 
-static void invalidate(Encoder *encoder, const char *function, const char *reason) {
+void encoder_invalidate(Encoder *encoder, const char *function, const char *reason) {
     char text[256];
     snprintf(text, sizeof text, "%s: %s", function, reason);
     command(&encoder->body, FIZZ_GPU_INVALIDATE, "t", text_of(text));
 }
 
-// Where an encoder's own command goes, or NULL if it may have none.
-static Bytes *record(const char *function, WGPUCommandEncoder commandEncoder, Encoder **encoder) {
+Bytes *encoder_record(const char *function, WGPUCommandEncoder commandEncoder, Encoder **encoder) {
     *encoder = GET(Encoder, function, commandEncoder, ENCODER);
     if ((*encoder)->finished) {
         report((*encoder)->object.device, FIZZ_GPU_VALIDATION, "%s: the encoder is finished", function);
         return NULL;
     }
     if ((*encoder)->in_pass) {
-        invalidate(*encoder, function, "a compute pass of this encoder is still open");
+        encoder_invalidate(*encoder, function, "a compute pass of this encoder is still open");
         return NULL;
     }
     return &(*encoder)->body;
@@ -57,10 +56,9 @@ static Bytes *record_in_pass(const char *function, WGPUComputePassEncoder pass, 
     return &of->encoder->body;
 }
 
-// Notes an object that a command names. False, and the command buffer is invalid, if it is another device's.
-static bool names(Encoder *encoder, const char *function, Object *object) {
+bool encoder_names(Encoder *encoder, const char *function, Object *object) {
     if (object->device != encoder->object.device) {
-        invalidate(encoder, function, "an object belongs to another device");
+        encoder_invalidate(encoder, function, "an object belongs to another device");
         return false;
     }
     if (object->noted_by != encoder->object.id) {
@@ -70,6 +68,14 @@ static bool names(Encoder *encoder, const char *function, Object *object) {
         object_hold(object);
     }
     return true;
+}
+
+bool encoder_has_timestamps(Encoder *encoder, const char *function) {
+    const char *missing = timestamps_missing(encoder->object.device);
+    if (missing) {
+        encoder_invalidate(encoder, function, missing);
+    }
+    return !missing;
 }
 
 static void forget_recording(Encoder *encoder) {
@@ -89,37 +95,15 @@ WGPUCommandEncoder wgpuDeviceCreateCommandEncoder(WGPUDevice device, const WGPUC
     Encoder *encoder = object_new(ENCODER, of, sizeof *encoder);
     encoder->label = copy_text(descriptor ? view_of(function, descriptor->label) : text_of(NULL));
     if (descriptor && descriptor->nextInChain) {
-        invalidate(encoder, function, "the chain has a structure that is not known here");
+        encoder_invalidate(encoder, function, "the chain has a structure that is not known here");
     }
     return object_handle(&encoder->object);
-}
-
-void wgpuCommandEncoderCopyBufferToBuffer(WGPUCommandEncoder commandEncoder, WGPUBuffer source, uint64_t sourceOffset,
-    WGPUBuffer destination, uint64_t destinationOffset, uint64_t size) {
-    const char *function = "wgpuCommandEncoderCopyBufferToBuffer";
-    Encoder *encoder;
-    Bytes *to = record(function, commandEncoder, &encoder);
-    Object *from = object_get(function, source, BUFFER), *into = object_get(function, destination, BUFFER);
-    if (to && names(encoder, function, from) && names(encoder, function, into)) {
-        command(to, FIZZ_GPU_COPY_BUFFER, "ulull", from->id, sourceOffset, into->id, destinationOffset, size);
-    }
-}
-
-void wgpuCommandEncoderClearBuffer(WGPUCommandEncoder commandEncoder, WGPUBuffer buffer, uint64_t offset,
-    uint64_t size) {
-    const char *function = "wgpuCommandEncoderClearBuffer";
-    Encoder *encoder;
-    Bytes *to = record(function, commandEncoder, &encoder);
-    Object *object = object_get(function, buffer, BUFFER);
-    if (to && names(encoder, function, object)) {
-        command(to, FIZZ_GPU_CLEAR_BUFFER, "ull", object->id, offset, size);
-    }
 }
 
 void wgpuCommandEncoderInsertDebugMarker(WGPUCommandEncoder commandEncoder, WGPUStringView markerLabel) {
     const char *function = "wgpuCommandEncoderInsertDebugMarker";
     Encoder *encoder;
-    Bytes *to = record(function, commandEncoder, &encoder);
+    Bytes *to = encoder_record(function, commandEncoder, &encoder);
     if (to) {
         command(to, FIZZ_GPU_INSERT_DEBUG_MARKER, "t", view_of(function, markerLabel));
     }
@@ -128,7 +112,7 @@ void wgpuCommandEncoderInsertDebugMarker(WGPUCommandEncoder commandEncoder, WGPU
 void wgpuCommandEncoderPushDebugGroup(WGPUCommandEncoder commandEncoder, WGPUStringView groupLabel) {
     const char *function = "wgpuCommandEncoderPushDebugGroup";
     Encoder *encoder;
-    Bytes *to = record(function, commandEncoder, &encoder);
+    Bytes *to = encoder_record(function, commandEncoder, &encoder);
     if (to) {
         command(to, FIZZ_GPU_PUSH_DEBUG_GROUP, "t", view_of(function, groupLabel));
     }
@@ -136,9 +120,28 @@ void wgpuCommandEncoderPushDebugGroup(WGPUCommandEncoder commandEncoder, WGPUStr
 
 void wgpuCommandEncoderPopDebugGroup(WGPUCommandEncoder commandEncoder) {
     Encoder *encoder;
-    Bytes *to = record("wgpuCommandEncoderPopDebugGroup", commandEncoder, &encoder);
+    Bytes *to = encoder_record("wgpuCommandEncoderPopDebugGroup", commandEncoder, &encoder);
     if (to) {
         command(to, FIZZ_GPU_POP_DEBUG_GROUP, "");
+    }
+}
+
+// The command that opens a pass.
+static void begin_pass(Encoder *encoder, Bytes *to, const WGPUComputePassDescriptor *descriptor) {
+    const char *function = "wgpuCommandEncoderBeginComputePass";
+    WGPUStringView label = descriptor ? view_of(function, descriptor->label) : text_of(NULL);
+    const WGPUPassTimestampWrites *writes = descriptor ? descriptor->timestampWrites : NULL;
+    Object *set = writes ? object_get(function, writes->querySet, QUERY_SET) : NULL;
+    if ((descriptor && descriptor->nextInChain) || (writes && writes->nextInChain)) {
+        encoder_invalidate(encoder, function, "the chain has a structure that is not known here");
+        set = NULL;
+    }
+    if (set && encoder_has_timestamps(encoder, function) && encoder_names(encoder, function, set)) {
+        // An index that is not given is the same number in the standard and in the stream.
+        command(to, FIZZ_GPU_BEGIN_TIMED_PASS, "uuut", set->id, writes->beginningOfPassWriteIndex,
+            writes->endOfPassWriteIndex, label);
+    } else {
+        command(to, FIZZ_GPU_BEGIN_PASS, "t", label);
     }
 }
 
@@ -146,7 +149,7 @@ WGPUComputePassEncoder wgpuCommandEncoderBeginComputePass(WGPUCommandEncoder com
     const WGPUComputePassDescriptor *descriptor) {
     const char *function = "wgpuCommandEncoderBeginComputePass";
     Encoder *encoder;
-    Bytes *to = record(function, commandEncoder, &encoder);
+    Bytes *to = encoder_record(function, commandEncoder, &encoder);
     Pass *pass = object_new(PASS, encoder->object.device, sizeof *pass);
     pass->encoder = encoder;
     object_hold(&encoder->object);
@@ -155,10 +158,7 @@ WGPUComputePassEncoder wgpuCommandEncoderBeginComputePass(WGPUCommandEncoder com
         pass->ended = true;
         return object_handle(&pass->object);
     }
-    if (descriptor && (descriptor->nextInChain || descriptor->timestampWrites)) {
-        invalidate(encoder, function, "this device has no queries");
-    }
-    command(to, FIZZ_GPU_BEGIN_PASS, "t", descriptor ? view_of(function, descriptor->label) : text_of(NULL));
+    begin_pass(encoder, to, descriptor);
     encoder->in_pass = true;
     encoder->pass = pass;
     return object_handle(&pass->object);
@@ -185,7 +185,7 @@ void wgpuComputePassEncoderSetPipeline(WGPUComputePassEncoder computePassEncoder
     Encoder *encoder;
     Bytes *to = record_in_pass(function, computePassEncoder, &encoder);
     Object *object = object_get(function, pipeline, COMPUTE_PIPELINE);
-    if (to && names(encoder, function, object)) {
+    if (to && encoder_names(encoder, function, object)) {
         command(to, FIZZ_GPU_SET_PIPELINE, "u", object->id);
     }
 }
@@ -199,7 +199,7 @@ void wgpuComputePassEncoderSetBindGroup(WGPUComputePassEncoder computePassEncode
     if (dynamicOffsetCount && !dynamicOffsets) {
         fail("%s: %zu dynamic offsets are at NULL", function, dynamicOffsetCount);
     }
-    if (!to || (object && !names(encoder, function, object))) {
+    if (!to || (object && !encoder_names(encoder, function, object))) {
         return;
     }
     size_t begin = command_begin(to, FIZZ_GPU_SET_BIND_GROUP);
@@ -219,7 +219,7 @@ void wgpuComputePassEncoderSetImmediates(WGPUComputePassEncoder computePassEncod
         fail("%s: %zu bytes are at NULL", function, size);
     }
     if (to && size > FIZZ_GPU_MAX_INLINE) {
-        invalidate(encoder, function, "there are too many bytes");
+        encoder_invalidate(encoder, function, "there are too many bytes");
     } else if (to) {
         command(to, FIZZ_GPU_SET_IMMEDIATES, "ub", offset, data, size);
     }
@@ -240,7 +240,7 @@ void wgpuComputePassEncoderDispatchWorkgroupsIndirect(WGPUComputePassEncoder com
     Encoder *encoder;
     Bytes *to = record_in_pass(function, computePassEncoder, &encoder);
     Object *object = object_get(function, indirectBuffer, BUFFER);
-    if (to && names(encoder, function, object)) {
+    if (to && encoder_names(encoder, function, object)) {
         command(to, FIZZ_GPU_DISPATCH_INDIRECT, "ul", object->id, indirectOffset);
     }
 }
@@ -305,11 +305,11 @@ WGPUCommandBuffer wgpuCommandEncoderFinish(WGPUCommandEncoder commandEncoder,
         return object_handle(commands);
     }
     if (encoder->in_pass) {
-        invalidate(encoder, function, "a compute pass is still open");
+        encoder_invalidate(encoder, function, "a compute pass is still open");
         end_pass(encoder);
     }
     if (descriptor && descriptor->nextInChain) {
-        invalidate(encoder, function, "the chain has a structure that is not known here");
+        encoder_invalidate(encoder, function, "the chain has a structure that is not known here");
     }
     encoder->finished = true;
     bracket(encoder, commands, label.data ? label : text_of(encoder->label));

@@ -245,18 +245,26 @@ WGPUBool wgpuHasInstanceFeature(WGPUInstanceFeatureName feature) {
 }
 
 static const WGPUWGSLLanguageFeatureName language_features[] = {
+    WGPUWGSLLanguageFeatureName_ReadonlyAndReadwriteStorageTextures,
     WGPUWGSLLanguageFeatureName_Packed4x8IntegerDotProduct,
     WGPUWGSLLanguageFeatureName_PointerCompositeAccess,
 };
 
+enum { LANGUAGE_FEATURES = sizeof language_features / sizeof *language_features };
+
 void wgpuInstanceGetWGSLLanguageFeatures(WGPUInstance instance, WGPUSupportedWGSLLanguageFeatures *features) {
     object_get("wgpuInstanceGetWGSLLanguageFeatures", instance, INSTANCE);
-    *features = (WGPUSupportedWGSLLanguageFeatures){2, language_features};
+    *features = (WGPUSupportedWGSLLanguageFeatures){LANGUAGE_FEATURES, language_features};
 }
 
 WGPUBool wgpuInstanceHasWGSLLanguageFeature(WGPUInstance instance, WGPUWGSLLanguageFeatureName feature) {
     object_get("wgpuInstanceHasWGSLLanguageFeature", instance, INSTANCE);
-    return feature == language_features[0] || feature == language_features[1];
+    for (size_t at = 0; at < LANGUAGE_FEATURES; at++) {
+        if (feature == language_features[at]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // The lists given out are constant: nothing of them is to be freed.

@@ -1,5 +1,5 @@
 // What the files of webgpu.c share. Order of reading: objects.c (handles), stream.c (the conversation with the host),
-// events.c (futures and the instance), device.c, buffer.c, pipeline.c, encoder.c.
+// events.c (futures and the instance), device.c, buffer.c, texture.c, query.c, pipeline.c, encoder.c, copy.c, upload.c.
 //
 // There is one thread. Misuse that WebGPU makes an error goes to the host, which puts it into the program's error scopes;
 // misuse that C would make undefined behaviour (a released handle, a null pointer) ends the program with a message.
@@ -19,6 +19,9 @@ typedef enum Kind {
     COMPUTE_PIPELINE = FIZZ_GPU_COMPUTE_PIPELINE,
     BIND_GROUP = FIZZ_GPU_BIND_GROUP,
     COMMAND_BUFFER = FIZZ_GPU_COMMAND_BUFFER,
+    TEXTURE = FIZZ_GPU_TEXTURE,
+    TEXTURE_VIEW = FIZZ_GPU_TEXTURE_VIEW,
+    QUERY_SET = FIZZ_GPU_QUERY_SET,
     INSTANCE,
     ADAPTER,
     DEVICE,
@@ -29,6 +32,7 @@ typedef enum Kind {
 
 typedef struct Device Device;
 typedef struct Event Event;
+typedef struct Encoder Encoder;
 
 // The beginning of everything that has a handle. Handles are ids and are never used again, so a stale one is noticed.
 typedef struct Object {
@@ -66,6 +70,8 @@ struct Device {
     Instance *instance;
     // Destroyed: everything is ignored from now on, as WebGPU has it.
     bool lost;
+    // Asked for with the feature TimestampQuery.
+    bool timestamps;
     Object *queue;
     WGPUUncapturedErrorCallbackInfo uncaptured;
     // The device-lost event, and its future after that.
@@ -85,6 +91,19 @@ typedef struct Shader {
     WGPUCompilationMessage *messages;
     size_t count;
 } Shader;
+
+// What was asked for.
+typedef struct Texture {
+    Object object;
+    WGPUTextureUsage usage;
+    WGPUTextureDimension dimension;
+    WGPUExtent3D size;
+    WGPUTextureFormat format;
+    uint32_t mip_levels;
+    uint32_t samples;
+    // The host was asked for it; false for what the stream has no form of.
+    bool valid;
+} Texture;
 
 // objects.c
 
@@ -142,6 +161,11 @@ void host_end(Device *device);
 // Hands over what the device in use has pending.
 void host_flush(void);
 const struct fizz_gpu_caps *host_caps(void);
+// Whether the host has objects of a kind that it knows by number.
+bool host_knows(Kind kind);
+// The host's number of a kind. Where it does not know the kind, it has a buffer in its place, which no command of
+// the kind may name.
+uint32_t host_kind(Kind kind);
 
 // The stream for one more command or bracket, or NULL where the device is lost; to be closed by push_end.
 Bytes *push_begin(Device *device);
@@ -198,6 +222,35 @@ Event *event_new(const char *function, EventKind kind, Instance *instance, WGPUC
 WGPUFuture event_ready(Event *event, int status, const char *message);
 // The instance is gone: what waits is cancelled.
 void events_cancel(Instance *instance);
+
+// texture.c
+
+// The stream's number of a format, or 0 if it is none of storage.
+uint32_t texture_format(WGPUTextureFormat format);
+// Bytes of a texel of a format that has a number.
+uint32_t texel_bytes(WGPUTextureFormat format);
+// The stream's number of a view's dimension, or 0 if it is none of a storage texture.
+uint32_t view_dimension(WGPUTextureViewDimension dimension);
+// Why there are no textures, or NULL.
+const char *textures_missing(void);
+// Why a texture has no such aspect, or NULL.
+const char *aspect_wrong(WGPUTextureAspect aspect);
+
+// query.c
+
+// Why the device has no timestamps, or NULL.
+const char *timestamps_missing(const Device *device);
+
+// encoder.c
+
+// Where an encoder's own command goes, or NULL if it may have none.
+Bytes *encoder_record(const char *function, WGPUCommandEncoder commandEncoder, Encoder **encoder);
+// Notes an object that a command names. False, and the command buffer is invalid, if it is another device's.
+bool encoder_names(Encoder *encoder, const char *function, Object *object);
+// False, and the command buffer is invalid, where the device has no timestamps.
+bool encoder_has_timestamps(Encoder *encoder, const char *function);
+// The command buffer becomes an error object.
+void encoder_invalidate(Encoder *encoder, const char *function, const char *reason);
 
 // device.c, buffer.c, pipeline.c, encoder.c: what happens when an object goes.
 

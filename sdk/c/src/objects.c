@@ -53,8 +53,8 @@ void make_room(void *array, size_t count, size_t *capacity, size_t size) {
 
 const char *kind_name(Kind kind) {
     static const char *const names[] = {"", "buffer", "shader module", "bind group layout", "pipeline layout",
-        "compute pipeline", "bind group", "command buffer", "instance", "adapter", "device", "queue",
-        "command encoder", "compute pass encoder"};
+        "compute pipeline", "bind group", "command buffer", "texture", "texture view", "query set", "instance",
+        "adapter", "device", "queue", "command encoder", "compute pass encoder"};
     return names[kind];
 }
 
@@ -180,8 +180,8 @@ static void perhaps_gone(Object *object) {
     default: break;
     }
     Device *device = object->device;
-    if (object->kind <= COMMAND_BUFFER && !object->gone) {
-        push(device, FIZZ_GPU_RELEASE, "uu", (uint32_t)object->kind, object->id);
+    if (object->kind <= QUERY_SET && !object->gone) {
+        push(device, FIZZ_GPU_RELEASE, "uu", host_kind(object->kind), object->id);
     }
     take_out(object->id);
     free(object);

@@ -76,17 +76,71 @@ static uint32_t binding_kind(WGPUBufferBindingType type) {
     }
 }
 
+static uint32_t texture_kind(WGPUStorageTextureAccess access) {
+    switch (access) {
+    case WGPUStorageTextureAccess_Undefined:
+    case WGPUStorageTextureAccess_WriteOnly: return FIZZ_GPU_WRITE_ONLY_TEXTURE;
+    case WGPUStorageTextureAccess_ReadOnly: return FIZZ_GPU_READ_ONLY_TEXTURE;
+    case WGPUStorageTextureAccess_ReadWrite: return FIZZ_GPU_READ_WRITE_TEXTURE;
+    default: return 0;
+    }
+}
+
+// The dimension of a view that a layout wants.
+static WGPUTextureViewDimension wanted_dimension(const WGPUStorageTextureBindingLayout *layout) {
+    return layout->viewDimension ? layout->viewDimension : WGPUTextureViewDimension_2D;
+}
+
+static const char *storage_texture_wrong(const WGPUStorageTextureBindingLayout *layout) {
+    if (textures_missing()) {
+        return textures_missing();
+    }
+    if (!texture_kind(layout->access)) {
+        return "the access to the storage texture is none";
+    }
+    if (!texture_format(layout->format)) {
+        return "its format is not offered: it is none of WebGPU's for storage";
+    }
+    return view_dimension(wanted_dimension(layout)) ? NULL : "its view dimension is none of a storage texture";
+}
+
 static const char *entry_wrong(const WGPUBindGroupLayoutEntry *entry) {
-    if (entry->nextInChain || entry->buffer.nextInChain) {
+    if (entry->nextInChain || entry->buffer.nextInChain || entry->sampler.nextInChain || entry->texture.nextInChain ||
+        entry->storageTexture.nextInChain) {
         return UNKNOWN_CHAIN;
     }
-    if (entry->sampler.type || entry->texture.sampleType || entry->storageTexture.access) {
-        return "this device binds only buffers";
+    if (entry->sampler.type || entry->texture.sampleType) {
+        return "this device binds only buffers and storage textures";
     }
     if (entry->bindingArraySize > 1) {
         return "this device has no binding arrays";
     }
+    if (entry->buffer.type && entry->storageTexture.access) {
+        return "it is both a buffer and a storage texture";
+    }
+    if (entry->storageTexture.access) {
+        return storage_texture_wrong(&entry->storageTexture);
+    }
     return binding_kind(entry->buffer.type) ? NULL : "it says nothing of what is bound";
+}
+
+static void put_entry(Bytes *to, const WGPUBindGroupLayoutEntry *entry) {
+    const WGPUStorageTextureBindingLayout *texture = &entry->storageTexture;
+    uint32_t visible = entry->visibility & WGPUShaderStage_Compute ? FIZZ_GPU_VISIBLE : 0;
+    put_u32(to, entry->binding);
+    if (texture->access) {
+        put_u32(to, texture_kind(texture->access));
+        put_u32(to, visible);
+        put_u32(to, texture_format(texture->format));
+        put_u32(to, view_dimension(wanted_dimension(texture)));
+        put_u64(to, 0);
+    } else {
+        put_u32(to, binding_kind(entry->buffer.type));
+        put_u32(to, visible | (entry->buffer.hasDynamicOffset ? FIZZ_GPU_DYNAMIC_OFFSET : 0));
+        put_u32(to, 0);
+        put_u32(to, 0);
+        put_u64(to, entry->buffer.minBindingSize);
+    }
 }
 
 WGPUBindGroupLayout wgpuDeviceCreateBindGroupLayout(WGPUDevice device,
@@ -96,14 +150,16 @@ WGPUBindGroupLayout wgpuDeviceCreateBindGroupLayout(WGPUDevice device,
     WGPUStringView label = view_of(function, descriptor->label);
     check_list(function, descriptor->entryCount, descriptor->entries);
     Object *layout = object_new(BIND_GROUP_LAYOUT, of, sizeof *layout);
-    const char *wrong = descriptor->nextInChain ? UNKNOWN_CHAIN : NULL;
-    size_t at = 0;
-    for (; !wrong && at < descriptor->entryCount; at++) {
-        wrong = entry_wrong(&descriptor->entries[at]);
-    }
-    if (wrong) {
-        push_error(of, layout, "%s: entry %zu: %s", function, at, wrong);
+    if (descriptor->nextInChain) {
+        push_error(of, layout, "%s: %s", function, UNKNOWN_CHAIN);
         return object_handle(layout);
+    }
+    for (size_t at = 0; at < descriptor->entryCount; at++) {
+        const char *wrong = entry_wrong(&descriptor->entries[at]);
+        if (wrong) {
+            push_error(of, layout, "%s: binding %u: %s", function, descriptor->entries[at].binding, wrong);
+            return object_handle(layout);
+        }
     }
     Bytes *to = push_begin(of);
     if (to) {
@@ -111,14 +167,8 @@ WGPUBindGroupLayout wgpuDeviceCreateBindGroupLayout(WGPUDevice device,
         put_u32(to, layout->id);
         put_label(to, label);
         put_u32(to, (uint32_t)descriptor->entryCount);
-        for (at = 0; at < descriptor->entryCount; at++) {
-            const WGPUBindGroupLayoutEntry *entry = &descriptor->entries[at];
-            put_u32(to, entry->binding);
-            put_u32(to, binding_kind(entry->buffer.type));
-            put_u32(to, (entry->buffer.hasDynamicOffset ? FIZZ_GPU_DYNAMIC_OFFSET : 0) |
-                            (entry->visibility & WGPUShaderStage_Compute ? FIZZ_GPU_VISIBLE : 0));
-            put_u64(to, 0);
-            put_u64(to, entry->buffer.minBindingSize);
+        for (size_t at = 0; at < descriptor->entryCount; at++) {
+            put_entry(to, &descriptor->entries[at]);
         }
         command_end(to, begin);
         push_end(of);
@@ -167,10 +217,15 @@ static const char *group_entry_wrong(const char *function, Device *of, const WGP
     if (entry->nextInChain) {
         return UNKNOWN_CHAIN;
     }
-    if (!entry->buffer || entry->sampler || entry->textureView) {
-        return "it is not one buffer: this device binds nothing else";
+    if (entry->sampler || !entry->buffer == !entry->textureView) {
+        return "it is neither one buffer nor one texture view: this device binds nothing else";
     }
-    return GET(Object, function, entry->buffer, BUFFER)->device == of ? NULL : FOREIGN;
+    if (entry->textureView && textures_missing()) {
+        return textures_missing();
+    }
+    Object *bound = entry->buffer ? GET(Object, function, entry->buffer, BUFFER)
+                                  : GET(Object, function, entry->textureView, TEXTURE_VIEW);
+    return bound->device == of ? NULL : FOREIGN;
 }
 
 WGPUBindGroup wgpuDeviceCreateBindGroup(WGPUDevice device, const WGPUBindGroupDescriptor *descriptor) {
@@ -179,15 +234,17 @@ WGPUBindGroup wgpuDeviceCreateBindGroup(WGPUDevice device, const WGPUBindGroupDe
     WGPUStringView label = view_of(function, descriptor->label);
     check_list(function, descriptor->entryCount, descriptor->entries);
     Object *layout = GET(Object, function, descriptor->layout, BIND_GROUP_LAYOUT);
-    const char *wrong = descriptor->nextInChain ? UNKNOWN_CHAIN : layout->device != of ? FOREIGN : NULL;
-    size_t at = 0;
-    for (; !wrong && at < descriptor->entryCount; at++) {
-        wrong = group_entry_wrong(function, of, &descriptor->entries[at]);
-    }
     Object *group = object_new(BIND_GROUP, of, sizeof *group);
-    if (wrong) {
-        push_error(of, group, "%s: entry %zu: %s", function, at, wrong);
+    if (descriptor->nextInChain || layout->device != of) {
+        push_error(of, group, "%s: %s", function, descriptor->nextInChain ? UNKNOWN_CHAIN : FOREIGN);
         return object_handle(group);
+    }
+    for (size_t at = 0; at < descriptor->entryCount; at++) {
+        const char *wrong = group_entry_wrong(function, of, &descriptor->entries[at]);
+        if (wrong) {
+            push_error(of, group, "%s: binding %u: %s", function, descriptor->entries[at].binding, wrong);
+            return object_handle(group);
+        }
     }
     Bytes *to = push_begin(of);
     if (to) {
@@ -196,12 +253,13 @@ WGPUBindGroup wgpuDeviceCreateBindGroup(WGPUDevice device, const WGPUBindGroupDe
         put_u32(to, layout->id);
         put_label(to, label);
         put_u32(to, (uint32_t)descriptor->entryCount);
-        for (at = 0; at < descriptor->entryCount; at++) {
+        for (size_t at = 0; at < descriptor->entryCount; at++) {
             const WGPUBindGroupEntry *entry = &descriptor->entries[at];
             put_u32(to, entry->binding);
-            put_u32(to, (uint32_t)(uintptr_t)entry->buffer);
-            put_u64(to, entry->offset);
-            put_u64(to, entry->size);
+            put_u32(to, (uint32_t)(entry->buffer ? (uintptr_t)entry->buffer : (uintptr_t)entry->textureView));
+            // A view is bound whole.
+            put_u64(to, entry->buffer ? entry->offset : 0);
+            put_u64(to, entry->buffer ? entry->size : 0);
         }
         command_end(to, begin);
         push_end(of);

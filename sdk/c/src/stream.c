@@ -117,6 +117,16 @@ const struct fizz_gpu_caps *host_caps(void) {
     return &capabilities;
 }
 
+bool host_knows(Kind kind) {
+    bool texture = kind == TEXTURE || kind == TEXTURE_VIEW;
+    uint64_t needed = texture ? FIZZ_GPU_STORAGE_TEXTURES : kind == QUERY_SET ? FIZZ_GPU_TIMESTAMPS : 0;
+    return (capabilities.features & needed) == needed;
+}
+
+uint32_t host_kind(Kind kind) {
+    return host_knows(kind) ? (uint32_t)kind : FIZZ_GPU_BUFFER;
+}
+
 bool host_in_use(void) {
     return user != NULL;
 }
@@ -275,7 +285,7 @@ void push_error(Device *device, const Object *object, const char *format, ...) {
     char text[FIZZ_GPU_MAX_TEXT + 1];
     va_list arguments;
     va_start(arguments, format);
-    push(device, FIZZ_GPU_CREATE_ERROR, "uuut", (uint32_t)object->kind, object->id, (uint32_t)FIZZ_GPU_VALIDATION,
+    push(device, FIZZ_GPU_CREATE_ERROR, "uuut", host_kind(object->kind), object->id, (uint32_t)FIZZ_GPU_VALIDATION,
         written(text, sizeof text, format, arguments));
     va_end(arguments);
 }
@@ -285,8 +295,8 @@ bool device_read(Device *device, uint32_t buffer, uint64_t offset, void *into, s
         return false;
     }
     device_flush(device);
-    bool done = fizz_gpu_read(buffer, offset, into, (uint32_t)len) == FIZZ_GPU_OK;
-    if (!done) {
+    bool done = !device->lost && fizz_gpu_read(buffer, offset, into, (uint32_t)len) == FIZZ_GPU_OK;
+    if (!done && !device->lost) {
         drain(device);
     }
     return done;
@@ -298,7 +308,8 @@ void device_write(Device *device, uint32_t buffer, uint64_t offset, const void *
         push(device, FIZZ_GPU_WRITE_BUFFER, "ulb", buffer, offset, data, len);
     } else if (!device->lost) {
         device_flush(device);
-        if (fizz_gpu_write(buffer, offset, data, (uint32_t)len) != FIZZ_GPU_OK) {
+        // A callback about an error may have destroyed the device.
+        if (!device->lost && fizz_gpu_write(buffer, offset, data, (uint32_t)len) != FIZZ_GPU_OK) {
             drain(device);
         }
     }

@@ -78,8 +78,11 @@ static inline void wait_for(WGPUInstance instance, WGPUFuture future) {
     MUST(info.completed);
 }
 
-static inline void connect_device(Gpu *gpu) {
+// Asks for a device with these features.
+static inline void connect_device_with(Gpu *gpu, size_t count, const WGPUFeatureName *features) {
     WGPUDeviceDescriptor wanted = WGPU_DEVICE_DESCRIPTOR_INIT;
+    wanted.requiredFeatureCount = count;
+    wanted.requiredFeatures = features;
     wanted.uncapturedErrorCallbackInfo.callback = on_error;
     wanted.deviceLostCallbackInfo.callback = on_lost;
     wanted.deviceLostCallbackInfo.mode = WGPUCallbackMode_AllowSpontaneous;
@@ -88,13 +91,28 @@ static inline void connect_device(Gpu *gpu) {
     gpu->queue = wgpuDeviceGetQueue(gpu->device);
 }
 
-static inline Gpu connect_gpu(void) {
+static inline void connect_device(Gpu *gpu) {
+    connect_device_with(gpu, 0, NULL);
+}
+
+static inline Gpu connect_gpu_with(size_t count, const WGPUFeatureName *features) {
     Gpu gpu = {0};
     gpu.instance = wgpuCreateInstance(NULL);
     WGPURequestAdapterCallbackInfo adapter = {NULL, WGPUCallbackMode_WaitAnyOnly, on_adapter, &gpu.adapter, NULL};
     wait_for(gpu.instance, wgpuInstanceRequestAdapter(gpu.instance, NULL, adapter));
-    connect_device(&gpu);
+    connect_device_with(&gpu, count, features);
     return gpu;
+}
+
+static inline Gpu connect_gpu(void) {
+    return connect_gpu_with(0, NULL);
+}
+
+static inline void disconnect(Gpu *gpu) {
+    wgpuQueueRelease(gpu->queue);
+    wgpuDeviceRelease(gpu->device);
+    wgpuAdapterRelease(gpu->adapter);
+    wgpuInstanceRelease(gpu->instance);
 }
 
 static inline WGPUBuffer make_buffer(const Gpu *gpu, WGPUBufferUsage usage, uint64_t size) {

@@ -59,8 +59,14 @@ fn build(home: &Home, name: &str) {
 
 /// Runs a test program; none where it found no GPU.
 fn run(home: &Home, name: &str, arguments: &[&str]) -> Option<Ended> {
+    run_on(home, &[], name, arguments)
+}
+
+/// The same with options that choose the device.
+fn run_on(home: &Home, device: &[&str], name: &str, arguments: &[&str]) -> Option<Ended> {
     let module = format!("{name}.wasm");
-    let ended = home.fizz(["run", &module, "--"].into_iter().chain(arguments.iter().copied()));
+    let options = ["run", &module].into_iter().chain(device.iter().copied());
+    let ended = home.fizz(options.chain(["--"]).chain(arguments.iter().copied()));
     if ended.code == 3 && ended.stderr.contains("no adapter") {
         skip("no adapter");
         return None;
@@ -78,6 +84,23 @@ fn webgpu_h_keeps_its_promises() {
         build(&home, name);
         let Some(ended) = run(&home, name, &[]) else { return };
         assert_eq!(ended.expect(0).stdout, "all as promised\n", "{name}");
+    }
+}
+
+/// The ways to compute that every machine has, and a GPU of a driver where there is one.
+const DEVICES: [&[&str]; 3] =
+    [&["--gpu", "reference"], &["--gpu", "auto"], &["--gpu", "hardware", "--gpu-class", "fast"]];
+
+#[test]
+fn textures_in_c_hold_what_is_put_into_them() {
+    if !has_compiler() {
+        return;
+    }
+    let home = Home::new();
+    build(&home, "textures");
+    for device in DEVICES {
+        let Some(ended) = run_on(&home, device, "textures", &[]) else { continue };
+        assert_eq!(ended.expect(0).stdout, "all as promised\n", "{device:?}");
     }
 }
 

@@ -25,8 +25,11 @@ extern "C" {
 
 #define WGPU_TRUE (UINT32_C(1))
 #define WGPU_FALSE (UINT32_C(0))
+#define WGPU_ARRAY_LAYER_COUNT_UNDEFINED (UINT32_MAX)
+#define WGPU_COPY_STRIDE_UNDEFINED (UINT32_MAX)
 #define WGPU_LIMIT_U32_UNDEFINED (UINT32_MAX)
 #define WGPU_LIMIT_U64_UNDEFINED (UINT64_MAX)
+#define WGPU_MIP_LEVEL_COUNT_UNDEFINED (UINT32_MAX)
 #define WGPU_QUERY_SET_INDEX_UNDEFINED (UINT32_MAX)
 // The length of a text that ends with a zero byte.
 #define WGPU_STRLEN (SIZE_MAX)
@@ -50,15 +53,16 @@ typedef struct WGPUComputePipelineImpl *WGPUComputePipeline;
 typedef struct WGPUDeviceImpl *WGPUDevice;
 typedef struct WGPUInstanceImpl *WGPUInstance;
 typedef struct WGPUPipelineLayoutImpl *WGPUPipelineLayout;
+typedef struct WGPUQuerySetImpl *WGPUQuerySet;
 typedef struct WGPUQueueImpl *WGPUQueue;
 typedef struct WGPUShaderModuleImpl *WGPUShaderModule;
+typedef struct WGPUTextureImpl *WGPUTexture;
+typedef struct WGPUTextureViewImpl *WGPUTextureView;
 // There are none of these here; they stand in structs.
-typedef struct WGPUQuerySetImpl *WGPUQuerySet;
 typedef struct WGPUSamplerImpl *WGPUSampler;
 typedef struct WGPUSurfaceImpl *WGPUSurface;
-typedef struct WGPUTextureViewImpl *WGPUTextureView;
 
-// Enumerations. In WGPUSType and WGPUTextureFormat only what has a meaning here.
+// Enumerations. In WGPUSType only what has a meaning here.
 
 typedef enum WGPUAdapterType {
     WGPUAdapterType_DiscreteGPU = 1,
@@ -212,6 +216,12 @@ typedef enum WGPUPowerPreference {
     WGPUPowerPreference_Force32 = 0x7FFFFFFF,
 } WGPUPowerPreference;
 
+typedef enum WGPUQueryType {
+    WGPUQueryType_Occlusion = 1,
+    WGPUQueryType_Timestamp = 2,
+    WGPUQueryType_Force32 = 0x7FFFFFFF,
+} WGPUQueryType;
+
 typedef enum WGPUQueueWorkDoneStatus {
     WGPUQueueWorkDoneStatus_Success = 1,
     WGPUQueueWorkDoneStatus_CallbackCancelled = 2,
@@ -261,11 +271,129 @@ typedef enum WGPUStorageTextureAccess {
 typedef enum WGPUSType {
     WGPUSType_ShaderSourceSPIRV = 1,
     WGPUSType_ShaderSourceWGSL = 2,
+    WGPUSType_TextureBindingViewDimension = 16,
     WGPUSType_Force32 = 0x7FFFFFFF,
 } WGPUSType;
 
+typedef enum WGPUTextureAspect {
+    WGPUTextureAspect_Undefined = 0,
+    WGPUTextureAspect_All = 1,
+    WGPUTextureAspect_StencilOnly = 2,
+    WGPUTextureAspect_DepthOnly = 3,
+    WGPUTextureAspect_Force32 = 0x7FFFFFFF,
+} WGPUTextureAspect;
+
+typedef enum WGPUTextureDimension {
+    WGPUTextureDimension_Undefined = 0,
+    WGPUTextureDimension_1D = 1,
+    WGPUTextureDimension_2D = 2,
+    WGPUTextureDimension_3D = 3,
+    WGPUTextureDimension_Force32 = 0x7FFFFFFF,
+} WGPUTextureDimension;
+
 typedef enum WGPUTextureFormat {
     WGPUTextureFormat_Undefined = 0,
+    WGPUTextureFormat_R8Unorm = 1,
+    WGPUTextureFormat_R8Snorm = 2,
+    WGPUTextureFormat_R8Uint = 3,
+    WGPUTextureFormat_R8Sint = 4,
+    WGPUTextureFormat_R16Unorm = 5,
+    WGPUTextureFormat_R16Snorm = 6,
+    WGPUTextureFormat_R16Uint = 7,
+    WGPUTextureFormat_R16Sint = 8,
+    WGPUTextureFormat_R16Float = 9,
+    WGPUTextureFormat_RG8Unorm = 10,
+    WGPUTextureFormat_RG8Snorm = 11,
+    WGPUTextureFormat_RG8Uint = 12,
+    WGPUTextureFormat_RG8Sint = 13,
+    WGPUTextureFormat_R32Float = 14,
+    WGPUTextureFormat_R32Uint = 15,
+    WGPUTextureFormat_R32Sint = 16,
+    WGPUTextureFormat_RG16Unorm = 17,
+    WGPUTextureFormat_RG16Snorm = 18,
+    WGPUTextureFormat_RG16Uint = 19,
+    WGPUTextureFormat_RG16Sint = 20,
+    WGPUTextureFormat_RG16Float = 21,
+    WGPUTextureFormat_RGBA8Unorm = 22,
+    WGPUTextureFormat_RGBA8UnormSrgb = 23,
+    WGPUTextureFormat_RGBA8Snorm = 24,
+    WGPUTextureFormat_RGBA8Uint = 25,
+    WGPUTextureFormat_RGBA8Sint = 26,
+    WGPUTextureFormat_BGRA8Unorm = 27,
+    WGPUTextureFormat_BGRA8UnormSrgb = 28,
+    WGPUTextureFormat_RGB10A2Uint = 29,
+    WGPUTextureFormat_RGB10A2Unorm = 30,
+    WGPUTextureFormat_RG11B10Ufloat = 31,
+    WGPUTextureFormat_RGB9E5Ufloat = 32,
+    WGPUTextureFormat_RG32Float = 33,
+    WGPUTextureFormat_RG32Uint = 34,
+    WGPUTextureFormat_RG32Sint = 35,
+    WGPUTextureFormat_RGBA16Unorm = 36,
+    WGPUTextureFormat_RGBA16Snorm = 37,
+    WGPUTextureFormat_RGBA16Uint = 38,
+    WGPUTextureFormat_RGBA16Sint = 39,
+    WGPUTextureFormat_RGBA16Float = 40,
+    WGPUTextureFormat_RGBA32Float = 41,
+    WGPUTextureFormat_RGBA32Uint = 42,
+    WGPUTextureFormat_RGBA32Sint = 43,
+    WGPUTextureFormat_Stencil8 = 44,
+    WGPUTextureFormat_Depth16Unorm = 45,
+    WGPUTextureFormat_Depth24Plus = 46,
+    WGPUTextureFormat_Depth24PlusStencil8 = 47,
+    WGPUTextureFormat_Depth32Float = 48,
+    WGPUTextureFormat_Depth32FloatStencil8 = 49,
+    WGPUTextureFormat_BC1RGBAUnorm = 50,
+    WGPUTextureFormat_BC1RGBAUnormSrgb = 51,
+    WGPUTextureFormat_BC2RGBAUnorm = 52,
+    WGPUTextureFormat_BC2RGBAUnormSrgb = 53,
+    WGPUTextureFormat_BC3RGBAUnorm = 54,
+    WGPUTextureFormat_BC3RGBAUnormSrgb = 55,
+    WGPUTextureFormat_BC4RUnorm = 56,
+    WGPUTextureFormat_BC4RSnorm = 57,
+    WGPUTextureFormat_BC5RGUnorm = 58,
+    WGPUTextureFormat_BC5RGSnorm = 59,
+    WGPUTextureFormat_BC6HRGBUfloat = 60,
+    WGPUTextureFormat_BC6HRGBFloat = 61,
+    WGPUTextureFormat_BC7RGBAUnorm = 62,
+    WGPUTextureFormat_BC7RGBAUnormSrgb = 63,
+    WGPUTextureFormat_ETC2RGB8Unorm = 64,
+    WGPUTextureFormat_ETC2RGB8UnormSrgb = 65,
+    WGPUTextureFormat_ETC2RGB8A1Unorm = 66,
+    WGPUTextureFormat_ETC2RGB8A1UnormSrgb = 67,
+    WGPUTextureFormat_ETC2RGBA8Unorm = 68,
+    WGPUTextureFormat_ETC2RGBA8UnormSrgb = 69,
+    WGPUTextureFormat_EACR11Unorm = 70,
+    WGPUTextureFormat_EACR11Snorm = 71,
+    WGPUTextureFormat_EACRG11Unorm = 72,
+    WGPUTextureFormat_EACRG11Snorm = 73,
+    WGPUTextureFormat_ASTC4x4Unorm = 74,
+    WGPUTextureFormat_ASTC4x4UnormSrgb = 75,
+    WGPUTextureFormat_ASTC5x4Unorm = 76,
+    WGPUTextureFormat_ASTC5x4UnormSrgb = 77,
+    WGPUTextureFormat_ASTC5x5Unorm = 78,
+    WGPUTextureFormat_ASTC5x5UnormSrgb = 79,
+    WGPUTextureFormat_ASTC6x5Unorm = 80,
+    WGPUTextureFormat_ASTC6x5UnormSrgb = 81,
+    WGPUTextureFormat_ASTC6x6Unorm = 82,
+    WGPUTextureFormat_ASTC6x6UnormSrgb = 83,
+    WGPUTextureFormat_ASTC8x5Unorm = 84,
+    WGPUTextureFormat_ASTC8x5UnormSrgb = 85,
+    WGPUTextureFormat_ASTC8x6Unorm = 86,
+    WGPUTextureFormat_ASTC8x6UnormSrgb = 87,
+    WGPUTextureFormat_ASTC8x8Unorm = 88,
+    WGPUTextureFormat_ASTC8x8UnormSrgb = 89,
+    WGPUTextureFormat_ASTC10x5Unorm = 90,
+    WGPUTextureFormat_ASTC10x5UnormSrgb = 91,
+    WGPUTextureFormat_ASTC10x6Unorm = 92,
+    WGPUTextureFormat_ASTC10x6UnormSrgb = 93,
+    WGPUTextureFormat_ASTC10x8Unorm = 94,
+    WGPUTextureFormat_ASTC10x8UnormSrgb = 95,
+    WGPUTextureFormat_ASTC10x10Unorm = 96,
+    WGPUTextureFormat_ASTC10x10UnormSrgb = 97,
+    WGPUTextureFormat_ASTC12x10Unorm = 98,
+    WGPUTextureFormat_ASTC12x10UnormSrgb = 99,
+    WGPUTextureFormat_ASTC12x12Unorm = 100,
+    WGPUTextureFormat_ASTC12x12UnormSrgb = 101,
     WGPUTextureFormat_Force32 = 0x7FFFFFFF,
 } WGPUTextureFormat;
 
@@ -338,6 +466,15 @@ static const WGPUShaderStage WGPUShaderStage_None = 0x000;
 static const WGPUShaderStage WGPUShaderStage_Vertex = 0x001;
 static const WGPUShaderStage WGPUShaderStage_Fragment = 0x002;
 static const WGPUShaderStage WGPUShaderStage_Compute = 0x004;
+
+typedef WGPUFlags WGPUTextureUsage;
+static const WGPUTextureUsage WGPUTextureUsage_None = 0x000;
+static const WGPUTextureUsage WGPUTextureUsage_CopySrc = 0x001;
+static const WGPUTextureUsage WGPUTextureUsage_CopyDst = 0x002;
+static const WGPUTextureUsage WGPUTextureUsage_TextureBinding = 0x004;
+static const WGPUTextureUsage WGPUTextureUsage_StorageBinding = 0x008;
+static const WGPUTextureUsage WGPUTextureUsage_RenderAttachment = 0x010;
+static const WGPUTextureUsage WGPUTextureUsage_TransientAttachment = 0x020;
 
 // Structures, with the values that their INIT macros give.
 
@@ -752,6 +889,13 @@ typedef struct WGPUDeviceDescriptor {
         WGPU_UNCAPTURED_ERROR_CALLBACK_INFO_INIT \
     })
 
+typedef struct WGPUExtent3D {
+    uint32_t width;
+    uint32_t height;
+    uint32_t depthOrArrayLayers;
+} WGPUExtent3D;
+#define WGPU_EXTENT_3D_INIT WGPU_INIT_(WGPUExtent3D, {0, 1, 1})
+
 typedef struct WGPUFutureWaitInfo {
     WGPUFuture future;
     WGPUBool completed;
@@ -772,6 +916,13 @@ typedef struct WGPUInstanceDescriptor {
 } WGPUInstanceDescriptor;
 #define WGPU_INSTANCE_DESCRIPTOR_INIT WGPU_INIT_(WGPUInstanceDescriptor, {NULL, 0, NULL, NULL})
 
+typedef struct WGPUOrigin3D {
+    uint32_t x;
+    uint32_t y;
+    uint32_t z;
+} WGPUOrigin3D;
+#define WGPU_ORIGIN_3D_INIT WGPU_INIT_(WGPUOrigin3D, {0, 0, 0})
+
 typedef struct WGPUPipelineLayoutDescriptor {
     WGPUChainedStruct *nextInChain;
     WGPUStringView label;
@@ -782,6 +933,17 @@ typedef struct WGPUPipelineLayoutDescriptor {
 #define WGPU_PIPELINE_LAYOUT_DESCRIPTOR_INIT \
     WGPU_INIT_(WGPUPipelineLayoutDescriptor, { \
         NULL, WGPU_STRING_VIEW_INIT, 0, NULL, 0 \
+    })
+
+typedef struct WGPUQuerySetDescriptor {
+    WGPUChainedStruct *nextInChain;
+    WGPUStringView label;
+    WGPUQueryType type;
+    uint32_t count;
+} WGPUQuerySetDescriptor;
+#define WGPU_QUERY_SET_DESCRIPTOR_INIT \
+    WGPU_INIT_(WGPUQuerySetDescriptor, { \
+        NULL, WGPU_STRING_VIEW_INIT, WGPU_ZERO_(WGPUQueryType), 0 \
     })
 
 typedef struct WGPURequestAdapterOptions {
@@ -840,6 +1002,82 @@ typedef struct WGPUSupportedWGSLLanguageFeatures {
 } WGPUSupportedWGSLLanguageFeatures;
 #define WGPU_SUPPORTED_WGSL_LANGUAGE_FEATURES_INIT WGPU_INIT_(WGPUSupportedWGSLLanguageFeatures, {0, NULL})
 
+typedef struct WGPUTexelCopyBufferLayout {
+    uint64_t offset;
+    uint32_t bytesPerRow;
+    uint32_t rowsPerImage;
+} WGPUTexelCopyBufferLayout;
+#define WGPU_TEXEL_COPY_BUFFER_LAYOUT_INIT \
+    WGPU_INIT_(WGPUTexelCopyBufferLayout, { \
+        0, WGPU_COPY_STRIDE_UNDEFINED, WGPU_COPY_STRIDE_UNDEFINED \
+    })
+
+typedef struct WGPUTexelCopyBufferInfo {
+    WGPUTexelCopyBufferLayout layout;
+    WGPUBuffer buffer;
+} WGPUTexelCopyBufferInfo;
+#define WGPU_TEXEL_COPY_BUFFER_INFO_INIT \
+    WGPU_INIT_(WGPUTexelCopyBufferInfo, { \
+        WGPU_TEXEL_COPY_BUFFER_LAYOUT_INIT, NULL \
+    })
+
+typedef struct WGPUTexelCopyTextureInfo {
+    WGPUTexture texture;
+    uint32_t mipLevel;
+    WGPUOrigin3D origin;
+    WGPUTextureAspect aspect;
+} WGPUTexelCopyTextureInfo;
+#define WGPU_TEXEL_COPY_TEXTURE_INFO_INIT \
+    WGPU_INIT_(WGPUTexelCopyTextureInfo, { \
+        NULL, 0, WGPU_ORIGIN_3D_INIT, WGPUTextureAspect_Undefined \
+    })
+
+typedef struct WGPUTextureBindingViewDimension {
+    WGPUChainedStruct chain;
+    WGPUTextureViewDimension textureBindingViewDimension;
+} WGPUTextureBindingViewDimension;
+#define WGPU_TEXTURE_BINDING_VIEW_DIMENSION_INIT \
+    WGPU_INIT_(WGPUTextureBindingViewDimension, { \
+        {NULL, WGPUSType_TextureBindingViewDimension}, WGPUTextureViewDimension_Undefined \
+    })
+
+typedef struct WGPUTextureDescriptor {
+    WGPUChainedStruct *nextInChain;
+    WGPUStringView label;
+    WGPUTextureUsage usage;
+    WGPUTextureDimension dimension;
+    WGPUExtent3D size;
+    WGPUTextureFormat format;
+    uint32_t mipLevelCount;
+    uint32_t sampleCount;
+    size_t viewFormatCount;
+    const WGPUTextureFormat *viewFormats;
+} WGPUTextureDescriptor;
+#define WGPU_TEXTURE_DESCRIPTOR_INIT \
+    WGPU_INIT_(WGPUTextureDescriptor, { \
+        NULL, WGPU_STRING_VIEW_INIT, WGPUTextureUsage_None, WGPUTextureDimension_Undefined, WGPU_EXTENT_3D_INIT, \
+        WGPUTextureFormat_Undefined, 1, 1, 0, NULL \
+    })
+
+typedef struct WGPUTextureViewDescriptor {
+    WGPUChainedStruct *nextInChain;
+    WGPUStringView label;
+    WGPUTextureFormat format;
+    WGPUTextureViewDimension dimension;
+    uint32_t baseMipLevel;
+    uint32_t mipLevelCount;
+    uint32_t baseArrayLayer;
+    uint32_t arrayLayerCount;
+    WGPUTextureAspect aspect;
+    WGPUTextureUsage usage;
+} WGPUTextureViewDescriptor;
+#define WGPU_TEXTURE_VIEW_DESCRIPTOR_INIT \
+    WGPU_INIT_(WGPUTextureViewDescriptor, { \
+        NULL, WGPU_STRING_VIEW_INIT, WGPUTextureFormat_Undefined, WGPUTextureViewDimension_Undefined, 0, \
+        WGPU_MIP_LEVEL_COUNT_UNDEFINED, 0, WGPU_ARRAY_LAYER_COUNT_UNDEFINED, WGPUTextureAspect_Undefined, \
+        WGPUTextureUsage_None \
+    })
+
 // Functions.
 
 WGPUInstance wgpuCreateInstance(const WGPUInstanceDescriptor *descriptor);
@@ -876,7 +1114,9 @@ WGPUComputePipeline wgpuDeviceCreateComputePipeline(WGPUDevice device,
 WGPUFuture wgpuDeviceCreateComputePipelineAsync(WGPUDevice device, const WGPUComputePipelineDescriptor *descriptor,
     WGPUCreateComputePipelineAsyncCallbackInfo callbackInfo);
 WGPUPipelineLayout wgpuDeviceCreatePipelineLayout(WGPUDevice device, const WGPUPipelineLayoutDescriptor *descriptor);
+WGPUQuerySet wgpuDeviceCreateQuerySet(WGPUDevice device, const WGPUQuerySetDescriptor *descriptor);
 WGPUShaderModule wgpuDeviceCreateShaderModule(WGPUDevice device, const WGPUShaderModuleDescriptor *descriptor);
+WGPUTexture wgpuDeviceCreateTexture(WGPUDevice device, const WGPUTextureDescriptor *descriptor);
 void wgpuDeviceDestroy(WGPUDevice device);
 WGPUStatus wgpuDeviceGetAdapterInfo(WGPUDevice device, WGPUAdapterInfo *adapterInfo);
 void wgpuDeviceGetFeatures(WGPUDevice device, WGPUSupportedFeatures *features);
@@ -892,6 +1132,8 @@ void wgpuDeviceRelease(WGPUDevice device);
 WGPUFuture wgpuQueueOnSubmittedWorkDone(WGPUQueue queue, WGPUQueueWorkDoneCallbackInfo callbackInfo);
 void wgpuQueueSubmit(WGPUQueue queue, size_t commandCount, const WGPUCommandBuffer *commands);
 void wgpuQueueWriteBuffer(WGPUQueue queue, WGPUBuffer buffer, uint64_t bufferOffset, const void *data, size_t size);
+void wgpuQueueWriteTexture(WGPUQueue queue, const WGPUTexelCopyTextureInfo *destination, const void *data,
+    size_t dataSize, const WGPUTexelCopyBufferLayout *dataLayout, const WGPUExtent3D *writeSize);
 void wgpuQueueAddRef(WGPUQueue queue);
 void wgpuQueueRelease(WGPUQueue queue);
 
@@ -908,6 +1150,29 @@ void wgpuBufferUnmap(WGPUBuffer buffer);
 WGPUStatus wgpuBufferWriteMappedRange(WGPUBuffer buffer, size_t offset, const void *data, size_t size);
 void wgpuBufferAddRef(WGPUBuffer buffer);
 void wgpuBufferRelease(WGPUBuffer buffer);
+
+WGPUTextureView wgpuTextureCreateView(WGPUTexture texture, const WGPUTextureViewDescriptor *descriptor);
+void wgpuTextureDestroy(WGPUTexture texture);
+uint32_t wgpuTextureGetDepthOrArrayLayers(WGPUTexture texture);
+WGPUTextureDimension wgpuTextureGetDimension(WGPUTexture texture);
+WGPUTextureFormat wgpuTextureGetFormat(WGPUTexture texture);
+uint32_t wgpuTextureGetHeight(WGPUTexture texture);
+uint32_t wgpuTextureGetMipLevelCount(WGPUTexture texture);
+uint32_t wgpuTextureGetSampleCount(WGPUTexture texture);
+WGPUTextureViewDimension wgpuTextureGetTextureBindingViewDimension(WGPUTexture texture);
+WGPUTextureUsage wgpuTextureGetUsage(WGPUTexture texture);
+uint32_t wgpuTextureGetWidth(WGPUTexture texture);
+void wgpuTextureAddRef(WGPUTexture texture);
+void wgpuTextureRelease(WGPUTexture texture);
+
+void wgpuTextureViewAddRef(WGPUTextureView textureView);
+void wgpuTextureViewRelease(WGPUTextureView textureView);
+
+void wgpuQuerySetDestroy(WGPUQuerySet querySet);
+uint32_t wgpuQuerySetGetCount(WGPUQuerySet querySet);
+WGPUQueryType wgpuQuerySetGetType(WGPUQuerySet querySet);
+void wgpuQuerySetAddRef(WGPUQuerySet querySet);
+void wgpuQuerySetRelease(WGPUQuerySet querySet);
 
 WGPUFuture wgpuShaderModuleGetCompilationInfo(WGPUShaderModule shaderModule,
     WGPUCompilationInfoCallbackInfo callbackInfo);
@@ -933,11 +1198,20 @@ void wgpuCommandEncoderClearBuffer(WGPUCommandEncoder commandEncoder, WGPUBuffer
     uint64_t size);
 void wgpuCommandEncoderCopyBufferToBuffer(WGPUCommandEncoder commandEncoder, WGPUBuffer source,
     uint64_t sourceOffset, WGPUBuffer destination, uint64_t destinationOffset, uint64_t size);
+void wgpuCommandEncoderCopyBufferToTexture(WGPUCommandEncoder commandEncoder, const WGPUTexelCopyBufferInfo *source,
+    const WGPUTexelCopyTextureInfo *destination, const WGPUExtent3D *copySize);
+void wgpuCommandEncoderCopyTextureToBuffer(WGPUCommandEncoder commandEncoder, const WGPUTexelCopyTextureInfo *source,
+    const WGPUTexelCopyBufferInfo *destination, const WGPUExtent3D *copySize);
+void wgpuCommandEncoderCopyTextureToTexture(WGPUCommandEncoder commandEncoder, const WGPUTexelCopyTextureInfo *source,
+    const WGPUTexelCopyTextureInfo *destination, const WGPUExtent3D *copySize);
 WGPUCommandBuffer wgpuCommandEncoderFinish(WGPUCommandEncoder commandEncoder,
     const WGPUCommandBufferDescriptor *descriptor);
 void wgpuCommandEncoderInsertDebugMarker(WGPUCommandEncoder commandEncoder, WGPUStringView markerLabel);
 void wgpuCommandEncoderPopDebugGroup(WGPUCommandEncoder commandEncoder);
 void wgpuCommandEncoderPushDebugGroup(WGPUCommandEncoder commandEncoder, WGPUStringView groupLabel);
+void wgpuCommandEncoderResolveQuerySet(WGPUCommandEncoder commandEncoder, WGPUQuerySet querySet, uint32_t firstQuery,
+    uint32_t queryCount, WGPUBuffer destination, uint64_t destinationOffset);
+void wgpuCommandEncoderWriteTimestamp(WGPUCommandEncoder commandEncoder, WGPUQuerySet querySet, uint32_t queryIndex);
 void wgpuCommandEncoderAddRef(WGPUCommandEncoder commandEncoder);
 void wgpuCommandEncoderRelease(WGPUCommandEncoder commandEncoder);
 
