@@ -28,6 +28,8 @@ typedef struct Gpu {
 static int uncaught;
 static WGPUErrorType uncaught_type;
 static char uncaught_text[512];
+// Called after each.
+static void (*when_uncaught)(void);
 static int lost;
 static WGPUDeviceLostReason lost_reason;
 static bool lost_device_is_null;
@@ -41,6 +43,9 @@ static inline void on_error(const WGPUDevice *device, WGPUErrorType type, WGPUSt
     uncaught++;
     uncaught_type = type;
     snprintf(uncaught_text, sizeof uncaught_text, "%.*s", (int)message.length, message.data);
+    if (when_uncaught) {
+        when_uncaught();
+    }
 }
 
 static inline void on_lost(const WGPUDevice *device, WGPUDeviceLostReason reason, WGPUStringView message, void *one,

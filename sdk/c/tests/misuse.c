@@ -1,5 +1,5 @@
 // Misuse that C alone would make undefined behaviour. Each ends the program with a message; the argument says which.
-#include "checks.h"
+#include "textures.h"
 
 int main(int count, char **arguments) {
     Gpu gpu = connect_gpu();
@@ -40,6 +40,40 @@ int main(int count, char **arguments) {
         for (;;) {
             push_scope(&gpu);
         }
+    } else if (!strcmp(which, "texture")) {
+        wgpuDeviceCreateTexture(gpu.device, NULL);
+    } else if (!strcmp(which, "view-formats")) {
+        WGPUTextureDescriptor wanted = WGPU_TEXTURE_DESCRIPTOR_INIT;
+        wanted.viewFormatCount = 2;
+        wgpuDeviceCreateTexture(gpu.device, &wanted);
+    } else if (!strcmp(which, "released-texture")) {
+        WGPUTexture texture = make_texture(&gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_1D, 1, 1, 1, 1);
+        wgpuTextureRelease(texture);
+        wgpuTextureGetWidth(texture);
+    } else if (!strcmp(which, "view")) {
+        WGPUTexture texture = make_texture(&gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_1D, 1, 1, 1, 1);
+        wgpuTextureViewRelease((WGPUTextureView)texture);
+    } else if (!strncmp(which, "texels", 6)) {
+        WGPUTexture texture = make_texture(&gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_1D, 1, 1, 1, 1);
+        WGPUTexelCopyTextureInfo into = {which[6] == '0' ? NULL : texture, 0, {0, 0, 0}, WGPUTextureAspect_All};
+        WGPUTexelCopyBufferLayout layout = WGPU_TEXEL_COPY_BUFFER_LAYOUT_INIT;
+        WGPUExtent3D size = {1, 1, 1};
+        wgpuQueueWriteTexture(gpu.queue, which[6] == '1' ? NULL : &into, NULL, 4, which[6] == '2' ? NULL : &layout,
+            which[6] == '3' ? NULL : &size);
+    } else if (!strcmp(which, "copy-size") || !strcmp(which, "copy-source")) {
+        WGPUTexture texture = make_texture(&gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_1D, 1, 1, 1, 1);
+        WGPUTexelCopyTextureInfo place = {texture, 0, {0, 0, 0}, WGPUTextureAspect_All};
+        wgpuCommandEncoderCopyTextureToTexture(encoder, strcmp(which, "copy-source") ? &place : NULL, &place, NULL);
+    } else if (!strcmp(which, "queries")) {
+        wgpuDeviceCreateQuerySet(gpu.device, NULL);
+    } else if (!strcmp(which, "timestamps")) {
+        WGPUPassTimestampWrites writes = WGPU_PASS_TIMESTAMP_WRITES_INIT;
+        WGPUComputePassDescriptor wanted = {NULL, text("pass"), &writes};
+        wgpuComputePassEncoderEnd(pass);
+        wgpuCommandEncoderBeginComputePass(encoder, &wanted);
+    } else if (!strcmp(which, "features")) {
+        wgpuDeviceDestroy(gpu.device);
+        connect_device_with(&gpu, 1, NULL);
     } else if (!strcmp(which, "uncaught")) {
         wgpuQueueRelease(gpu.queue);
         wgpuDeviceRelease(gpu.device);

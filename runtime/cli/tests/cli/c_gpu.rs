@@ -1,8 +1,9 @@
-//! Programs in C on the GPU: `sdk/c`, its tests, and `examples/galaxy`. They need clang for WebAssembly and an adapter.
+//! Programs in C on the GPU: `sdk/c`, its tests, and `examples/galaxy`. They need clang for WebAssembly.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::gpu::doctor;
 use crate::support::{Ended, Home};
 
 fn root() -> PathBuf {
@@ -59,14 +60,8 @@ fn build(home: &Home, name: &str) {
 
 /// Runs a test program; none where it found no GPU.
 fn run(home: &Home, name: &str, arguments: &[&str]) -> Option<Ended> {
-    run_on(home, &[], name, arguments)
-}
-
-/// The same with options that choose the device.
-fn run_on(home: &Home, device: &[&str], name: &str, arguments: &[&str]) -> Option<Ended> {
     let module = format!("{name}.wasm");
-    let options = ["run", &module].into_iter().chain(device.iter().copied());
-    let ended = home.fizz(options.chain(["--"]).chain(arguments.iter().copied()));
+    let ended = home.fizz(["run", &module, "--"].into_iter().chain(arguments.iter().copied()));
     if ended.code == 3 && ended.stderr.contains("no adapter") {
         skip("no adapter");
         return None;
@@ -87,9 +82,21 @@ fn webgpu_h_keeps_its_promises() {
     }
 }
 
-/// The ways to compute that every machine has, and a GPU of a driver where there is one.
-const DEVICES: [&[&str]; 3] =
-    [&["--gpu", "reference"], &["--gpu", "auto"], &["--gpu", "hardware", "--gpu-class", "fast"]];
+/// Runs a test program on a device.
+fn run_on(home: &Home, device: &[&str], name: &str) -> Ended {
+    let module = format!("{name}.wasm");
+    home.fizz(["run", &module].into_iter().chain(device.iter().copied()))
+}
+
+/// The processor, and a GPU in both classes where there is one.
+fn devices(home: &Home) -> Vec<&'static [&'static str]> {
+    let mut devices: Vec<&[&str]> = vec![&["--gpu", "reference"]];
+    if doctor(home).is_some() {
+        devices.push(&["--gpu", "auto"]);
+        devices.push(&["--gpu", "hardware", "--gpu-class", "fast"]);
+    }
+    devices
+}
 
 #[test]
 fn textures_in_c_hold_what_is_put_into_them() {
@@ -97,11 +104,26 @@ fn textures_in_c_hold_what_is_put_into_them() {
         return;
     }
     let home = Home::new();
-    build(&home, "textures");
-    for device in DEVICES {
-        let Some(ended) = run_on(&home, device, "textures", &[]) else { continue };
-        assert_eq!(ended.expect(0).stdout, "all as promised\n", "{device:?}");
+    for name in ["textures", "texels", "refused"] {
+        build(&home, name);
+        for device in devices(&home) {
+            let ended = run_on(&home, device, name).expect(0);
+            assert_eq!(ended.stdout, "all as promised\n", "{name} {device:?}");
+        }
     }
+}
+
+#[test]
+fn queries_in_c_count_the_same_everywhere() {
+    if !has_compiler() {
+        return;
+    }
+    let home = Home::new();
+    build(&home, "queries");
+    let mut counted = devices(&home).into_iter().map(|device| run_on(&home, device, "queries").expect(0).stdout);
+    let first = counted.next().unwrap();
+    assert!(first.ends_with("all as promised\n"), "{first}");
+    assert!(counted.all(|other| other == first), "{first}");
 }
 
 #[test]
@@ -125,6 +147,20 @@ fn misuse_ends_with_a_message() {
         ("mode", "wgpuQueueOnSubmittedWorkDone: the callback's mode 0 is none"),
         ("filter", "wgpuDevicePushErrorScope: the filter 0 is none"),
         ("scopes", "wgpuDevicePushErrorScope: more than 1016 error scopes are open"),
+        ("texture", "wgpuDeviceCreateTexture: the descriptor is NULL"),
+        ("view-formats", "wgpuDeviceCreateTexture: a list of 2 items is at NULL"),
+        ("released-texture", "wgpuTextureGetWidth: the texture was released already"),
+        ("view", "wgpuTextureViewRelease: this is a texture and not a texture view"),
+        ("texels", "wgpuQueueWriteTexture: 4 bytes are at NULL"),
+        ("texels0", "wgpuQueueWriteTexture: the texture is NULL"),
+        ("texels1", "wgpuQueueWriteTexture: the destination is NULL"),
+        ("texels2", "wgpuQueueWriteTexture: the layout is NULL"),
+        ("texels3", "wgpuQueueWriteTexture: the size is NULL"),
+        ("copy-size", "wgpuCommandEncoderCopyTextureToTexture: the size is NULL"),
+        ("copy-source", "wgpuCommandEncoderCopyTextureToTexture: the source is NULL"),
+        ("queries", "wgpuDeviceCreateQuerySet: the descriptor is NULL"),
+        ("timestamps", "wgpuCommandEncoderBeginComputePass: the query set is NULL"),
+        ("features", "wgpuAdapterRequestDevice: a list of 1 items is at NULL"),
         ("uncaught", "error that no scope and no callback caught: create buffer 'buffer': usage 0x0"),
     ];
     for (case, says) in cases {
@@ -145,6 +181,12 @@ fn the_headers_are_cpp_too() {
     let source = "#include <fizz.h>\n#include <webgpu/webgpu.h>\n\
         WGPUDeviceDescriptor device() { return WGPU_DEVICE_DESCRIPTOR_INIT; }\n\
         WGPUBindGroupLayoutEntry entry() { return WGPU_BIND_GROUP_LAYOUT_ENTRY_INIT; }\n\
+        WGPUQuerySetDescriptor queries() { return WGPU_QUERY_SET_DESCRIPTOR_INIT; }\n\
+        WGPUTexelCopyBufferInfo texels() { return WGPU_TEXEL_COPY_BUFFER_INFO_INIT; }\n\
+        WGPUTexelCopyTextureInfo place() { return WGPU_TEXEL_COPY_TEXTURE_INFO_INIT; }\n\
+        WGPUTextureBindingViewDimension extension() { return WGPU_TEXTURE_BINDING_VIEW_DIMENSION_INIT; }\n\
+        WGPUTextureDescriptor texture() { return WGPU_TEXTURE_DESCRIPTOR_INIT; }\n\
+        WGPUTextureViewDescriptor view() { return WGPU_TEXTURE_VIEW_DESCRIPTOR_INIT; }\n\
         WGPUShaderSourceWGSL source() { return WGPU_SHADER_SOURCE_WGSL_INIT; }\n";
     let file = home.write("headers.cpp", source);
     let output = clang().args(["-std=c++11", "-fsyntax-only"]).arg(file).output().unwrap();

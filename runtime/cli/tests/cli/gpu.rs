@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::{Ended, FIZZ, Home};
 
 /// What the doctor finds. Where there is no adapter: fails in CI, else says so.
-fn doctor(home: &Home) -> Option<Value> {
+pub(crate) fn doctor(home: &Home) -> Option<Value> {
     let found: Value =
         serde_json::from_str(&home.fizz(["node", "doctor", "--json"]).expect(0).stdout).unwrap();
     if found["chosen"].is_number() {
