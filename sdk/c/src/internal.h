@@ -1,5 +1,6 @@
 // What the files of webgpu.c share. Order of reading: objects.c (handles), stream.c (the conversation with the host),
-// events.c (futures and the instance), device.c, buffer.c, texture.c, query.c, pipeline.c, encoder.c, copy.c, upload.c.
+// events.c (futures and the instance), device.c, buffer.c, texture.c, query.c, pipeline.c, encoder.c, copy.c,
+// upload.c.
 //
 // There is one thread. Misuse that WebGPU makes an error goes to the host, which puts it into the program's error scopes;
 // misuse that C would make undefined behaviour (a released handle, a null pointer) ends the program with a message.

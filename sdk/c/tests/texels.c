@@ -104,29 +104,32 @@ static void write_part(const Gpu *gpu, WGPUTexture texture, uint32_t level, WGPU
 }
 
 static void writes(const Gpu *gpu) {
+    typedef WGPUOrigin3D At;
+    typedef WGPUExtent3D Size;
+    typedef WGPUTexelCopyBufferLayout Layout;
     const uint32_t none = WGPU_COPY_STRIDE_UNDEFINED;
     WGPUTexture flat = make_texture(gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_2D, 130, 21, 3, 5);
     MUST(wgpuTextureGetMipLevelCount(flat) == 5 && wgpuTextureGetSampleCount(flat) == 1);
-    write_part(gpu, flat, 0, (WGPUOrigin3D){0, 0, 0}, (WGPUExtent3D){130, 21, 3}, (WGPUTexelCopyBufferLayout){0, 520, 21});
-    write_part(gpu, flat, 0, (WGPUOrigin3D){7, 3, 1}, (WGPUExtent3D){65, 5, 2}, (WGPUTexelCopyBufferLayout){13, 301, 9});
-    write_part(gpu, flat, 0, (WGPUOrigin3D){129, 20, 2}, (WGPUExtent3D){1, 1, 1}, (WGPUTexelCopyBufferLayout){5, none, none});
-    write_part(gpu, flat, 2, (WGPUOrigin3D){1, 2, 0}, (WGPUExtent3D){31, 3, 3}, (WGPUTexelCopyBufferLayout){0, 124, 3});
-    write_part(gpu, flat, 4, (WGPUOrigin3D){0, 0, 2}, (WGPUExtent3D){8, 1, 1}, (WGPUTexelCopyBufferLayout){0, 32, 1});
+    write_part(gpu, flat, 0, (At){0, 0, 0}, (Size){130, 21, 3}, (Layout){0, 520, 21});
+    write_part(gpu, flat, 0, (At){7, 3, 1}, (Size){65, 5, 2}, (Layout){13, 301, 9});
+    write_part(gpu, flat, 0, (At){129, 20, 2}, (Size){1, 1, 1}, (Layout){5, none, none});
+    write_part(gpu, flat, 2, (At){1, 2, 0}, (Size){31, 3, 3}, (Layout){0, 124, 3});
+    write_part(gpu, flat, 4, (At){0, 0, 2}, (Size){8, 1, 1}, (Layout){0, 32, 1});
     // Nothing at all, wherever it lies in the data.
     WGPUTexelCopyTextureInfo into = {flat, 0, {130, 0, 0}, WGPUTextureAspect_Undefined};
     WGPUTexelCopyBufferLayout layout = {0, none, none};
-    wgpuQueueWriteTexture(gpu->queue, &into, NULL, 0, &layout, &(WGPUExtent3D){0, 1, 1});
+    wgpuQueueWriteTexture(gpu->queue, &into, NULL, 0, &layout, &(Size){0, 1, 1});
     wgpuTextureRelease(flat);
     WGPUTexture deep = make_texture(gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_3D, 10, 9, 8, 3);
-    write_part(gpu, deep, 0, (WGPUOrigin3D){1, 2, 3}, (WGPUExtent3D){9, 4, 5}, (WGPUTexelCopyBufferLayout){8, 40, 11});
-    write_part(gpu, deep, 1, (WGPUOrigin3D){0, 1, 1}, (WGPUExtent3D){5, 3, 3}, (WGPUTexelCopyBufferLayout){0, 20, 3});
+    write_part(gpu, deep, 0, (At){1, 2, 3}, (Size){9, 4, 5}, (Layout){8, 40, 11});
+    write_part(gpu, deep, 1, (At){0, 1, 1}, (Size){5, 3, 3}, (Layout){0, 20, 3});
     wgpuTextureRelease(deep);
     // In more than one piece, the last of which is smaller.
     WGPUTexture large = make_texture(gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_2D, 700, 900, 1, 1);
-    write_part(gpu, large, 0, (WGPUOrigin3D){0, 0, 0}, (WGPUExtent3D){700, 900, 1}, (WGPUTexelCopyBufferLayout){3, 2801, none});
+    write_part(gpu, large, 0, (At){0, 0, 0}, (Size){700, 900, 1}, (Layout){3, 2801, none});
     wgpuTextureRelease(large);
     WGPUTexture line = make_texture(gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_1D, 8192, 1, 1, 1);
-    write_part(gpu, line, 0, (WGPUOrigin3D){1, 0, 0}, (WGPUExtent3D){8191, 1, 1}, (WGPUTexelCopyBufferLayout){0, none, none});
+    write_part(gpu, line, 0, (At){1, 0, 0}, (Size){8191, 1, 1}, (Layout){0, none, none});
     wgpuTextureRelease(line);
 }
 

@@ -120,7 +120,8 @@ fn queries_in_c_count_the_same_everywhere() {
     }
     let home = Home::new();
     build(&home, "queries");
-    let mut counted = devices(&home).into_iter().map(|device| run_on(&home, device, "queries").expect(0).stdout);
+    let mut counted =
+        devices(&home).into_iter().map(|device| run_on(&home, device, "queries").expect(0).stdout);
     let first = counted.next().unwrap();
     assert!(first.ends_with("all as promised\n"), "{first}");
     assert!(counted.all(|other| other == first), "{first}");
