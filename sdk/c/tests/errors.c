@@ -255,6 +255,32 @@ static void loss(Gpu *gpu) {
     wgpuDeviceRelease(before.device);
 }
 
+static Gpu *to_replace;
+
+static void replace_it(void) {
+    when_uncaught = NULL;
+    wgpuDeviceDestroy(to_replace->device);
+    connect_device(to_replace);
+}
+
+// The callback about an error puts another device in the place of the one that is being written to.
+static void replaced(Gpu *gpu) {
+    enum { BYTES = 1 << 20 };
+    Gpu before = *gpu;
+    WGPUBuffer buffer = make_buffer(gpu, STORAGE, BYTES), bad = make_buffer(gpu, 0, 16);
+    void *bytes = calloc(1, BYTES);
+    to_replace = gpu;
+    when_uncaught = replace_it;
+    wgpuQueueWriteBuffer(before.queue, buffer, 0, bytes, BYTES);
+    MUST(gpu->device != before.device && !when_uncaught);
+    wgpuQueueWriteBuffer(before.queue, buffer, 0, bytes, BYTES);
+    free(bytes);
+    wgpuBufferRelease(buffer);
+    wgpuBufferRelease(bad);
+    wgpuQueueRelease(before.queue);
+    wgpuDeviceRelease(before.device);
+}
+
 int main(void) {
     Gpu gpu = connect_gpu();
     scopes(&gpu);
@@ -262,6 +288,8 @@ int main(void) {
     futures(&gpu);
     loss(&gpu);
     MUST(uncaught == 1 && lost == 1);
+    replaced(&gpu);
+    MUST(uncaught == 2 && lost == 2);
     wgpuQueueRelease(gpu.queue);
     wgpuDeviceRelease(gpu.device);
     wgpuAdapterRelease(gpu.adapter);

@@ -152,11 +152,18 @@ static void refused(const Gpu *gpu) {
     MUST(was_invalid(gpu, "chain"));
 
     WGPUQuerySet set = make_set(gpu, WGPUQueryType_Timestamp, 4);
+    WGPUPassTimestampWrites writes = {&unknown, set, 0, 1};
+    WGPUComputePassDescriptor timed = {NULL, text("timed"), &writes};
+    WGPUCommandEncoder encoder = wgpuDeviceCreateCommandEncoder(gpu->device, NULL);
+    WGPUComputePassEncoder pass = wgpuCommandEncoderBeginComputePass(encoder, &timed);
+    wgpuComputePassEncoderEnd(pass);
+    wgpuComputePassEncoderRelease(pass);
+    MUST(commands_invalid(gpu, encoder, "chain"));
     WGPUBuffer results = make_buffer(gpu, WGPUBufferUsage_QueryResolve, 512), other = make_buffer(gpu, STORAGE, 512);
     const uint32_t none = WGPU_QUERY_SET_INDEX_UNDEFINED;
     MUST(timed_invalid(gpu, set, 1, 1, "begins and ends with one query"));
     MUST(timed_invalid(gpu, set, 4, none, "query 4 is not one of the 4"));
-    WGPUCommandEncoder encoder = wgpuDeviceCreateCommandEncoder(gpu->device, NULL);
+    encoder = wgpuDeviceCreateCommandEncoder(gpu->device, NULL);
     wgpuCommandEncoderWriteTimestamp(encoder, set, none);
     MUST(commands_invalid(gpu, encoder, "query 4294967295 is not one of the 4"));
     const struct {
@@ -175,7 +182,7 @@ static void refused(const Gpu *gpu) {
     }
     // While a pass is open; and what is destroyed, when it is submitted.
     encoder = wgpuDeviceCreateCommandEncoder(gpu->device, NULL);
-    WGPUComputePassEncoder pass = wgpuCommandEncoderBeginComputePass(encoder, NULL);
+    pass = wgpuCommandEncoderBeginComputePass(encoder, NULL);
     wgpuCommandEncoderWriteTimestamp(encoder, set, 0);
     wgpuComputePassEncoderEnd(pass);
     wgpuComputePassEncoderRelease(pass);
@@ -221,7 +228,8 @@ static void without(Gpu *gpu) {
 }
 
 int main(void) {
-    Gpu gpu = connect_gpu();
+    WGPUFeatureName core = WGPUFeatureName_CoreFeaturesAndLimits;
+    Gpu gpu = connect_gpu_with(1, &core);
     MUST(wgpuAdapterHasFeature(gpu.adapter, WGPUFeatureName_TimestampQuery));
     WGPUSupportedFeatures features = WGPU_SUPPORTED_FEATURES_INIT;
     wgpuAdapterGetFeatures(gpu.adapter, &features);

@@ -253,7 +253,6 @@ static void writes(const Gpu *gpu, WGPUTexture texture) {
     MUST(write_says(gpu, good, (Layout){0, none, none}, two, 1000, "bytes per row are not given"));
     MUST(write_says(gpu, good, (Layout){0, 64, none}, (WGPUExtent3D){16, 2, 2}, 1000, "rows per image are not given"));
     MUST(write_says(gpu, good, (Layout){0, 64, 1}, two, 1000, "1 rows per image are less than 2"));
-    // Numbers whose product is beyond 64 bits.
     MUST(write_says(gpu, good, (Layout){0, most, most}, (WGPUExtent3D){16, 2, 2}, 1000, "pass the end of 1000 bytes"));
     MUST(write_says(gpu, good, (Layout){0, most, none}, two, 1000, "4294967358 bytes at offset 0"));
     MUST(write_says(gpu, good, (Layout){0, 128, none}, (WGPUExtent3D){17, 2, 1}, 1000,
@@ -271,6 +270,18 @@ static void writes(const Gpu *gpu, WGPUTexture texture) {
     wanted.usage = WGPUTextureUsage_StorageBinding;
     into = good, into.texture = wgpuDeviceCreateTexture(gpu->device, &wanted);
     MUST(write_says(gpu, into, (Layout){0, 64, none}, two, 128, "lacks CopyDst"));
+    wgpuTextureRelease(into.texture);
+    // 2^33 rows of 2^31 bytes are 0 in 64 bits.
+    wanted = good_texture(), wanted.size.depthOrArrayLayers = 3;
+    into = good, into.texture = wgpuDeviceCreateTexture(gpu->device, &wanted);
+    MUST(write_says(gpu, into, (Layout){0, 0x80000000, most}, (WGPUExtent3D){16, 5, 3}, 1000, "pass the end of 1000"));
+    wgpuTextureRelease(into.texture);
+    // More levels than a number has bits; only the host knows that the texture is none.
+    wanted = good_texture(), wanted.mipLevelCount = 40;
+    push_scope(gpu);
+    into = good, into.texture = wgpuDeviceCreateTexture(gpu->device, &wanted), into.mipLevel = 32;
+    MUST(was_invalid(gpu, "40 mip levels"));
+    MUST(write_says(gpu, into, (Layout){0, 64, none}, two, 128, "pass the end of [1, 1, 2]"));
     wgpuTextureRelease(into.texture);
     // Nothing is written where nothing is asked for; where it would lie is still looked at.
     MUST(write_says(gpu, good, (Layout){0, none, none}, (WGPUExtent3D){0, 0, 0}, 0, NULL));
@@ -346,7 +357,7 @@ static size_t memory_pages(void) {
 // More objects at once than a job may have, were they not let go; and what is let go leaves no memory behind.
 static void all_are_let_go(const Gpu *gpu) {
     size_t pages = 0;
-    for (int at = 0; at < 4000; at++) {
+    for (int at = 0; at < 5000; at++) {
         WGPUTexture texture = make_texture(gpu, WGPUTextureFormat_R32Uint, WGPUTextureDimension_1D, 1, 1, 1, 1);
         WGPUTextureView view = wgpuTextureCreateView(texture, NULL);
         uint32_t word = 1;
