@@ -11,7 +11,7 @@ mod program;
 mod race;
 mod view;
 
-pub use compile::{CompileError, compile, compile_watched};
+pub use compile::{CompileError, compile, compile_by_passes, compile_watched};
 pub use device::{NAME, THREAD_STACK, instance, watched_instance};
 pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
 pub use program::{

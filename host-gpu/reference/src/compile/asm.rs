@@ -8,6 +8,8 @@ use wasm_encoder::{BlockType, Function, Ieee32, InstructionSink, MemArg, ValType
 const MAX_BYTES: usize = 3 << 20;
 /// Locals of one function: engines take 50,000.
 const MAX_LOCALS: usize = 40_000;
+/// A loop is as many other places where control flow meets: engines look at each local that is needed behind it.
+const LOOP: usize = 32;
 
 /// A local variable of the function.
 pub(crate) type Local = u32;
@@ -18,6 +20,10 @@ pub(crate) struct Asm {
     parameters: u32,
     locals: Vec<ValType>,
     free: [Vec<Local>; 3],
+    /// Locals that hold something.
+    in_use: usize,
+    /// Places where control flow meets, each with the locals in use there.
+    meetings: usize,
     /// Blocks that are open.
     pub(crate) depth: u32,
 }
@@ -64,6 +70,7 @@ impl Asm {
     }
 
     pub(crate) fn local(&mut self, ty: ValType) -> Local {
+        self.in_use += 1;
         if let Some(local) = self.free[class(ty)].pop() {
             return local;
         }
@@ -75,6 +82,7 @@ impl Asm {
     pub(crate) fn release(&mut self, local: Local) {
         let ty = self.locals[(local - self.parameters) as usize];
         self.free[class(ty)].push(local);
+        self.in_use -= 1;
     }
 
     pub(crate) fn get(&mut self, local: Local) {
@@ -105,19 +113,26 @@ impl Asm {
     }
 
     pub(crate) fn block(&mut self) -> u32 {
+        self.meetings += self.in_use;
         self.op().block(BlockType::Empty);
         self.depth += 1;
         self.depth
     }
 
     pub(crate) fn repeat(&mut self) -> u32 {
+        self.meetings += LOOP * self.in_use;
         self.op().loop_(BlockType::Empty);
         self.depth += 1;
         self.depth
     }
 
     pub(crate) fn begin_if(&mut self) {
-        self.op().if_(BlockType::Empty);
+        self.begin_if_with(BlockType::Empty);
+    }
+
+    pub(crate) fn begin_if_with(&mut self, ty: BlockType) {
+        self.meetings += self.in_use;
+        self.op().if_(ty);
         self.depth += 1;
     }
 
@@ -146,6 +161,7 @@ impl Asm {
         Ok(())
     }
 
+    pub(crate) fn figures(&self) -> [usize; 3] { [self.bytes.len(), self.locals.len(), self.meetings] }
     pub(crate) fn finish(mut self) -> Function {
         self.op().end();
         let mut function = Function::new_with_locals_types(self.locals);

@@ -46,7 +46,19 @@ const MAX_INVOCATIONS: u32 = 1024;
 /// # Errors
 /// [`CompileError`] for what the device does not have, and for shaders that would become too large.
 pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
-    compile_with(module, entry, None)
+    compile_with(module, entry, None, &mut |_| {})
+}
+
+/// As [`compile`], and calls `done` with the name of each pass when it has ended: for finding out what takes long.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_by_passes(
+    module: &Module,
+    entry: &str,
+    done: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Program, CompileError> {
+    compile_with(module, entry, None, done)
 }
 
 /// The same, but the program tells of each word of storage and workgroup memory that it touches, and runs only on a
@@ -55,21 +67,31 @@ pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_watched(module: &Module, entry: &str, watched: Watched<'_>) -> Result<Program, CompileError> {
-    compile_with(module, entry, Some(watched))
+    compile_with(module, entry, Some(watched), &mut |_| {})
 }
 
-fn compile_with(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> Result<Program, CompileError> {
+fn compile_with(
+    module: &Module,
+    entry: &str,
+    watched: Option<Watched<'_>>,
+    done: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Program, CompileError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("compile".to_owned()).stack_size(STACK);
         let thread = thread
-            .spawn_scoped(scope, || compile_here(module, entry, watched))
+            .spawn_scoped(scope, || compile_here(module, entry, watched, done))
             .map_err(|error| CompileError::Host(format!("no thread to compile on: {error}")))?;
         // The same on every machine.
         thread.join().map_err(|_| CompileError::unsupported("what makes its compiler panic"))?
     })
 }
 
-fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> Result<Program, CompileError> {
+fn compile_here(
+    module: &Module,
+    entry: &str,
+    watched: Option<Watched<'_>>,
+    done: &mut dyn FnMut(&'static str),
+) -> Result<Program, CompileError> {
     let is_it = |point: &naga::EntryPoint| point.stage == ShaderStage::Compute && point.name == entry;
     let index = module.entry_points.iter().position(is_it);
     let index = index.ok_or_else(|| CompileError::NoEntryPoint(entry.to_owned()))?;
@@ -82,7 +104,9 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
         .map_err(|error| CompileError::Invalid(error.as_inner().to_string()))?;
+    done("validate");
     let inlined = inline::inline(module, &info, index, watched)?;
+    done("inline");
     let first_site = match watched {
         None => None,
         Some(watched) => {
@@ -93,13 +117,20 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
     let read_only: Vec<bool> = inlined.buffers.iter().map(|buffer| buffer.read_only).collect();
     let writable: Vec<bool> = read_only.iter().map(|read_only| !read_only).collect();
     let mut ir = optimise::optimise(&inlined.ir, &writable)?;
+    done("optimise");
     unused::remove_unused(&mut ir);
+    done("unused");
     let in_memory = shape::in_memory(&ir);
     sink::sink(&mut ir, &in_memory);
+    done("sink");
     let shapes = shape::shapes(&ir, size, &read_only);
+    done("shape");
     let plan = plan::plan(&ir, &shapes, &read_only);
+    done("plan");
     let memory = (&inlined.buffers[..], inlined.group_bytes);
     let written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
+    done("emit");
+    eprintln!("figures {:?} nodes {}", written.asm.figures(), ir.nodes.len());
     Ok(Program {
         scratch_bytes: written.scratch,
         wasm: module_of(written),

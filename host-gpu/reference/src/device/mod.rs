@@ -24,7 +24,7 @@ use std::time::Duration;
 use wgpu::hal;
 
 /// Bytes of stack of each thread that runs programs.
-pub const THREAD_STACK: usize = 8 << 20;
+pub const THREAD_STACK: usize = 64 << 20;
 
 /// Most threads: each has memory of its own for programs.
 const MAX_THREADS: usize = 16;
