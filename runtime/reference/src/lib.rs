@@ -22,9 +22,9 @@ const PAGES: u32 = 65536;
 /// Bytes of stack that a program may use; the threads of the device have twice as much. It calls no deeper than two functions, and the frame of one is bounded by its
 /// code: each value of it takes 4 bytes of code or more and 16 bytes of stack, if none shares its place with another, and [`fizz_reference::MAX_CODE`] is 3 MiB.
 const STACK: usize = fizz_reference::THREAD_STACK / 2;
-/// Bytes of a program that is compiled with all care. The compiler's best takes time that grows with the square of the code, a minute at the limit; larger programs are compiled
-/// in a straight way, which takes a second for each MiB. What they compute is the same.
-const CAREFUL: usize = 256 << 10;
+/// Bytes of a program that is compiled with all care, four times those of the largest kernel known. The compiler's best takes time that grows with the square of the
+/// code, a minute at the limit; larger programs are compiled in a straight way, which takes a second for each MiB. What they compute is the same.
+const CAREFUL: usize = 96 << 10;
 
 type Arguments = (u32, u32, u32, u32, u32, u32);
 

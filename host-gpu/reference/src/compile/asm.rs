@@ -5,9 +5,11 @@ use super::ir::Ty;
 use wasm_encoder::{BlockType, Function, Ieee32, InstructionSink, MemArg, ValType};
 
 /// Bytes of one function.
-const MAX_BYTES: usize = 3 << 20;
+const MAX_BYTES: usize = crate::program::MAX_CODE;
 /// Locals of one function: engines take 50,000.
 const MAX_LOCALS: usize = 40_000;
+/// Places where control flow meets, each with the locals in use there: what engines' compilers take time and memory for, about 10 million in a second and 100 MiB.
+const MAX_MEETINGS: usize = 1 << 24;
 /// A loop is as many other places where control flow meets: engines look at each local that is needed behind it.
 const LOOP: usize = 32;
 
@@ -158,10 +160,12 @@ impl Asm {
         if self.bytes.len() > MAX_BYTES || self.locals.len() > MAX_LOCALS {
             return Err(CompileError::TooLarge("the code of the whole shader"));
         }
+        if self.meetings > MAX_MEETINGS {
+            return Err(CompileError::TooLarge("values that are kept over branches and loops"));
+        }
         Ok(())
     }
 
-    pub(crate) fn figures(&self) -> [usize; 3] { [self.bytes.len(), self.locals.len(), self.meetings] }
     pub(crate) fn finish(mut self) -> Function {
         self.op().end();
         let mut function = Function::new_with_locals_types(self.locals);

@@ -37,8 +37,12 @@ pub(crate) struct Inlined {
     pub(crate) sites: Vec<Site>,
 }
 
-/// Most nodes and statements.
+/// Most nodes, and most statements that store or set.
 const MAX_NODES: usize = 1 << 20;
+/// Most computed indices in all places.
+const MAX_TERMS: usize = 1 << 20;
+/// Most expressions of the functions of all calls, computed or not.
+const MAX_EXPRESSIONS: usize = 1 << 23;
 /// Deepest nesting of statements and calls.
 const MAX_DEPTH: u32 = 512;
 
@@ -80,6 +84,9 @@ pub(super) struct Inline<'m> {
     pub(super) layouts: Layouts<'m>,
     pub(super) ir: Ir,
     pub(super) list: Vec<Stmt>,
+    /// Statements that store or set so far, and expressions of the functions called so far.
+    stores: usize,
+    expressions: usize,
     /// Of each global variable: its place.
     globals: Vec<Option<Rc<Place>>>,
     starts: Vec<Stmt>,
@@ -103,6 +110,8 @@ pub(crate) fn inline<'m>(
         layouts: Layouts::new(module),
         ir: Ir::default(),
         list: Vec::new(),
+        stores: 0,
+        expressions: 0,
         globals: Vec::new(),
         starts: Vec::new(),
         depth: 0,
@@ -166,7 +175,7 @@ impl<'m> Inline<'m> {
                     match variable.init {
                         Some(init) => {
                             let values = self.constant(init)?;
-                            self.fill(var, &values);
+                            self.fill(var, &values)?;
                         }
                         None => self.list.push(Stmt::Zero(var)),
                     }
@@ -269,9 +278,20 @@ impl<'m> Inline<'m> {
         Ok(self.ir.variable(types))
     }
 
-    fn fill(&mut self, var: u32, values: &[Val]) {
+    fn fill(&mut self, var: u32, values: &[Val]) -> Result<(), CompileError> {
+        self.more_stores(values.len())?;
         let first = self.ir.vars[var as usize].first;
         self.list.extend((first..).zip(values).map(|(cell, value)| Stmt::Set(cell, *value)));
+        Ok(())
+    }
+
+    /// Notes that scalars are stored: a value of thousands, computed once, may be stored thousands of times.
+    fn more_stores(&mut self, count: usize) -> Result<(), CompileError> {
+        self.stores += count;
+        if self.stores > MAX_NODES {
+            return Err(CompileError::TooLarge("stores of all calls inlined"));
+        }
+        Ok(())
     }
 
     /// A call in the current list.
@@ -282,6 +302,10 @@ impl<'m> Inline<'m> {
         arguments: Vec<Value>,
     ) -> Result<Option<Value>, CompileError> {
         self.deeper()?;
+        self.expressions += function.expressions.len();
+        if self.expressions > MAX_EXPRESSIONS {
+            return Err(CompileError::TooLarge("expressions of the functions of all calls"));
+        }
         let values = vec![None; function.expressions.len()];
         let mut frame = Frame {
             function,
@@ -300,7 +324,7 @@ impl<'m> Inline<'m> {
             match local.init {
                 Some(init) => {
                     let values = self.flat(&mut frame, init)?;
-                    self.fill(var, &values);
+                    self.fill(var, &values)?;
                 }
                 None => self.list.push(Stmt::Zero(var)),
             }
@@ -529,7 +553,7 @@ impl<'m> Inline<'m> {
         }
         let types: Vec<Ty> = values.iter().map(|value| self.ir.types[*value as usize]).collect();
         let var = self.ir.variable(types);
-        self.fill(var, values);
+        self.fill(var, values)?;
         let whole = Place { space: Space::Var(var), shape, offset: 0, terms: Vec::new() };
         let element = self.element(&whole, index)?;
         self.load(&element)
@@ -576,6 +600,9 @@ impl<'m> Inline<'m> {
         if self.ir.nodes.len() + found.len() > MAX_NODES {
             return Err(CompileError::TooLarge("nodes of all calls inlined"));
         }
+        if self.ir.terms + found.len() * place.terms.len() > MAX_TERMS {
+            return Err(CompileError::TooLarge("indices of all places"));
+        }
         Ok(found)
     }
 
@@ -605,6 +632,7 @@ impl<'m> Inline<'m> {
     }
 
     fn store(&mut self, place: &Place, values: &[Val]) -> Result<(), CompileError> {
+        self.more_stores(values.len())?;
         for ((offset, ty), value) in self.scalars(place)?.into_iter().zip(values) {
             let stmt = match self.cell(place, offset) {
                 Some(cell) => Stmt::Set(cell, *value),
@@ -671,7 +699,7 @@ impl<'m> Inline<'m> {
                 match frame.exit {
                     Some((label, result)) => {
                         if let (Some(var), Some(Value::Flat(values))) = (result, value) {
-                            self.fill(var, &values);
+                            self.fill(var, &values)?;
                         }
                         self.jump(label);
                     }
@@ -905,7 +933,8 @@ impl<'m> Inline<'m> {
                 let value = self.constant(*value)?;
                 vec![value[0]; *size as usize].into()
             }
-            Expression::Compose { components, .. } => {
+            Expression::Compose { ty, components } => {
+                self.layouts.count(Shape::Type(*ty))?;
                 let mut all = Vec::new();
                 for component in components {
                     all.extend(self.constant(*component)?.iter());

@@ -38,6 +38,8 @@ use wasm_encoder::{
 const STACK: usize = 128 << 20;
 /// Most invocations of a workgroup.
 const MAX_INVOCATIONS: u32 = 1024;
+/// Most steps of a walk that goes to each statement once for each list around it.
+const MAX_NESTED_STEPS: usize = 1 << 23;
 
 /// Compiles a compute entry point for the reference device.
 ///
@@ -106,6 +108,7 @@ fn compile_here(
         .map_err(|error| CompileError::Invalid(error.as_inner().to_string()))?;
     done("validate");
     let inlined = inline::inline(module, &info, index, watched)?;
+    check_nesting(&inlined.ir)?;
     done("inline");
     let first_site = match watched {
         None => None,
@@ -118,6 +121,7 @@ fn compile_here(
     let writable: Vec<bool> = read_only.iter().map(|read_only| !read_only).collect();
     let mut ir = optimise::optimise(&inlined.ir, &writable)?;
     done("optimise");
+    check_nesting(&ir)?;
     unused::remove_unused(&mut ir);
     done("unused");
     let in_memory = shape::in_memory(&ir);
@@ -130,7 +134,6 @@ fn compile_here(
     let memory = (&inlined.buffers[..], inlined.group_bytes);
     let written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
     done("emit");
-    eprintln!("figures {:?} nodes {}", written.asm.figures(), ir.nodes.len());
     Ok(Program {
         scratch_bytes: written.scratch,
         wasm: module_of(written),
@@ -138,6 +141,14 @@ fn compile_here(
         immediate_bytes: inlined.immediate_bytes,
         workgroup_size: size,
     })
+}
+
+/// Passes look at nested lists from outside and again from inside: bounds how often they look at statements.
+fn check_nesting(ir: &ir::Ir) -> Result<(), CompileError> {
+    if ir::nested_steps(ir, &ir.body, 1) > MAX_NESTED_STEPS {
+        return Err(CompileError::TooLarge("statements, each counted as often as it is nested"));
+    }
+    Ok(())
 }
 
 /// The module around the program's functions.

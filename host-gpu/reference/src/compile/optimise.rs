@@ -10,8 +10,8 @@ use std::collections::HashMap;
 const MAX_TURNS: u32 = 64;
 /// Most nodes of a loop that is spelled out.
 const MAX_UNROLLED: usize = 480;
-/// Statements walked in trying to spell out loops, in all.
-const MAX_TRIES: u32 = 1 << 17;
+/// Statements walked and looked at in trying to spell out loops, in all.
+const MAX_TRIES: u32 = 1 << 18;
 /// Most nodes of the result.
 const MAX_NODES: usize = 1 << 20;
 /// Variables of more leaves are not followed leaf by leaf when they become zero.
@@ -369,12 +369,12 @@ impl Optimise<'_> {
     fn branch(&mut self, condition: Val, accept: &[Stmt], reject: &[Stmt], to: &mut Vec<Stmt>) -> bool {
         let condition = self.operand(condition, to);
         if let Some(holds) = self.to.constant(condition) {
-            if self.trying > 0 && (self.exits(accept) || self.exits(reject)) {
+            if self.try_exits(accept, reject) {
                 self.decided += 1;
             }
             return self.list(if holds != 0 { accept } else { reject }, to);
         }
-        if self.trying > 0 && (self.exits(accept) || self.exits(reject)) {
+        if self.try_exits(accept, reject) {
             self.open += 1;
         }
         let (group, storage) = (self.group_age, self.storage_age);
@@ -402,11 +402,26 @@ impl Optimise<'_> {
         yes_ends && no_ends
     }
 
-    /// Whether a list jumps out of the loop that is tried.
-    fn exits(&self, list: &[Stmt]) -> bool {
-        list.iter().any(|stmt| match stmt {
-            Stmt::Break(label) => self.labels.get(label).is_some_and(|label| *label < self.mark),
-            _ => lists(stmt).any(|list| self.exits(list)),
+    /// Whether a loop is tried, and an arm jumps out of it.
+    fn try_exits(&mut self, accept: &[Stmt], reject: &[Stmt]) -> bool {
+        if self.trying == 0 {
+            return false;
+        }
+        let mut seen = 0;
+        let exits = self.exits(accept, &mut seen) || self.exits(reject, &mut seen);
+        // To look at an arm in each turn is work, whether it is taken or not.
+        self.tries = self.tries.saturating_add(seen);
+        exits
+    }
+
+    /// Whether a list jumps out of the loop that is tried. Counts what it looks at.
+    fn exits(&self, list: &[Stmt], seen: &mut u32) -> bool {
+        list.iter().any(|stmt| {
+            *seen += 1;
+            match stmt {
+                Stmt::Break(label) => self.labels.get(label).is_some_and(|label| *label < self.mark),
+                _ => lists(stmt).any(|list| self.exits(list, seen)),
+            }
         })
     }
 
@@ -467,7 +482,13 @@ impl Optimise<'_> {
 
     /// Tries to spell a loop out: walks turn after turn, as long as each way out is decided.
     fn unroll(&mut self, inner: &[Stmt], to: &mut Vec<Stmt>) -> bool {
-        if self.tries > MAX_TRIES || has_barrier(inner) || self.trying > 3 {
+        if self.tries > MAX_TRIES || self.trying > 3 {
+            return false;
+        }
+        if self.trying > 0 {
+            self.tries = self.tries.saturating_add(size(inner));
+        }
+        if has_barrier(inner) {
             return false;
         }
         let before = (self.mark, self.decided, self.open, self.limit);
@@ -526,6 +547,13 @@ fn jumps(list: &[Stmt], to: Label) -> usize {
         _ => lists(stmt).map(|list| jumps(list, to)).sum(),
     };
     list.iter().map(one).sum()
+}
+
+/// Statements of a list and of the lists within.
+fn size(list: &[Stmt]) -> u32 {
+    list.iter().fold(0, |sum: u32, stmt| {
+        lists(stmt).fold(sum.saturating_add(1), |sum, list| sum.saturating_add(size(list)))
+    })
 }
 
 pub(super) fn has_barrier(list: &[Stmt]) -> bool {

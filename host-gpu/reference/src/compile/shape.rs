@@ -5,7 +5,7 @@
 //! Places are a tree of [`Context`]s: arms of branches, bodies of loops, and what stands behind a jump that not all may have taken.
 
 use super::ir::{AtId, Bin, Cell, Input, Ir, Label, Node, Space, Stmt, Un, Val, lists};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How much invocations agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,9 +72,11 @@ impl Kind {
 type ContextId = u32;
 
 struct Context {
-    parent: ContextId,
     depth: u32,
     level: Level,
+    /// How deep the innermost contexts are, this one included, whose level is at least that of a vector, and none; 0 where there is no such. As the round
+    /// has made it: what is raised later is seen in the next.
+    parts: [u32; 2],
 }
 
 /// The shapes of a shader.
@@ -117,8 +119,14 @@ struct Walk<'a> {
     changed: bool,
 }
 
-/// Jumps out of a list: where to, from where.
-type Jumps = Vec<(Label, ContextId)>;
+/// Jumps out of a list: where to, and how far those who jump agree among those where the list begins. A chain of contexts is as long as there are jumps, so
+/// nothing walks along one.
+type Jumps = BTreeMap<Label, Level>;
+
+fn add(jumps: &mut Jumps, label: Label, level: Level) {
+    let known = jumps.entry(label).or_insert(level);
+    *known = level.max(*known);
+}
 
 pub(crate) fn shapes(ir: &Ir, size: [u32; 3], read_only: &[bool]) -> Shapes {
     let shapes = Shapes {
@@ -129,7 +137,7 @@ pub(crate) fn shapes(ir: &Ir, size: [u32; 3], read_only: &[bool]) -> Shapes {
         levels: HashMap::new(),
         parted: vec![Level::Group; ir.labels as usize],
     };
-    let root = Context { parent: 0, depth: 0, level: Level::Group };
+    let root = Context { depth: 0, level: Level::Group, parts: [0; 2] };
     let mut walk = Walk {
         ir,
         size,
@@ -188,14 +196,26 @@ pub(crate) fn in_memory(ir: &Ir) -> Vec<bool> {
 /// Numbers contexts in the order in which [`Walk`] makes them.
 struct Homes<'a> {
     ir: &'a Ir,
-    parents: Vec<(ContextId, u32)>,
+    parents: Vec<Ancestors>,
     /// Of each cell: the context around all uses so far, and that of the first use if it sets the cell.
     found: Vec<Option<(ContextId, Option<ContextId>)>>,
 }
 
+/// The way from a context to those around it, in steps of one and in long ones: as many as the logarithm of its depth lead to any.
+#[derive(Clone, Copy)]
+struct Ancestors {
+    parent: ContextId,
+    depth: u32,
+    far: ContextId,
+}
+
 impl<'a> Homes<'a> {
     fn find(ir: &'a Ir) -> (Vec<ContextId>, Vec<bool>) {
-        let mut homes = Homes { ir, parents: vec![(0, 0)], found: vec![None; ir.cells.len()] };
+        let mut homes = Homes {
+            ir,
+            parents: vec![Ancestors { parent: 0, depth: 0, far: 0 }],
+            found: vec![None; ir.cells.len()],
+        };
         homes.list(&ir.body, 0);
         let home = |found: &Option<(ContextId, Option<ContextId>)>| match found {
             Some((around, Some(first))) if around == first => *around,
@@ -205,17 +225,30 @@ impl<'a> Homes<'a> {
     }
 
     fn make(&mut self, parent: ContextId) -> ContextId {
-        self.parents.push((parent, self.parents[parent as usize].1 + 1));
+        let of = |id: ContextId| self.parents[id as usize];
+        let (near, far) = (of(parent), of(of(parent).far));
+        // Two steps as long as each other make one of both, and one more.
+        let doubled = near.depth - far.depth == far.depth - of(far.far).depth;
+        let far = if doubled { far.far } else { parent };
+        self.parents.push(Ancestors { parent, depth: near.depth + 1, far });
         self.parents.len() as ContextId - 1
     }
 
+    /// The innermost context that holds both.
     fn meet(&self, mut a: ContextId, mut b: ContextId) -> ContextId {
+        let of = |id: ContextId| self.parents[id as usize];
+        if of(a).depth < of(b).depth {
+            std::mem::swap(&mut a, &mut b);
+        }
+        while of(a).depth > of(b).depth {
+            a = if of(of(a).far).depth >= of(b).depth { of(a).far } else { of(a).parent };
+        }
+        // As deep as each other, their steps are equally long.
         while a != b {
-            if self.parents[a as usize].1 >= self.parents[b as usize].1 {
-                a = self.parents[a as usize].0;
-            } else {
-                b = self.parents[b as usize].0;
-            }
+            let step = |id: ContextId| {
+                if of(a).far == of(b).far { of(id).parent } else { of(id).far }
+            };
+            (a, b) = (step(a), step(b));
         }
         a
     }
@@ -227,9 +260,9 @@ impl<'a> Homes<'a> {
         });
     }
 
-    /// Walks a list; says whether it jumps out of itself.
-    fn list(&mut self, list: &[Stmt], mut context: ContextId) -> Vec<Label> {
-        let mut jumps = Vec::new();
+    /// Walks a list; says where it jumps out of itself.
+    fn list(&mut self, list: &[Stmt], mut context: ContextId) -> BTreeSet<Label> {
+        let mut jumps = BTreeSet::new();
         for stmt in list {
             let mut out = match stmt {
                 Stmt::Let(value) => {
@@ -260,10 +293,10 @@ impl<'a> Homes<'a> {
                 }
                 Stmt::Block(label, inner) => {
                     let mut out = self.list(inner, context);
-                    out.retain(|to| to != label);
+                    out.remove(label);
                     out
                 }
-                Stmt::Break(label) => vec![*label],
+                Stmt::Break(label) => BTreeSet::from([*label]),
                 _ => continue,
             };
             if !out.is_empty() {
@@ -279,11 +312,19 @@ impl Walk<'_> {
     fn make(&mut self, parent: ContextId, level: Level) -> ContextId {
         let id = self.next;
         self.next += 1;
+        let around = &self.contexts[parent as usize];
+        let (depth, mut parts) = (around.depth + 1, around.parts);
         if id as usize == self.contexts.len() {
-            let depth = self.contexts[parent as usize].depth + 1;
-            self.contexts.push(Context { parent, depth, level });
+            self.contexts.push(Context { depth, level, parts });
         }
         self.raise(id, level);
+        let context = &mut self.contexts[id as usize];
+        for (part, from) in parts.iter_mut().zip([Level::Vector, Level::None]) {
+            if context.level >= from {
+                *part = depth;
+            }
+        }
+        context.parts = parts;
         id
     }
 
@@ -296,14 +337,13 @@ impl Walk<'_> {
     }
 
     /// How far invocations at `from` agree on being there, among those at `to`, which is around it.
-    fn between(&self, mut from: ContextId, to: ContextId) -> Level {
-        let mut level = Level::Group;
+    fn between(&self, from: ContextId, to: ContextId) -> Level {
         let depth = self.contexts[to as usize].depth;
-        while self.contexts[from as usize].depth > depth {
-            level = level.max(self.contexts[from as usize].level);
-            from = self.contexts[from as usize].parent;
+        match self.contexts[from as usize].parts {
+            [_, none] if none > depth => Level::None,
+            [vector, _] if vector > depth => Level::Vector,
+            _ => Level::Group,
         }
-        level
     }
 
     fn note(&mut self, stmt: &Stmt, level: Level) {
@@ -312,15 +352,24 @@ impl Walk<'_> {
 
     fn list(&mut self, list: &[Stmt], mut context: ContextId) -> Jumps {
         let mut jumps = Jumps::new();
+        // Of where the walk is among where the list begins.
+        let mut here = Level::Group;
         for stmt in list {
-            let mut out = self.statement(stmt, context);
-            if !out.is_empty() {
-                let level = out.iter().map(|(_, from)| self.between(*from, context)).max();
-                context = self.make(context, level.unwrap_or(Level::Group));
-            }
-            jumps.append(&mut out);
+            let out = self.statement(stmt, context);
+            let Some(level) = out.values().copied().max() else { continue };
+            out.into_iter().for_each(|(label, level)| add(&mut jumps, label, level.max(here)));
+            context = self.make(context, level);
+            here = here.max(self.contexts[context as usize].level);
         }
         jumps
+    }
+
+    /// A list in a context of its own.
+    fn arm(&mut self, list: &[Stmt], context: ContextId, level: Level, jumps: &mut Jumps) {
+        let arm = self.make(context, level);
+        let out = self.list(list, arm);
+        let level = self.contexts[arm as usize].level;
+        out.into_iter().for_each(|(label, inner)| add(jumps, label, inner.max(level)));
     }
 
     fn statement(&mut self, stmt: &Stmt, context: ContextId) -> Jumps {
@@ -345,24 +394,24 @@ impl Walk<'_> {
             }
             Stmt::If(condition, accept, reject) => {
                 let level = self.shapes.values[*condition as usize].level;
-                let arm = self.make(context, level);
-                let mut jumps = self.list(accept, arm);
-                let arm = self.make(context, level);
-                jumps.append(&mut self.list(reject, arm));
+                let mut jumps = Jumps::new();
+                self.arm(accept, context, level, &mut jumps);
+                self.arm(reject, context, level, &mut jumps);
                 return jumps;
             }
             Stmt::Loop(inner) => {
                 let turn = self.make(context, Level::Group);
-                let jumps = self.list(inner, turn);
-                let level = jumps.iter().map(|(_, from)| self.between(*from, turn)).max();
-                self.raise(turn, level.unwrap_or(Level::Group));
-                self.note(stmt, self.contexts[turn as usize].level);
+                let mut jumps = self.list(inner, turn);
+                self.raise(turn, jumps.values().copied().max().unwrap_or(Level::Group));
+                let level = self.contexts[turn as usize].level;
+                self.note(stmt, level);
+                jumps.values_mut().for_each(|jump| *jump = level.max(*jump));
                 return jumps;
             }
             Stmt::Block(label, inner) => {
                 self.targets[*label as usize] = context;
                 let mut jumps = self.list(inner, context);
-                jumps.retain(|(to, _)| to != label);
+                jumps.remove(label);
                 return jumps;
             }
             Stmt::Break(label) => {
@@ -370,7 +419,7 @@ impl Walk<'_> {
                 self.note(stmt, level);
                 let parted = &mut self.shapes.parted[*label as usize];
                 *parted = level.max(*parted);
-                return vec![(*label, context)];
+                return Jumps::from([(*label, Level::Group)]);
             }
             Stmt::Store(..) | Stmt::Touch(..) | Stmt::Barrier(_) => {}
         }

@@ -1,12 +1,13 @@
 //! Shaders of hostile guests: what each step takes from WGSL to machine code, in milliseconds, with the bytes that come out and the most memory that was in use.
 //!
-//! `cargo bench -p fizz-reference --bench bombs [-- NAME]`. wasmtime compiles on one thread.
+//! `cargo bench -p fizz-reference-engine --bench bombs [-- NAME]`.
 #![allow(clippy::unwrap_used)] // A benchmark fails by panicking.
 
-#[path = "../tests/common/bombs.rs"]
+#[path = "../../../host-gpu/reference/tests/common/bombs.rs"]
 mod bombs;
 
-use fizz_reference::compile_by_passes;
+use fizz_reference::{Engine, THREAD_STACK, Work, compile_by_passes};
+use fizz_reference_engine::Wasmtime;
 use fizz_shader::exact::{self, Native};
 use fizz_shader::meter::MeterOptions;
 use std::time::{Duration, Instant};
@@ -58,17 +59,23 @@ fn measured(wgsl: &str, steps: &mut Steps) -> Result<String, String> {
     let program = compile_by_passes(&lowered, "main", &mut |pass| steps.done(pass));
     steps.done("rest");
     let program = program.map_err(|error| error.to_string())?;
-    let mut config = wasmtime::Config::new();
-    config.wasm_threads(true).shared_memory(true).parallel_compilation(false);
-    if std::env::var("OPT").as_deref() == Ok("none") { config.cranelift_opt_level(wasmtime::OptLevel::None); }
-    if std::env::var("RA").as_deref() == Ok("single") { config.cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass); }
-    if let Ok(path) = std::env::var("SAVE") { std::fs::write(path, &program.wasm).unwrap(); }
-    let engine = wasmtime::Engine::new(&config).unwrap();
+    let machine = Wasmtime::new().unwrap().machine(None).unwrap();
     steps.done("rest");
-    let machine = engine.precompile_module(&program.wasm);
+    let kernel = machine.compile(&program.wasm);
     steps.done("wasmtime");
-    let machine = machine.map_err(|error| format!("wasmtime: {error:#}"))?;
-    Ok(format!("{} KiB of WebAssembly, {} KiB of machine code", program.wasm.len() >> 10, machine.len() >> 10))
+    let kernel = kernel.map_err(|error| error.to_string())?;
+    // No workgroups: where the frame does not fit the stack, it traps all the same.
+    let mut instance = kernel.instance().map_err(|error| error.to_string())?;
+    let work = Work { args: 1024, scratch: 1 << 20, first: [0; 3], count: 0 };
+    machine
+        .grow(u64::from(work.scratch) + u64::from(program.scratch_bytes))
+        .map_err(|error| error.to_string())?;
+    let thread = std::thread::Builder::new().stack_size(THREAD_STACK);
+    // SAFETY: nothing else uses the machine's memory.
+    #[expect(unsafe_code, reason = "the trait says who else may use the memory")]
+    let run = thread.spawn(move || unsafe { instance.run(work) }).unwrap().join().unwrap();
+    run.map_err(|error| error.to_string())?;
+    Ok(format!("{} KiB of WebAssembly", program.wasm.len() >> 10))
 }
 
 fn one(bomb: &bombs::Bomb) {
