@@ -32,8 +32,11 @@ use std::collections::BTreeMap;
 
 /// Most expressions that one of the source becomes.
 pub const MOST_FACTOR: usize = 512;
-/// Most expressions of a lowered function.
-const MOST_EXPRESSIONS: usize = 1 << 20;
+/// Most expressions of the functions of a lowered module together.
+const MOST_EXPRESSIONS: usize = 1 << 21;
+/// How many times the limits a module may be that is lowered for a device. Whether it is within them was asked of the module as no driver needs anything special of it, and what
+/// a driver does need of the meter must not be what refuses it.
+const SLACK: usize = 2;
 /// Most floats of a value that is stored, passed or returned whole.
 pub(crate) const MOST_FLOATS: u64 = 256;
 
@@ -44,9 +47,14 @@ pub(crate) const MOST_FLOATS: u64 = 256;
 /// # Errors
 /// What is not exact, and a module that would become too large.
 pub fn lower(module: Module, native: &Native) -> Result<Module, String> {
+    lower_within(module, native, SLACK)
+}
+
+/// The same, within so many times the limits.
+pub(super) fn lower_within(module: Module, native: &Native, slack: usize) -> Result<Module, String> {
     deep("", || {
-        let lowered = Lower::new(&module, *native).module()?;
-        measure::lowered(&lowered)?;
+        let lowered = Lower::new(&module, *native, slack * MOST_EXPRESSIONS).module()?;
+        measure::lowered(&lowered, slack)?;
         Validator::new(ValidationFlags::all(), metered_capabilities())
             .validate(&lowered)
             .map_err(|error| format!("lowered, it does not validate: {}", chain(error.as_inner())))?;
@@ -80,6 +88,9 @@ struct Lower<'m> {
     /// What it becomes: types, constants and variables of the source keep their handles.
     result: Module,
     native: Native,
+    /// Expressions of the functions so far, and the most that there may be.
+    written: usize,
+    most: usize,
     /// The source's functions in the result.
     functions: Vec<Handle<Function>>,
     /// Library functions in the result.
@@ -92,7 +103,7 @@ struct Lower<'m> {
 }
 
 impl<'m> Lower<'m> {
-    fn new(source: &'m Module, native: Native) -> Self {
+    fn new(source: &'m Module, native: Native, most: usize) -> Self {
         let mut result = source.clone();
         result.functions = Arena::new();
         result.entry_points = Vec::new();
@@ -103,6 +114,8 @@ impl<'m> Lower<'m> {
             source,
             result,
             native,
+            written: 0,
+            most,
             functions: Vec::with_capacity(source.functions.len()),
             imported: BTreeMap::new(),
             canonical: BTreeMap::new(),
@@ -118,6 +131,7 @@ impl<'m> Lower<'m> {
         for (handle, function) in source.functions.iter() {
             let known = bounds.functions.get(handle.index()).map_or(&[][..], Vec::as_slice);
             let lowered = Rewriter::new(&mut self, source, function, known)?.shader()?;
+            self.written += lowered.expressions.len();
             let handle = self.result.functions.append(lowered, source.functions.get_span(handle));
             self.functions.push(handle);
         }
