@@ -173,3 +173,62 @@ impl Asm {
         function
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str = "the code of the whole shader";
+    const KEPT: &str = "values that are kept over branches and loops";
+
+    fn said(asm: &Asm) -> Option<&'static str> {
+        match asm.check() {
+            Ok(()) => None,
+            Err(CompileError::TooLarge(what)) => Some(what),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn code_is_bounded() {
+        let mut asm = Asm::new(0);
+        (0..MAX_BYTES).for_each(|_| drop(asm.op().nop()));
+        assert_eq!(said(&asm), None);
+        asm.op().nop();
+        assert_eq!(said(&asm), Some(CODE));
+    }
+
+    #[test]
+    fn locals_are_bounded() {
+        let mut asm = Asm::new(0);
+        let locals: Vec<Local> = (0..MAX_LOCALS).map(|_| asm.local(ValType::V128)).collect();
+        assert_eq!(said(&asm), None);
+        // One that is free is taken before a new one.
+        asm.release(locals[7]);
+        asm.local(ValType::V128);
+        assert_eq!(said(&asm), None);
+        asm.local(ValType::V128);
+        assert_eq!(said(&asm), Some(CODE));
+    }
+
+    #[test]
+    fn what_is_kept_where_control_flow_meets_is_bounded() {
+        let mut asm = Asm::new(0);
+        let locals: Vec<Local> = (0..1024).map(|_| asm.local(ValType::I32)).collect();
+        let most = MAX_MEETINGS / locals.len();
+        for _ in 0..most / LOOP / 2 {
+            asm.repeat();
+            asm.end();
+        }
+        for _ in 0..most / 4 {
+            asm.block();
+            asm.begin_if();
+            asm.end();
+            asm.end();
+        }
+        assert_eq!(said(&asm), None);
+        locals.iter().skip(1).for_each(|local| asm.release(*local));
+        asm.block();
+        assert_eq!(said(&asm), Some(KEPT));
+    }
+}

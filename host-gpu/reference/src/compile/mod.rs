@@ -108,6 +108,9 @@ fn compile_here(
         .map_err(|error| CompileError::Invalid(error.as_inner().to_string()))?;
     done("validate");
     let inlined = inline::inline(module, &info, index, watched)?;
+    if inlined.buffers.len() > crate::program::MAX_BINDINGS {
+        return Err(CompileError::TooLarge("bindings"));
+    }
     check_nesting(&inlined.ir)?;
     done("inline");
     let first_site = match watched {

@@ -424,8 +424,8 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             64,
             &format!(
                 "{}{}",
-                pieces(900, |n| format!("var a{n}:array<u32,4>;a{n}[x]=x;x+=a{n}[x+1u];")),
-                pieces(8_000, |n| format!("storageBarrier();a{}[x]=x;x+=out[x];", n % 900))
+                pieces(500, |n| format!("var a{n}:array<u32,4>;a{n}[x]=x;x+=a{n}[x+1u];")),
+                pieces(5_000, |n| format!("storageBarrier();a{}[x]=x;x+=out[x];", n % 500))
             ),
         ),
     );
