@@ -430,5 +430,29 @@ pub(crate) fn bombs() -> Vec<Bomb> {
         ),
     );
     add("uniform returns", shader("", 64, &pieces(9_000, |n| format!("if(group.x=={n}u){{return;}}x+=3u;"))));
+    // What engines compile with all care.
+    add(
+        "few values and loops",
+        shader("", 64, &live(220, &pieces(60, |_| "for(var i=0u;i<x;i++){x+=out[x];}".to_owned()))),
+    );
+    add(
+        "few values and branches",
+        shader("", 64, &live(300, &pieces(400, |_| "if(x>7u){x+=out[x];}".to_owned()))),
+    );
+    add(
+        "few variables in nested loops",
+        shader(
+            "",
+            64,
+            &variables(
+                250,
+                &nested(
+                    24,
+                    |n| format!("for(var i{n}=0u;i{n}<x;i{n}++){{"),
+                    &pieces(250, |n| format!("v{n}=v{}+x;", (n + 1) % 250)),
+                ),
+            ),
+        ),
+    );
     all
 }
