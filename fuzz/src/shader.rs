@@ -2,8 +2,9 @@
 
 use std::sync::Once;
 
+use fizz_reference::{CompileError, Program, RaceCheck, Watched};
 use fizz_shader::exact::{self, Layout, Modes, Native};
-use fizz_shader::meter::MeterOptions;
+use fizz_shader::meter::{METER_GROUP, MeterOptions};
 use fizz_shader::{CheckedShader, Reason, ShaderLimits, check};
 use naga::back::spv;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -97,28 +98,40 @@ fn meter(shader: &CheckedShader, entry: &str, constants: &[(&str, f64)], options
         .unwrap_or_else(|error| panic!("metered, it is not valid: {:?}", error.as_inner()));
     spirv(&metered.module, &info, entry);
     if shader.classify(entry).is_empty() {
-        exact(&metered.module);
+        exact(&metered.module, shader.source());
     }
 }
 
-/// Compiles for the reference device what was lowered for it: only its size is a reason not to, and what comes out is valid. A panic of the compiler is another reason,
-/// and so a finding.
-fn compile(lowered: &naga::Module) {
+/// Compiles for the reference device what was lowered for it, plain and watched: only its size is a reason not to, and what comes out is valid. A panic of the compiler
+/// is another reason, and so a finding.
+fn compile(lowered: &naga::Module, source: &str) {
     let Some(entry) = lowered.entry_points.first() else { return };
-    match fizz_reference::compile(lowered, &entry.name) {
+    let plain = compiled(fizz_reference::compile(lowered, &entry.name));
+    let check = RaceCheck::default();
+    let watched = Watched { check: &check, label: "label", source, unwatched_group: METER_GROUP };
+    let watched = compiled(fizz_reference::compile_watched(lowered, &entry.name, watched));
+    if let (Some(plain), Some(watched)) = (plain, watched) {
+        let outside = |program: Program| (program.bindings, program.immediate_bytes, program.workgroup_size);
+        assert_eq!(outside(plain), outside(watched), "watching changes what a shader is given");
+    }
+}
+
+fn compiled(program: Result<Program, CompileError>) -> Option<Program> {
+    match program {
         Ok(program) => {
             wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
                 .validate_all(&program.wasm)
                 .expect("a compiled shader is valid WebAssembly");
-            assert_eq!(fizz_reference::Program::decode(&program.encode()), Ok(program));
+            assert_eq!(Program::decode(&program.encode()).as_ref(), Ok(&program));
+            Some(program)
         }
-        Err(fizz_reference::CompileError::TooLarge(_)) => {}
+        Err(CompileError::TooLarge(_)) => None,
         Err(error) => panic!("an exact shader cannot be compiled: {error}"),
     }
 }
 
 /// Lowers a module that is exact; what comes out has nothing else in it, and can be written for a device.
-fn exact(module: &naga::Module) {
+fn exact(module: &naga::Module, source: &str) {
     for native in [Native::NONE, Native::REFERENCE] {
         let lowered = match exact::lower(module.clone(), &native) {
             Ok(lowered) => lowered,
@@ -130,7 +143,7 @@ fn exact(module: &naga::Module) {
         let problems = exact::verify(&lowered, &native);
         assert!(problems.is_empty(), "lowered, it is not exact: {problems:#?}");
         if native == Native::REFERENCE {
-            compile(&lowered);
+            compile(&lowered, source);
         }
         for zero_init_native in [false, true] {
             let modes = Modes { zero_init_native, ..Modes::default() };

@@ -5,7 +5,7 @@ use crate::objects::{BindGroup, BindGroupLayout, Bound, Entry, Object, Range, Re
 use crate::session::Open;
 use crate::textures;
 use fizz_gpu_abi::host::Stop;
-use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, WHOLE};
+use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, TextureBinding, WHOLE, texture_usage};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Open {
                 } else {
                     wgpu::ShaderStages::NONE
                 },
-                ty: binding_type(entry),
+                ty: self.binding_type(entry),
                 count: None,
             })
             .collect();
@@ -50,6 +50,12 @@ impl Open {
             let most = caps::MAX_STORAGE_BUFFERS;
             self.invalid(format!(
                 "create bind group layout '{label}': {storage} storage buffers are more than {most}"
+            ));
+            return Ok(None);
+        }
+        if let Some((binding, format)) = entries.iter().find_map(textures::one_way) {
+            self.invalid(format!(
+                "create bind group layout '{label}': binding {binding} has texels {format:?}, which no shader both reads and writes"
             ));
             return Ok(None);
         }
@@ -116,8 +122,12 @@ impl Open {
             }
             known.push((entry, bound));
         }
-        if layout.valid.is_none() {
-            refused = Some(format!("layout '{}' is invalid", layout.label));
+        match &layout.valid {
+            None => refused = Some(format!("layout '{}' is invalid", layout.label)),
+            Some(layout) => {
+                refused = refused
+                    .or_else(|| known.iter().find_map(|(entry, bound)| other_kind(layout, entry, bound)));
+            }
         }
         let valid = match (&refused, &layout.valid) {
             (None, Some(valid)) => {
@@ -163,14 +173,23 @@ impl Open {
                                 resources.push(Resource::Buffer(buffer));
                             }
                             Bound::View(view) => {
+                                if let Some(known) = &view.valid {
+                                    let (offset, size) = known.layers();
+                                    ranges.push(Range {
+                                        binding: entry.binding,
+                                        buffer: Arc::as_ptr(&known.texture) as usize,
+                                        offset,
+                                        size,
+                                    });
+                                }
                                 let texture = view.valid.as_ref().map(|view| view.texture.clone());
                                 resources.extend(texture.map(Resource::Texture));
                                 views.push(view);
                             }
                         }
                     }
-                    let exclusive = valid.exclusive;
-                    Some(BindGroup { group, exclusive, ranges, resources, _views: views })
+                    let (entries, exclusive) = (valid.entries.clone(), valid.exclusive);
+                    Some(BindGroup { group, entries, exclusive, ranges, resources, _views: views })
                 }
             }
             _ => {
@@ -181,19 +200,55 @@ impl Open {
         self.table.insert(id, Entry::BindGroup(Object::new(label, valid, counted)));
         Ok(())
     }
+
+    /// wgpu's form of an entry's type.
+    fn binding_type(&self, entry: &LayoutEntry) -> wgpu::BindingType {
+        let ty = match (entry.kind, entry.texture) {
+            (kind, Some(texture)) => {
+                let format = self.device_format(texture.format);
+                return textures::binding_type(kind, TextureBinding { format, ..texture });
+            }
+            (BindingKind::Uniform, None) => wgpu::BufferBindingType::Uniform,
+            (kind, None) => {
+                wgpu::BufferBindingType::Storage { read_only: kind == BindingKind::ReadOnlyStorage }
+            }
+        };
+        wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: entry.dynamic_offset,
+            min_binding_size: NonZeroU64::new(entry.min_size),
+        }
+    }
 }
 
-/// wgpu's form of an entry's type.
-fn binding_type(entry: &LayoutEntry) -> wgpu::BindingType {
-    let ty = match (entry.kind, entry.texture) {
-        (kind, Some(texture)) => return textures::binding_type(kind, texture),
-        (BindingKind::Uniform, None) => wgpu::BufferBindingType::Uniform,
-        (kind, None) => wgpu::BufferBindingType::Storage { read_only: kind == BindingKind::ReadOnlyStorage },
-    };
-    wgpu::BindingType::Buffer {
-        ty,
-        has_dynamic_offset: entry.dynamic_offset,
-        min_binding_size: NonZeroU64::new(entry.min_size),
+/// What is bound is not what the layout names: a texture for a buffer, a buffer for a texture, or other texels. `wgpu` may know textures by other
+/// formats and usages, and must neither compare nor name them.
+fn other_kind(layout: &BindGroupLayout, entry: &BindGroupEntry, bound: &Bound) -> Option<String> {
+    let binding = entry.binding;
+    let wanted = layout.entries.iter().find(|wanted| wanted.binding == binding)?.texture;
+    match (bound, wanted) {
+        (Bound::Buffer(_), None) => None,
+        (Bound::Buffer(_), Some(wanted)) => {
+            let texels = wanted.format;
+            Some(format!(
+                "binding {binding} is a buffer, and the layout wants a texture of texels {texels:?}"
+            ))
+        }
+        (Bound::View(_), None) => {
+            Some(format!("binding {binding} is a texture view, and the layout wants a buffer"))
+        }
+        (Bound::View(view), Some(wanted)) => {
+            let texture = &view.valid.as_ref()?.texture;
+            let shape = texture.valid.as_ref()?.shape;
+            let (found, wanted) = (shape.format, wanted.format);
+            if found != wanted {
+                return Some(format!(
+                    "binding {binding} is a texture of texels {found:?}, and the layout wants {wanted:?}"
+                ));
+            }
+            (shape.usage & texture_usage::STORAGE_BINDING == 0)
+                .then(|| format!("usage of texture '{}' lacks STORAGE_BINDING", texture.label))
+        }
     }
 }
 

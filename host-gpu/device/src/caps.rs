@@ -38,11 +38,9 @@ pub(crate) const MAX_TEXTURE_2D: u32 = 8192;
 pub(crate) const MAX_TEXTURE_3D: u32 = 2048;
 /// Layers of a texture.
 pub(crate) const MAX_LAYERS: u32 = 256;
-/// Features offered to guests in a session of a class.
-pub(crate) fn features(class: Class) -> u64 {
-    let exact = features::INDIRECT_DISPATCH | features::TIMESTAMPS;
-    if class == Class::Exact { exact } else { exact | features::STORAGE_TEXTURES }
-}
+/// Features offered to guests.
+pub(crate) const FEATURES: u64 =
+    features::INDIRECT_DISPATCH | features::TIMESTAMPS | features::STORAGE_TEXTURES;
 
 /// The answer of `open` for a session of a class: WebGPU's default limits, and the job's quotas.
 pub fn webgpu_caps(class: Class, quotas: &Quotas) -> Caps {
@@ -50,7 +48,7 @@ pub fn webgpu_caps(class: Class, quotas: &Quotas) -> Caps {
     Caps {
         version: VERSION,
         class: class.code(),
-        features: features(class),
+        features: FEATURES,
         quota_bytes: quotas.bytes,
         quota_objects: quotas.objects,
         quota_shaders: quotas.shaders,

@@ -1,5 +1,6 @@
 //! Records copies and clears: of buffers, and of textures from and to them.
 
+use crate::caps;
 use crate::commands::{Found, Recorder, held};
 use crate::objects::{Object, Resource, Texture};
 use crate::schedule;
@@ -67,7 +68,7 @@ impl Recorder<'_> {
         let object = self.open.table.texture(id)?;
         let lacks = match &object.valid {
             None => return Ok(Err(format!("texture '{}' is invalid", object.label))),
-            Some(texture) => texture.usage & needed == 0,
+            Some(texture) => texture.shape.usage & needed == 0,
         };
         if lacks {
             return Ok(Err(format!("usage of texture '{}' lacks {name}", object.label)));
@@ -118,10 +119,35 @@ impl Recorder<'_> {
             Err(reason) => return Ok(Err(reason)),
         };
         let (Some(source), Some(target)) = (&source.valid, &target.valid) else { return Ok(Ok(())) };
-        self.moves(texels(source, size));
-        self.encoder().copy_texture_to_texture(place(source, from), place(target, to), extent(size));
+        // `wgpu` may know both as another one.
+        let (one, other) = (source.shape.format, target.shape.format);
+        if one != other {
+            return Ok(Err(format!("copy of texels {one:?} to a texture of texels {other:?}")));
+        }
+        let (from, to) = (place(source, from), place(target, to));
+        let [width, height, depth] = size;
+        if source.shape.dimension == target.shape.dimension || !(2..=caps::MAX_LAYERS).contains(&depth) {
+            self.moves(texels(source, size));
+            self.encoder().copy_texture_to_texture(from, to, extent(size));
+            return Ok(Ok(()));
+        }
+        // Layers become slices, or slices layers: `wgpu` takes one for all of them, so it gets one at a time. One of the textures has layers, which
+        // are no more than that.
+        for slice in 0..depth {
+            let size = [width, height, 1];
+            self.gas = self.gas.saturating_add(schedule::COMMAND);
+            self.moves(texels(source, size));
+            let (from, to) = (further(from, slice), further(to, slice));
+            self.encoder().copy_texture_to_texture(from, to, extent(size));
+        }
         Ok(Ok(()))
     }
+}
+
+/// The same place, slices or layers on.
+fn further<'t>(place: wgpu::TexelCopyTextureInfo<'t>, slices: u32) -> wgpu::TexelCopyTextureInfo<'t> {
+    let origin = wgpu::Origin3d { z: place.origin.z.saturating_add(slices), ..place.origin };
+    wgpu::TexelCopyTextureInfo { origin, ..place }
 }
 
 /// Bytes that a copy of texels counts for: each row is at least [`schedule::ROW`].
@@ -129,7 +155,7 @@ fn texels(texture: &Texture, [width, height, depth]: [u32; 3]) -> u64 {
     if width == 0 {
         return 0;
     }
-    let row = u64::from(width) * u64::from(texture.texel_bytes);
+    let row = u64::from(width) * u64::from(texture.shape.format.texel_bytes());
     row.max(schedule::ROW).saturating_mul(u64::from(height) * u64::from(depth))
 }
 

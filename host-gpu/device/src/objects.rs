@@ -3,7 +3,7 @@
 use crate::counted::Counted;
 use crate::exact::Facts;
 use fizz_gpu_abi::host::Stop;
-use fizz_gpu_abi::{LayoutEntry, MapMode, ObjectKind};
+use fizz_gpu_abi::{LayoutEntry, MapMode, ObjectKind, TextureShape, ViewShape};
 use fizz_shader::CheckedShader;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,15 +67,15 @@ impl Buffer {
 #[derive(Debug)]
 pub(crate) struct Texture {
     pub(crate) texture: wgpu::Texture,
-    pub(crate) usage: u32,
-    pub(crate) texel_bytes: u32,
+    /// As the guest knows it.
+    pub(crate) shape: TextureShape,
     /// Its share of the quota, until it is destroyed or dropped.
     memory: Mutex<Option<Counted>>,
 }
 
 impl Texture {
-    pub(crate) fn new(texture: wgpu::Texture, usage: u32, texel_bytes: u32, memory: Counted) -> Self {
-        Texture { texture, usage, texel_bytes, memory: Mutex::new(Some(memory)) }
+    pub(crate) fn new(texture: wgpu::Texture, shape: TextureShape, memory: Counted) -> Self {
+        Texture { texture, shape, memory: Mutex::new(Some(memory)) }
     }
 
     pub(crate) fn destroy(&self) {
@@ -93,6 +93,8 @@ impl Texture {
 pub(crate) struct TextureView {
     pub(crate) view: wgpu::TextureView,
     pub(crate) texture: Arc<Object<Texture>>,
+    /// What of it is seen.
+    pub(crate) shape: ViewShape,
 }
 
 /// A valid query set.
@@ -258,20 +260,22 @@ const CAUTION: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct BindGroup {
     pub(crate) group: wgpu::BindGroup,
+    /// Of its layout, as far as they are known there.
+    pub(crate) entries: Arc<[LayoutEntry]>,
     /// The number of the automatic layout of an exact pipeline that its layout belongs to.
     pub(crate) exclusive: Option<u64>,
-    /// Which bytes are bound, without textures.
+    /// Which bytes and texels are bound.
     pub(crate) ranges: Vec<Range>,
     pub(crate) resources: Vec<Resource>,
     /// Views that live on in it, and so count.
     pub(crate) _views: Vec<Arc<Object<TextureView>>>,
 }
 
-/// Bytes of a buffer that are bound.
+/// Bytes of a buffer that are bound, or layers of a texture: those of a mip level follow on those of the level before.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Range {
     pub(crate) binding: u32,
-    /// Which buffer it is, for as long as it lives.
+    /// Which buffer or texture it is, for as long as it lives.
     pub(crate) buffer: usize,
     pub(crate) offset: u64,
     pub(crate) size: u64,

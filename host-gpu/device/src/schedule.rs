@@ -27,7 +27,7 @@
 use fizz_gpu_abi::host::{Quotas, Stop};
 
 /// Version of this table.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// Every command of a stream.
 pub const COMMAND: u64 = 100;
 /// Creating any object, on top of what its kind costs.

@@ -161,7 +161,7 @@ impl Session for HardwareSession {
         };
         // What has no driver computes exactly, whatever was asked for.
         let class = if hardware.has_driver() { class } else { Class::Exact };
-        if request.features & !caps::features(class) != 0 {
+        if request.features & !caps::FEATURES != 0 {
             return Ok(status::UNSUPPORTED);
         }
         let Some(caps) = caps.get_mut(..Caps::SIZE) else { return Ok(status::TOO_SMALL) };

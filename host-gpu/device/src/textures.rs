@@ -6,8 +6,8 @@ use crate::schedule;
 use crate::session::Open;
 use fizz_gpu_abi::host::Stop;
 use fizz_gpu_abi::{
-    BindingKind, ErrorClass, TextureBinding, TextureDimension, TextureFormat, TextureShape, ViewDimension,
-    ViewShape, texture_usage,
+    BindingKind, ErrorClass, LayoutEntry, TextureBinding, TextureDimension, TextureFormat, TextureShape,
+    ViewDimension, ViewShape, texture_usage,
 };
 
 /// Devices lay textures out in tiles. Rows count in steps of this many bytes, and a level's rows in steps of so many: what a
@@ -76,12 +76,44 @@ fn real_usage(guest: u32) -> wgpu::TextureUsages {
     if real.is_empty() { wgpu::TextureUsages::COPY_DST } else { real }
 }
 
+impl TextureView {
+    /// The layers that a shader may write through it, counted over all mip levels: first and number.
+    pub(crate) fn layers(&self) -> (u64, u64) {
+        let Some(texture) = &self.texture.valid else { return (0, 0) };
+        let of_level = u64::from(self.shape.base_mip_level) << 32;
+        let [_, _, layers] = texture.shape.size;
+        if texture.shape.dimension != TextureDimension::D2 {
+            return (of_level, 1);
+        }
+        let first = self.shape.base_layer;
+        let one = match self.shape.dimension {
+            Some(dimension) => dimension == ViewDimension::D2,
+            None => layers == 1,
+        };
+        let count = self.shape.layers.unwrap_or(if one { 1 } else { layers.saturating_sub(first) });
+        (of_level + u64::from(first), count.into())
+    }
+}
+
+/// The format in which devices keep texels that exact shaders read and write: words, which no device changes.
+fn kept(format: TextureFormat) -> TextureFormat {
+    match format.texel_bytes() {
+        4 => TextureFormat::R32Uint,
+        8 => TextureFormat::Rg32Uint,
+        _ => TextureFormat::Rgba32Uint,
+    }
+}
+
 impl Open {
+    /// The format that the device is told of.
+    pub(crate) fn device_format(&self, format: TextureFormat) -> TextureFormat {
+        if self.device.exact.is_some() { kept(format) } else { format }
+    }
+
     pub(crate) fn create_texture(&mut self, id: u32, shape: &TextureShape, label: &str) -> Result<(), Stop> {
         self.table.free(id)?;
         let counted = self.new_object()?;
-        let exact = self.device.exact.map(|_| "textures are not offered in the class exact".to_owned());
-        let valid = if let Some(reason) = exact.or_else(|| refuse(shape)) {
+        let valid = if let Some(reason) = refuse(shape) {
             self.invalid(format!("create texture '{label}': {reason}"));
             None
         } else {
@@ -118,14 +150,14 @@ impl Open {
                 TextureDimension::D2 => wgpu::TextureDimension::D2,
                 TextureDimension::D3 => wgpu::TextureDimension::D3,
             },
-            format: format(shape.format),
+            format: format(self.device_format(shape.format)),
             usage: real_usage(shape.usage),
             view_formats: &[],
         });
         if self.settle()? {
             return Ok(None);
         }
-        Ok(Some(Texture::new(texture, shape.usage, shape.format.texel_bytes(), memory)))
+        Ok(Some(Texture::new(texture, *shape, memory)))
     }
 
     pub(crate) fn destroy_texture(&mut self, id: u32) -> Result<(), Stop> {
@@ -157,7 +189,11 @@ impl Open {
                 base_array_layer: shape.base_layer,
                 array_layer_count: shape.layers,
             });
-            if self.settle()? { None } else { Some(TextureView { view, texture: texture.clone() }) }
+            if self.settle()? {
+                None
+            } else {
+                Some(TextureView { view, texture: texture.clone(), shape: *shape })
+            }
         } else {
             self.invalid(format!("create texture view '{label}': texture '{}' is invalid", texture.label));
             None
@@ -182,6 +218,13 @@ pub(crate) fn unusable_format(adapter: &wgpu::Adapter) -> Option<TextureFormat> 
         let offered = adapter.get_texture_format_features(format(*known));
         !offered.allowed_usages.contains(usages) || !offered.flags.contains(flags)
     })
+}
+
+/// The binding and the format of a texture that is to be read and written, and whose format WebGPU does not offer for both.
+pub(crate) fn one_way(entry: &LayoutEntry) -> Option<(u32, TextureFormat)> {
+    let format = entry.texture?.format;
+    let both = matches!(format, TextureFormat::R32Uint | TextureFormat::R32Sint | TextureFormat::R32Float);
+    (entry.kind == BindingKind::ReadWriteTexture && !both).then_some((entry.binding, format))
 }
 
 /// wgpu's form of a storage texture in a layout.
@@ -282,6 +325,7 @@ mod tests {
     #[test]
     fn every_format_is_of_as_many_bytes_for_wgpu() {
         for known in (1..).map_while(TextureFormat::from_code) {
+            assert_eq!(kept(known).texel_bytes(), known.texel_bytes(), "{known:?}");
             assert_eq!(format(known).block_copy_size(None), Some(known.texel_bytes()), "{known:?}");
             let offered = format(known).guaranteed_format_features(wgpu::Features::empty());
             assert!(offered.allowed_usages.contains(wgpu::TextureUsages::STORAGE_BINDING), "{known:?}");

@@ -327,6 +327,49 @@ fn shared(guest: &mut Guest) -> String {
     format!("{:x?}", guest.read(one, 0, 1))
 }
 
+/// Texels that two bindings have in common.
+fn shared_texels(guest: &mut Guest) -> String {
+    let shader = guest.shader(
+        "@group(0) @binding(0) var a: texture_storage_2d<r32float, write>;
+         @group(0) @binding(1) var b: texture_storage_2d<r32float, write>;
+         @compute @workgroup_size(1) fn main() {
+             textureStore(a, vec2u(), vec4f(1)); textureStore(b, vec2u(), vec4f(2));
+         }",
+    );
+    let pipeline = guest.pipeline(0, shader);
+    let layout = guest.auto_layout(pipeline);
+    let shape = TextureShape {
+        usage: texture_usage::STORAGE_BINDING,
+        format: TextureFormat::R32Float,
+        dimension: TextureDimension::D2,
+        size: [4, 4, 2],
+        mip_levels: 2,
+    };
+    let (one, other) = (guest.id(), guest.id());
+    guest.stream.create_texture(one, &shape, "one");
+    guest.stream.create_texture(other, &TextureShape { format: TextureFormat::R32Uint, ..shape }, "other");
+    let mut view = |texture, base_mip_level, base_layer| {
+        let dimension = Some(ViewDimension::D2);
+        let (mip_levels, layers) = (Some(1), None);
+        let seen = ViewShape { dimension, base_mip_level, mip_levels, base_layer, layers };
+        let id = guest.id();
+        guest.stream.create_texture_view(id, texture, &seen, "view");
+        id
+    };
+    let (first, again, level, layer) = (view(one, 0, 0), view(one, 0, 0), view(one, 1, 0), view(one, 0, 1));
+    let words = view(other, 0, 0);
+    for pair in [[first, level], [level, layer], [layer, first], [first, again], [first, words]] {
+        let group = guest.id();
+        let entries: Vec<_> = (0..)
+            .zip(pair)
+            .map(|(binding, resource)| BindGroupEntry { binding, resource, offset: 0, size: 0 })
+            .collect();
+        guest.stream.create_bind_group(group, "group", layout, &entries);
+        guest.dispatch(pipeline, group, [1, 1, 1]);
+    }
+    "shared".to_owned()
+}
+
 /// More than the reference device compiles, though a driver might: refused by both.
 fn large(guest: &mut Guest) -> String {
     for lines in [1000, 6000] {
@@ -352,6 +395,7 @@ fn every_device_answers_alike() {
         ("limits", &limits),
         ("large", &large),
         ("shared", &shared),
+        ("shared texels", &shared_texels),
     ];
     let mut devices = devices().into_iter().map(|(name, device)| (name, told(&device, scripts)));
     let Some((_, first)) = devices.next() else { return };
@@ -375,10 +419,12 @@ fn the_jobs_class_decides_what_a_session_is() {
         };
         for asked in [Class::Job, Class::Exact] {
             let caps = open(Class::Exact, asked, 0).unwrap();
-            assert_eq!((caps.class, caps.features & features::STORAGE_TEXTURES), (Class::Exact.code(), 0));
+            assert_eq!(caps.class, Class::Exact.code());
         }
         assert_eq!(open(Class::Exact, Class::Fast, 0), Err(status::UNSUPPORTED));
-        assert_eq!(open(Class::Exact, Class::Job, features::STORAGE_TEXTURES), Err(status::UNSUPPORTED));
+        let known = features::STORAGE_TEXTURES | features::TIMESTAMPS | features::INDIRECT_DISPATCH;
+        assert_eq!(open(Class::Exact, Class::Job, known).unwrap().features, known);
+        assert_eq!(open(Class::Exact, Class::Job, features::IMMEDIATES), Err(status::UNSUPPORTED));
         assert_eq!(open(Class::Fast, Class::Exact, 0).unwrap().class, Class::Exact.code());
     }
 }

@@ -5,7 +5,9 @@ mod common;
 
 use common::{Guest, QUOTAS};
 use fizz_gpu::{Access, Hardware, Quotas, Race, RaceCheck, Races, SharedMemory};
-use fizz_gpu_abi::Class;
+use fizz_gpu_abi::{
+    BindGroupEntry, Class, TextureDimension, TextureFormat, TextureShape, ViewShape, texture_usage,
+};
 use std::sync::Arc;
 
 const EXACT: Quotas = Quotas { class: Class::Exact, ..QUOTAS };
@@ -360,4 +362,75 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
     let lines: Vec<u32> = races.found.iter().map(|race| race.touches[0].line).collect();
     assert_eq!(lines, (4..20).collect::<Vec<_>>());
     assert_eq!(run(&wgsl, [3, 1, 1], &[vec![0; 64]]).0, races);
+}
+
+/// Races on a texture of 16 × 4 words that a shader reads and writes, in one workgroup.
+fn on_texels(body: &str) -> Races {
+    on_texels_of(TextureFormat::R32Sint, "r32sint, read_write", body)
+}
+
+/// Races on a texture of 16 × 4 texels, in one workgroup.
+fn on_texels_of(format: TextureFormat, kind: &str, body: &str) -> Races {
+    let (hardware, check) = watched();
+    let mut guest = Guest::with_class(&hardware, EXACT, Class::Exact);
+    let (texture, view, group) = (guest.id(), guest.id(), guest.id());
+    let shape = TextureShape {
+        usage: texture_usage::STORAGE_BINDING,
+        format,
+        dimension: TextureDimension::D2,
+        size: [16, 4, 1],
+        mip_levels: 1,
+    };
+    guest.stream.create_texture(texture, &shape, "texels");
+    guest.stream.create_texture_view(view, texture, &ViewShape::default(), "view");
+    let shader = guest.shader(&format!(
+        "@group(0) @binding(0) var t: texture_storage_2d<{kind}>;
+@compute @workgroup_size(16, 4) fn main(@builtin(local_invocation_id) id: vec3u) {{
+{body}
+}}"
+    ));
+    let pipeline = guest.pipeline(0, shader);
+    let layout = guest.auto_layout(pipeline);
+    let bound = BindGroupEntry { binding: 0, resource: view, offset: 0, size: 0 };
+    guest.stream.create_bind_group(group, "group", layout, &[bound]);
+    guest.dispatch(pipeline, group, [1, 1, 1]);
+    guest.clean();
+    guest.session.close().unwrap();
+    check.races()
+}
+
+#[test]
+fn texels_race_unless_a_barrier_of_textures_stands_between() {
+    let shift = |between: &str| {
+        on_texels(&format!(
+            "textureStore(t, id.xy, vec4i(i32(id.x)));
+             {between}
+             let value = textureLoad(t, vec2i(id.xy) - vec2(1, 0));
+             {between}
+             textureStore(t, id.xy, value);"
+        ))
+    };
+    assert_eq!(shift("textureBarrier();"), Races::default());
+    for wrong in ["", "storageBarrier();", "workgroupBarrier();"] {
+        let races = shift(wrong);
+        assert!(!races.found.is_empty(), "{wrong}");
+        for race in &races.found {
+            assert_eq!(race.memory, SharedMemory::Texture);
+            assert!(race.touches.iter().all(|touch| touch.variable == "t"));
+        }
+    }
+    // Outside of the texture nothing is touched.
+    assert_eq!(on_texels("textureStore(t, vec2(-1, 0), vec4i());"), Races::default());
+    let race = on_texels("textureStore(t, vec2(id.y, 0u), vec4i());");
+    assert_eq!(places(one(&race)), [(3, 1, Access::Write); 2]);
+    // Texels of several words, beside each other and on each other.
+    for (format, name) in
+        [(TextureFormat::Rgba32Float, "rgba32float"), (TextureFormat::Rg32Float, "rg32float")]
+    {
+        let kind = format!("{name}, write");
+        let races = on_texels_of(format, &kind, "textureStore(t, id.xy, vec4f(1));");
+        assert_eq!(races, Races::default(), "{name}");
+        let race = on_texels_of(format, &kind, "textureStore(t, id.xy / vec2(2, 1), vec4f(1));");
+        assert_eq!(places(one(&race)), [(3, 1, Access::Write); 2], "{name}");
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// them, and calls it. It is trusted to keep programs inside their machine's memory.
 pub trait Engine: Debug + Send + Sync {
     /// A new machine, with one page of zeroes and no programs. With `watch`, its programs may also import `"fizz" "touch"`
-    /// `(site, address, address, address, address, first: i32)`, which calls [`Watch::touch`], and `"fizz" "barrier"` `(storage, workgroup: i32)`,
+    /// `(site, address, address, address, address, first: i32)`, which calls [`Watch::touch`], and `"fizz" "barrier"` `(memories: i32)`,
     /// which calls [`Watch::barrier`].
     ///
     /// # Errors

@@ -12,7 +12,7 @@ mod race;
 mod view;
 
 pub use compile::{CompileError, compile, compile_by_passes, compile_watched};
-pub use device::{NAME, THREAD_STACK, instance, watched_instance};
+pub use device::{MAX_THREADS, NAME, THREAD_STACK, instance, watched_instance};
 pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
 pub use program::{
     ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_CODE, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program,

@@ -12,7 +12,7 @@ use naga::ResourceBinding;
 /// At `args`, a multiple of 16, stand little-endian words: the number of workgroups in x, y and z; a zero; eight words of immediates; then two
 /// words for each of [`bindings`](Program::bindings):
 /// - a buffer's address (its own is a multiple of 256, the offset of the binding is added) and the bytes bound;
-/// - a storage texture's address of a [`ViewShape`](crate::ViewShape) and that one's size, 32 bytes.
+/// - a storage texture's address of a [`ViewShape`](crate::ViewShape) and that one's size, 20 bytes.
 ///
 /// At `scratch`, a multiple of 64, lie [`scratch_bytes`](Program::scratch_bytes) that belong to the thread. Their contents are whatever the last
 /// program left. Addresses 0 to 63 of the memory are zero, and no program writes there.
@@ -49,7 +49,7 @@ pub const MAX_WORKGROUP: u32 = 1024;
 /// `fizz`, as a little-endian word.
 const MAGIC: u32 = u32::from_le_bytes(*b"fizz");
 /// Version of the form in words.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic, version, bytes of the module, bindings, immediates, workgroup in x, y and z, scratch.
 const HEAD: usize = 9;
 
@@ -235,7 +235,7 @@ mod tests {
         };
         let field = |field, value| Err(ProgramError::Field { field, value });
         assert_eq!(with(0, 0x0723_0203), Err(ProgramError::Magic));
-        assert_eq!(with(1, 2), Err(ProgramError::Magic));
+        assert_eq!(with(1, VERSION + 1), Err(ProgramError::Magic));
         assert_eq!(with(2, 2), field("padding", 3));
         assert_eq!(with(2, 5), Err(ProgramError::Length { said: 15, found: 14 }));
         assert_eq!(with(2, u32::MAX), field("module", u32::MAX));

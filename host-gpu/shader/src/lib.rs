@@ -32,7 +32,7 @@ pub use specialize::Specialized;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 /// Name and version of the shader front end and of its meter: part of what defines a result.
-pub const FRONT_END: &str = "naga 30.0, meter 4";
+pub const FRONT_END: &str = "naga 30.0, meter 5";
 
 /// Bounds on one shader. They are part of what defines a result: a shader refused here is refused everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]

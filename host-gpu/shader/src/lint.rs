@@ -128,11 +128,7 @@ impl Lint<'_> {
             }
             let span = function.expressions.get_span(handle);
             match *expression {
-                Expression::ImageSample { .. }
-                | Expression::ImageLoad { .. }
-                | Expression::ImageQuery { .. } => {
-                    self.add(span, TEXTURES);
-                }
+                Expression::ImageSample { .. } => self.add(span, "samplers depend on the device"),
                 Expression::Derivative { .. } => self.add(span, "derivatives depend on the device"),
                 Expression::SubgroupBallotResult | Expression::SubgroupOperationResult { .. } => {
                     self.add(span, SUBGROUPS);
@@ -176,7 +172,9 @@ impl Lint<'_> {
                         self.add(*span, message);
                     }
                 }
-                Statement::ImageStore { .. } | Statement::ImageAtomic { .. } => self.add(*span, TEXTURES),
+                Statement::ImageAtomic { .. } => {
+                    self.add(*span, "atomics of textures are not offered to exact shaders");
+                }
                 Statement::SubgroupBallot { .. }
                 | Statement::SubgroupGather { .. }
                 | Statement::SubgroupCollectiveOperation { .. } => self.add(*span, SUBGROUPS),
@@ -187,7 +185,6 @@ impl Lint<'_> {
     }
 }
 
-const TEXTURES: &str = "textures are not offered to exact shaders";
 const SUBGROUPS: &str = "operations on subgroups depend on the device";
 const EXCHANGE: &str = "atomicExchange";
 const COMPARE: &str = "atomicCompareExchangeWeak";

@@ -136,6 +136,23 @@ pub(crate) fn structure(module: &Module, limits: &ShaderLimits) -> Result<(), To
     sizes(module, limits).map(|_| ())
 }
 
+/// Format and access of the storage texture that an expression names.
+pub(crate) fn texture(
+    module: &Module,
+    function: &Function,
+    image: Handle<Expression>,
+) -> Option<(StorageFormat, StorageAccess)> {
+    let ty = match function.expressions[image] {
+        Expression::GlobalVariable(variable) => module.global_variables[variable].ty,
+        Expression::FunctionArgument(index) => function.arguments.get(index as usize)?.ty,
+        _ => return None,
+    };
+    match module.types[ty].inner {
+        TypeInner::Image { class: ImageClass::Storage { format, access }, .. } => Some((format, access)),
+        _ => None,
+    }
+}
+
 /// Why what is not a buffer cannot be bound; storage textures as every WebGPU device has them can.
 fn refused_handle(ty: &TypeInner) -> Option<&'static str> {
     const OTHER: &str =
@@ -199,8 +216,9 @@ fn sizes(module: &Module, limits: &ShaderLimits) -> Result<Vec<Size>, TooMuch> {
     Ok(entries)
 }
 
-/// What a lowered module may be: several times what a shader may, as its operations become several.
-const LOWERED: (u64, u64, usize) = (4 << 20, 64 << 10, 256);
+/// What a lowered module may be: several times what a shader may, as its operations become several. Drivers take time that grows with the square of
+/// what they inline: lavapipe half a minute for the most of it.
+const LOWERED: (u64, u64, usize) = (1 << 18, 64 << 10, 256);
 
 /// Checks that a lowered module is within so many times the limits.
 pub(crate) fn lowered(module: &Module, slack: usize) -> Result<(), String> {

@@ -28,6 +28,7 @@ fn body(text: &str) -> String {
          @group(0) @binding(6) var<storage, read_write> many: array<Both>;
          @group(0) @binding(4) var<storage, read_write> large: array<array<f32, 257>, 2>;
          @group(0) @binding(5) var image: texture_storage_2d<r32float, read>;
+         @group(0) @binding(7) var picture: texture_storage_2d<rgba8unorm, write>;
          var<workgroup> shared_count: atomic<u32>;
          override scale = 2.0;
          const SMALL = 0.5;
@@ -58,6 +59,12 @@ fn what_depends_on_its_operands_alone_is_exact() {
     exact(
         "data[0] = pack_it(); } fn pack_it() -> f32 { return unpack2x16float(pack2x16float(vec2(data[3], 0.5))).x;",
     );
+}
+
+#[test]
+fn storage_textures_are_exact() {
+    exact("data[0] = textureLoad(image, vec2(0, 0)).x + f32(textureDimensions(image).y);");
+    exact("textureStore(picture, id.xy, vec4(0.25, data[0], 1.0, 0.0));");
 }
 
 #[test]
@@ -96,7 +103,6 @@ fn what_the_order_of_invocations_decides_is_not() {
 
 #[test]
 fn what_is_not_offered_says_so() {
-    inexact("data[0] = textureLoad(image, vec2(0, 0)).x;", "textureLoad", "textures are not offered");
     inexact("large[1] = large[0];", "large[1]", "257 floats are stored at once");
     exact("large[1] = array<f32, 257>();");
 }

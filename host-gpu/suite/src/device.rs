@@ -1,8 +1,10 @@
 //! A `wgpu` device on which kernels run in all the ways that there are.
 
 use crate::Failure;
+use fizz_reference::RaceCheck;
 use fizz_shader::exact::{Modes, Native};
 use fizz_shader::meter::{METER_GROUP, SLICE_BYTES};
+use std::sync::Arc;
 
 /// What exact shaders become for a device.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,8 @@ pub enum Target {
         /// What it can be told about floats.
         modes: Modes,
     },
+    /// Programs of the reference device.
+    Reference,
 }
 
 /// A device with its queue.
@@ -22,6 +26,8 @@ pub struct Device {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     pub(crate) target: Option<Target>,
+    /// What watches it for races.
+    pub(crate) races: Option<RaceCheck>,
     /// What the driver says of itself.
     pub info: wgpu::AdapterInfo,
 }
@@ -57,7 +63,30 @@ impl Device {
         };
         let opened = pollster::block_on(adapter.request_device(&wanted));
         let (device, queue) = opened.map_err(|error| Failure::Device(error.to_string()))?;
-        Ok(Device { device, queue, target, info: adapter.get_info() })
+        Ok(Device { device, queue, target, races: None, info: adapter.get_info() })
+    }
+
+    /// The reference device, whose dispatches so many threads share; [`MAX_THREADS`](fizz_reference::MAX_THREADS) at most.
+    ///
+    /// # Errors
+    /// The engine cannot be had on this processor.
+    pub fn reference(threads: usize) -> Result<Self, Failure> {
+        Device::of(&fizz_reference::instance(engine()?, threads))
+    }
+
+    /// The same on one thread, watched for races between invocations.
+    ///
+    /// # Errors
+    /// As [`reference`](Self::reference).
+    pub fn watched(check: &RaceCheck) -> Result<Self, Failure> {
+        let device = Device::of(&fizz_reference::watched_instance(engine()?, check.clone()))?;
+        Ok(Device { races: Some(check.clone()), ..device })
+    }
+
+    fn of(reference: &wgpu::Instance) -> Result<Self, Failure> {
+        let found = pollster::block_on(reference.request_adapter(&wgpu::RequestAdapterOptions::default()));
+        let adapter = found.map_err(|error| Failure::Device(error.to_string()))?;
+        Device::open(&adapter, Some(Target::Reference))
     }
 
     /// The adapters of this machine's drivers.
@@ -104,6 +133,12 @@ impl Device {
         let view = staging.get_mapped_range(..).map_err(|error| Failure::Device(error.to_string()))?;
         Ok(view.as_chunks::<4>().0.iter().map(|four| u32::from_le_bytes(*four)).collect())
     }
+}
+
+/// What the reference device's programs run in.
+fn engine() -> Result<Arc<fizz_reference_engine::Wasmtime>, Failure> {
+    let engine = fizz_reference_engine::Wasmtime::new();
+    engine.map(Arc::new).map_err(|error| Failure::Device(error.to_string()))
 }
 
 /// What a Vulkan adapter takes: [`Native::NONE`], and what it says of itself. None for adapters of other interfaces, and for those that cannot be

@@ -2,8 +2,8 @@
 //!
 //! In: nothing, every input is made from a seed. Out: [`kernels`], each a shader with its buffers at several sizes, and with an oracle: the same
 //! numbers computed in plain Rust, which shares no line with any device. The parts, in order: `random` makes inputs,
-//! `kernels` holds the list; a [`Device`] is any adapter of `wgpu`, a [`Pipeline`] a kernel compiled for it in one of the [`Way`]s that there are. [`Reference`] runs them as
-//! programs of the reference device. [`tables`] has the functions of the exact library by themselves.
+//! `kernels` holds the list; a [`Device`] is any adapter of `wgpu`, the reference device among them, a [`Pipeline`] a kernel compiled for it in one of the
+//! [`Way`]s that there are. [`tables`] has the functions of the exact library by themselves.
 #![deny(unsafe_code)]
 
 mod agree;
@@ -12,16 +12,14 @@ mod kernels;
 mod made;
 mod pipeline;
 mod random;
-mod reference;
 pub mod report;
 pub mod tables;
 
-pub use agree::{agree, agree_on};
+pub use agree::{agree, agree_on, agree_watched};
 pub use device::{Device, Target, vulkan};
 pub use kernels::kernels;
 pub use made::made;
 pub use pipeline::{Loaded, Pipeline, Way, check};
-pub use reference::{LoadedReference, Reference, ReferenceKernel};
 
 /// Why a kernel did not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +59,7 @@ impl Scale {
     }
 }
 
-/// How a shader sees a buffer.
+/// How a shader sees a buffer or texture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// A uniform buffer.
@@ -70,9 +68,19 @@ pub enum Access {
     Read,
     /// Storage that is read and written; each kernel has one, its result.
     ReadWrite,
+    /// A storage texture of two dimensions, [`TEXELS`] texels wide, of a format with so many words in a texel. Only exact shaders can have it.
+    Texels {
+        /// 1, 2 or 4.
+        words: u32,
+        /// Whether the shader also writes it.
+        written: bool,
+    },
 }
 
-/// A buffer of a kernel. Its binding is its place in the list, in group 0.
+/// Texels in a row of a texture.
+pub const TEXELS: u32 = 16;
+
+/// A buffer or texture of a kernel. Its binding is its place in the list, in group 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// How the shader sees it.
@@ -84,7 +92,7 @@ pub struct Slot {
 /// A kernel's work of some size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// The buffers, at bindings 0, 1, ….
+    /// The buffers and textures, at bindings 0, 1, ….
     pub slots: Vec<Slot>,
     /// Workgroups of the one dispatch.
     pub workgroups: [u32; 3],

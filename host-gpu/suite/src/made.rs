@@ -27,6 +27,9 @@ pub fn made(bytes: &[u8]) -> (String, Case) {
         read(random.strange(INPUT)),
         read(random.words(INPUT)),
         Slot { access: Access::ReadWrite, words: vec![0x0a5a_5a5a; (OUT * SIZE * GROUPS) as usize] },
+        Slot { access: Access::Texels { words: 2, written: false }, words: random.strange(INPUT) },
+        Slot { access: Access::Texels { words: 1, written: false }, words: random.words(INPUT) },
+        Slot { access: Access::Texels { words: 1, written: true }, words: random.strange(SIZE * GROUPS) },
     ];
     (text, Case { slots, workgroups: [GROUPS, 1, 1] })
 }
@@ -34,6 +37,9 @@ pub fn made(bytes: &[u8]) -> (String, Case) {
 const HEAD: &str = "@group(0) @binding(0) var<storage, read> reals: array<f32>;
 @group(0) @binding(1) var<storage, read> words: array<u32>;
 @group(0) @binding(2) var<storage, read_write> result: array<u32>;
+@group(0) @binding(3) var halves: texture_storage_2d<rgba16float, read>;
+@group(0) @binding(4) var colours: texture_storage_2d<rgba8snorm, read>;
+@group(0) @binding(5) var canvas: texture_storage_2d<r32float, read_write>;
 var<workgroup> tile: array<f32, 64>;
 var<workgroup> count: array<u32, 64>;
 fn mixed(a: f32, b: u32) -> f32 { if ((b & 1u) == 0u) { return a * 1.5; } return a - f32(b); }
@@ -42,6 +48,7 @@ fn turned(v: vec3f) -> vec3f { return cross(v.yzx, v) + v; }
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) own: u32) {
 let x = reals[id.x];
 let n = words[id.x];
+let here = vec2u(id.x & 15u, id.x >> 4u);
 var grid: array<f32, 5>;
 ";
 
@@ -146,7 +153,8 @@ impl Maker<'_> {
 
     fn statement(&mut self, depth: u32) -> String {
         let nested = depth < 3;
-        match self.below(10) {
+        match self.below(11) {
+            10 => format!("textureStore(canvas, here, vec4f({}));\n", self.expression(Type::F32, 3)),
             0..3 => {
                 let (ty, keyword) = (self.ty(), self.pick(&["var", "var", "let"]));
                 let (value, name) = (self.expression(ty, 3), self.name());
@@ -205,8 +213,26 @@ impl Maker<'_> {
             // Nothing that the compiler could compute: it refuses constants that overflow.
             Type::I32 => format!("i32(n ^ {}u)", self.below(100)),
             Type::U32 => format!("(own ^ {}u)", self.below(100)),
-            Type::F32 => self.pick(&["reals[own]", "reals[id.x + 64u]", "reals[n & 127u]"]).to_owned(),
-            Type::Vector => "vec3f(x, 2.0, -x)".to_owned(),
+            Type::F32 => {
+                let of = [
+                    "reals[own]",
+                    "reals[id.x + 64u]",
+                    "reals[n & 127u]",
+                    "textureLoad(canvas, here).x",
+                    "textureLoad(halves, here + 8u).z",
+                    // Beyond the texture there is zero, of which a driver knows.
+                    "textureLoad(canvas, vec2(-1i, i32(n))).x",
+                ];
+                self.pick(&of).to_owned()
+            }
+            Type::Vector => {
+                let of = [
+                    "vec3f(x, 2.0, -x)",
+                    "textureLoad(colours, vec2u(own & 31u, n & 15u)).yzw",
+                    "textureLoad(halves, vec2i(i32(own) - 40, 3)).xyz",
+                ];
+                self.pick(&of).to_owned()
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! A kernel, compiled for a device in one of the ways that there are.
 
-use crate::{Access, Case, Device, Failure, Kernel, Target};
-use fizz_shader::exact::{self, Layout};
+use crate::{Access, Case, Device, Failure, Kernel, TEXELS, Target};
+use fizz_reference::Watched;
+use fizz_shader::exact::{self, Layout, Native};
 use fizz_shader::meter::{self, Counts, METER_GROUP, METER_WORDS, MeterOptions, SLICE_BYTES};
 use fizz_shader::{CheckedShader, ShaderLimits};
 use std::borrow::Cow;
@@ -79,7 +80,7 @@ impl Pipeline {
             groups.push(vec![0]);
         }
         let made = if way.is_exact() {
-            let words = device.words(module, &Layout { groups })?;
+            let words = device.words(module, &Layout { groups }, shader.source())?;
             device.checked("shader", || device.pass_through(&words, entry, facts.workgroup_size))?
         } else {
             device.checked("shader", || {
@@ -133,27 +134,24 @@ impl Pipeline {
                 mapped_at_creation: false,
             })
         };
-        let buffers: Vec<wgpu::Buffer> = device.checked("buffers", || {
+        let resources: Vec<Resource> = device.checked("buffers", || {
             let one = |slot: &crate::Slot| {
                 let usage = match slot.access {
                     Access::Uniform => wgpu::BufferUsages::UNIFORM,
                     Access::Read | Access::ReadWrite => wgpu::BufferUsages::STORAGE,
+                    Access::Texels { words, .. } => return Resource::View(texture(device, slot, words)),
                 };
                 let buffer = buffer(usage, 4 * slot.words.len() as u64);
-                let bytes: Vec<u8> = slot.words.iter().flat_map(|word| word.to_le_bytes()).collect();
-                device.queue.write_buffer(&buffer, 0, &bytes);
-                buffer
+                device.queue.write_buffer(&buffer, 0, &bytes(&slot.words));
+                Resource::Buffer(buffer)
             };
             case.slots.iter().map(one).collect()
         })?;
         let counter = self.counter.is_some().then(|| buffer(wgpu::BufferUsages::STORAGE, METER_BYTES));
-        let group = |layout: &wgpu::BindGroupLayout, buffers: &[wgpu::Buffer]| {
+        let group = |layout: &wgpu::BindGroupLayout, resources: &[Resource]| {
             let entries: Vec<_> = (0..)
-                .zip(buffers)
-                .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                    binding,
-                    resource: buffer.as_entire_binding(),
-                })
+                .zip(resources)
+                .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource: resource.binding() })
                 .collect();
             device.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
@@ -162,20 +160,72 @@ impl Pipeline {
             })
         };
         let (own, meter) = device.checked("bind group", || {
-            let meter = self.counter.as_ref().zip(counter.as_ref());
-            let meter = meter.map(|(layout, buffer)| group(layout, std::slice::from_ref(buffer)));
-            (group(&self.layout, &buffers), meter)
+            let meter = self.counter.as_ref().zip(counter.clone());
+            let meter = meter.map(|(layout, buffer)| group(layout, &[Resource::Buffer(buffer)]));
+            (group(&self.layout, &resources), meter)
         })?;
+        let Resource::Buffer(result) = resources[case.result().0 as usize].clone() else {
+            unreachable!("results are buffers");
+        };
         Ok(Loaded {
             pipeline: self,
             device: device.clone(),
-            result: buffers[case.result().0 as usize].clone(),
+            result,
             counter: counter.zip(meter),
             group: own,
             workgroups: case.workgroups,
             words: u32::try_from(words).expect("fewer than the meter has"),
         })
     }
+}
+
+/// What is bound.
+#[derive(Clone)]
+enum Resource {
+    Buffer(wgpu::Buffer),
+    View(wgpu::TextureView),
+}
+
+impl Resource {
+    fn binding(&self) -> wgpu::BindingResource<'_> {
+        match self {
+            Resource::Buffer(buffer) => buffer.as_entire_binding(),
+            Resource::View(view) => wgpu::BindingResource::TextureView(view),
+        }
+    }
+}
+
+fn bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// The format that exact shaders have for texels of so many words.
+fn format(words: u32) -> wgpu::TextureFormat {
+    match words {
+        1 => wgpu::TextureFormat::R32Uint,
+        2 => wgpu::TextureFormat::Rg32Uint,
+        _ => wgpu::TextureFormat::Rgba32Uint,
+    }
+}
+
+/// A texture that holds a slot's words.
+fn texture(device: &Device, slot: &crate::Slot, words: u32) -> wgpu::TextureView {
+    let row = TEXELS * words;
+    let rows = u32::try_from(slot.words.len()).expect("textures are small") / row;
+    let size = wgpu::Extent3d { width: TEXELS, height: rows, depth_or_array_layers: 1 };
+    let texture = device.device.create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size,
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: format(words),
+        usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    });
+    let lies = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * row), rows_per_image: None };
+    device.queue.write_texture(texture.as_image_copy(), &bytes(&slot.words), lies, size);
+    texture.create_view(&wgpu::TextureViewDescriptor::default())
 }
 
 /// Bytes of the meter's buffer.
@@ -188,27 +238,38 @@ fn layouts(
     counts: Counts,
 ) -> (wgpu::BindGroupLayout, Option<wgpu::BindGroupLayout>, wgpu::PipelineLayout) {
     let device = &device.device;
-    let entry = |binding, ty, min_binding_size| wgpu::BindGroupLayoutEntry {
+    let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size },
+        ty,
         count: None,
     };
+    let buffer =
+        |ty, min_binding_size| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size };
     let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
     let slots = (0..).zip(&case.slots).map(|(binding, slot)| {
-        let kind = match slot.access {
-            Access::Uniform => wgpu::BufferBindingType::Uniform,
-            Access::Read => storage(true),
-            Access::ReadWrite => storage(false),
+        let ty = match slot.access {
+            Access::Uniform => buffer(wgpu::BufferBindingType::Uniform, None),
+            Access::Read => buffer(storage(true), None),
+            Access::ReadWrite => buffer(storage(false), None),
+            Access::Texels { words, written } => wgpu::BindingType::StorageTexture {
+                access: if written {
+                    wgpu::StorageTextureAccess::ReadWrite
+                } else {
+                    wgpu::StorageTextureAccess::ReadOnly
+                },
+                format: format(words),
+                view_dimension: wgpu::TextureViewDimension::D2,
+            },
         };
-        entry(binding, kind, None)
+        entry(binding, ty)
     });
     let layout = |entries: &[wgpu::BindGroupLayoutEntry]| {
         device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries })
     };
     let own = layout(&slots.collect::<Vec<_>>());
     let counter = (counts != Counts::Nothing)
-        .then(|| layout(&[entry(0, storage(false), NonZeroU64::new(METER_BYTES))]));
+        .then(|| layout(&[entry(0, buffer(storage(false), NonZeroU64::new(METER_BYTES)))]));
     let groups: &[Option<&wgpu::BindGroupLayout>] = match &counter {
         None => &[Some(&own)],
         Some(counter) => &[Some(&own), None, None, None, Some(counter)],
@@ -221,20 +282,45 @@ fn layouts(
     (own, counter, whole)
 }
 
+/// Lowers a module for a device that does by itself what `native` says; then it holds nothing else that is not exact.
+pub(crate) fn lower(module: naga::Module, native: &Native) -> Result<naga::Module, Failure> {
+    let lowered = exact::lower(module, native).map_err(Failure::Shader)?;
+    match exact::verify(&lowered, native).first() {
+        None => Ok(lowered),
+        Some(problem) => Err(Failure::Shader(format!("lowered, it is not exact: {problem}"))),
+    }
+}
+
 impl Device {
-    /// A module in words for this device.
-    fn words(&self, module: naga::Module, layout: &Layout) -> Result<Vec<u32>, Failure> {
+    /// A module, made of `source`, in words for this device.
+    fn words(&self, module: naga::Module, layout: &Layout, source: &str) -> Result<Vec<u32>, Failure> {
         match self.target {
             None => Err(Failure::Device("no exact shader can be given to this device".to_owned())),
             Some(Target::Vulkan { native, modes }) => {
-                let module = exact::lower(module, &native).map_err(Failure::Shader)?;
-                exact::emit(&module, layout, &modes).map_err(Failure::Shader)
+                exact::emit(&lower(module, &native)?, layout, &modes).map_err(Failure::Shader)
+            }
+            Some(Target::Reference) => {
+                let module = lower(module, &Native::REFERENCE)?;
+                let entry = module.entry_points.first().map_or("main", |entry| &entry.name);
+                let program = match &self.races {
+                    None => fizz_reference::compile(&module, entry),
+                    Some(check) => {
+                        let watched = Watched { check, label: "", source, unwatched_group: METER_GROUP };
+                        fizz_reference::compile_watched(&module, entry, watched)
+                    }
+                };
+                program.map(|program| program.encode()).map_err(|error| Failure::Shader(error.to_string()))
             }
         }
     }
 
     #[expect(unsafe_code, reason = "wgpu does not look into shaders that are handed through")]
-    fn pass_through(&self, words: &[u32], entry: &str, workgroup_size: [u32; 3]) -> wgpu::ShaderModule {
+    pub(crate) fn pass_through(
+        &self,
+        words: &[u32],
+        entry: &str,
+        workgroup_size: [u32; 3],
+    ) -> wgpu::ShaderModule {
         let entry = wgpu::PassthroughShaderEntryPoint {
             name: Cow::Borrowed(entry),
             workgroup_size: workgroup_size.into(),

@@ -1,11 +1,11 @@
 //! Everything that is to be recorded of an adapter: what it computes, and how fast.
 
-use crate::{
-    Device, Failure, Kernel, Loaded, Pipeline, Reference, Scale, Target, Way, check, kernels, vulkan,
-};
+use crate::agree::run;
+use crate::{Device, Failure, Kernel, Loaded, Pipeline, Scale, Target, Way, check, kernels, vulkan};
+use fizz_shader::exact::Native;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -17,18 +17,116 @@ pub struct Options {
     /// How large the work is.
     pub scale: Scale,
     /// Threads of the reference device.
-    pub threads: u32,
-    /// Kernels whose names contain one of these; all, if there are none.
+    pub threads: usize,
+    /// Kernels whose names contain one of these; all, if there are none. Or functions with these names.
     pub names: Vec<String>,
+    /// Time for proving the device's own square root.
+    pub own_budget: Duration,
 }
 
-/// Ways to measure on the adapter. `divide` and `sqrt` of the device's own are for admitted ones.
-const WAYS: [(&str, Way, bool); 5] = [
-    ("plain", Way::Plain, false),
-    ("metered", Way::Metered, false),
-    ("exact", Way::Exact, false),
-    ("exact, own / and sqrt", Way::Exact, true),
-    ("exact, metered", Way::MeteredExact, false),
+/// An adapter for measuring.
+fn adapter(options: &Options) -> Result<(wgpu::Adapter, Target), Failure> {
+    let found = Device::adapters().into_iter().nth(options.adapter);
+    let adapter = found.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
+    let target = vulkan(&adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
+    Ok((adapter, target))
+}
+
+/// What sessions are told of an adapter: whether it computes exactly, and whether its own square root is used.
+fn admission(name: &str, own_budget: Duration) -> Value {
+    let choice = fizz_gpu::Choice::Name(name.to_owned());
+    let found = fizz_gpu::Adapters::list().choose(&choice).map_err(|error| error.to_string());
+    let start = Instant::now();
+    let admitted = found.and_then(|hardware| hardware.admitted_within(own_budget));
+    let ms = milliseconds(start);
+    let own = admitted.as_ref().ok().and_then(fizz_gpu::Hardware::own_sqrt).map(|own| own.to_string());
+    match (&admitted, &own) {
+        (Ok(_), Some(own)) => println!("admitted  in {ms:.0} ms; its own square root: {own}"),
+        (Ok(_), None) => println!("admitted  in {ms:.0} ms"),
+        (Err(reason), _) => println!("REFUSED   in {ms:.0} ms: {reason}"),
+    }
+    json!({ "ms": ms, "refused": admitted.err(), "own_sqrt": own })
+}
+
+/// Computes all 2^32 inputs of each function of one number, or of those with the given names, on an adapter as sessions do it and on the reference device; prints
+/// what it finds as it goes, and gives all of it as JSON.
+///
+/// # Errors
+/// There is no such adapter, or it does not take exact shaders; no function has such a name.
+pub fn report_every(options: &Options) -> Result<Value, Failure> {
+    use crate::tables::{Gpu, every, functions};
+    let mut wanted = functions();
+    for name in &options.names {
+        if !wanted.iter().any(|(known, _)| known == name) {
+            let known: Vec<_> = wanted.iter().map(|(name, _)| *name).collect();
+            return Err(Failure::Device(format!("no function {name}; there are {}", known.join(", "))));
+        }
+    }
+    wanted.retain(|(name, _)| options.names.is_empty() || options.names.iter().any(|one| one == name));
+    let (adapter, _) = adapter(options)?;
+    let info = adapter.get_info();
+    println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
+    println!("front end {}, exact {}", fizz_shader::FRONT_END, fizz_shader::exact::VERSION);
+    println!("reference {} threads; millions of inputs each second\n", options.threads);
+    let none = || Failure::Device("it cannot be opened".to_owned());
+    let gpu = Gpu::on(&adapter).ok_or_else(none)?;
+    let reference = Gpu::reference(options.threads).ok_or_else(none)?;
+    let mut found = Vec::new();
+    for (name, expression) in wanted {
+        let result = every(&gpu, &Native::NONE, &reference, expression);
+        let speed = |seconds: f64| result.inputs as f64 / seconds / 1e6;
+        let (device, own) = (speed(result.device_seconds), speed(result.reference_seconds));
+        let said = result.difference.map_or_else(
+            || "equal".to_owned(),
+            |first| {
+                format!(
+                    "DIFFERS: of {:#010x}, {:#010x} there and {:#010x} on the reference,",
+                    first.input, first.device, first.reference
+                )
+            },
+        );
+        println!(
+            "{name:16} {said} for {} inputs  adapter {device:.0}, reference {own:.0}, reference/adapter {:.2}",
+            result.inputs,
+            own / device
+        );
+        found.push(json!({
+            "function": name,
+            "inputs": result.inputs,
+            "different": u32::from(result.difference.is_some()),
+            "adapter_per_second": device * 1e6,
+            "reference_per_second": own * 1e6,
+        }));
+    }
+    Ok(json!({
+        "adapter": info.name,
+        "driver": format!("{} {}", info.driver, info.driver_info),
+        "shader": fizz_shader::FRONT_END,
+        "exact": fizz_shader::exact::VERSION,
+        "tables": found,
+    }))
+}
+
+/// Where to measure, and what the adapter is taken to do by itself, whether that is proven or not.
+#[derive(Clone, Copy)]
+enum On {
+    /// The adapter, with nothing of its own.
+    Adapter,
+    OwnSqrt,
+    /// Division too, which is never proven.
+    OwnBoth,
+    Reference,
+}
+
+/// What to measure.
+const WAYS: [(&str, Way, On); 7] = [
+    ("plain", Way::Plain, On::Adapter),
+    ("metered", Way::Metered, On::Adapter),
+    ("exact", Way::Exact, On::Adapter),
+    ("exact, own sqrt", Way::Exact, On::OwnSqrt),
+    ("exact, own / and sqrt", Way::Exact, On::OwnBoth),
+    ("exact, metered", Way::MeteredExact, On::Adapter),
+    ("reference", Way::Exact, On::Reference),
 ];
 
 /// Runs the suite, prints what it finds as it goes, and gives all of it as JSON.
@@ -36,26 +134,25 @@ const WAYS: [(&str, Way, bool); 5] = [
 /// # Errors
 /// There is no such adapter, or it does not take exact shaders. What single kernels do wrong is part of the report.
 pub fn report(options: &Options) -> Result<Value, Failure> {
-    let adapters = Device::adapters();
-    let adapter = adapters.get(options.adapter);
-    let adapter = adapter.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
-    let target = vulkan(adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
-    let device = Device::open(adapter, Some(target))?;
-    let own = Device::open(adapter, Some(with_own(target)))?;
-    let reference = Reference::new(options.threads)?;
+    let (adapter, target) = adapter(options)?;
+    let device = Device::open(&adapter, Some(target))?;
+    let own = |divide| Device::open(&adapter, Some(with_own(target, divide)));
+    let (own_sqrt, own_both) = (own(false)?, own(true)?);
+    let reference = Device::reference(options.threads)?;
     let info = &device.info;
     println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
     println!("target    {target:?}");
     println!("front end {}, exact {}", fizz_shader::FRONT_END, fizz_shader::exact::VERSION);
+    let admission = admission(&info.name, options.own_budget);
     println!(
         "reference {} threads; least of {} alternating runs, milliseconds\n",
         options.threads, options.runs
     );
     let mut tables = Vec::new();
     if options.names.is_empty()
-        && let Some(gpu) = crate::tables::Gpu::on(adapter)
+        && let Some(gpu) = crate::tables::Gpu::on(&adapter)
     {
-        for found in crate::tables::compare(&gpu, &fizz_shader::exact::Native::NONE)? {
+        for found in crate::tables::compare(&gpu, &Native::NONE)? {
             let said = found.first.as_ref().map_or_else(
                 || format!("equal for {} inputs", found.inputs),
                 |first| format!("{} of {} DIFFER; {first}", found.different, found.inputs),
@@ -75,17 +172,18 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
             continue;
         }
         let equal = equality(&device, &reference, kernel);
-        let speed = speed([&device, &own], &reference, kernel, options);
+        let speed = speed([&device, &own_sqrt, &own_both, &reference], kernel, options);
         match (&equal, &speed) {
             (Ok(digest), Ok(times)) => {
                 let of = |name: &str| times.iter().find(|(found, _)| *found == name).map(|(_, time)| *time);
                 let ratio = |a: &str, b: &str| Some(of(a)? / of(b)?);
                 let shown = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
                 println!(
-                    "{:20} equal {}…  exact/plain {} (own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
+                    "{:20} equal {}…  exact/plain {} (own sqrt {}, own / and sqrt {})  metered/plain {}  exact/reference {}  compile reference/exact {}",
                     kernel.name,
                     &digest[..12],
                     shown(ratio("exact", "plain")),
+                    shown(ratio("exact, own sqrt", "plain")),
                     shown(ratio("exact, own / and sqrt", "plain")),
                     shown(ratio("exact, metered", "plain")),
                     shown(ratio("exact", "reference")),
@@ -115,6 +213,7 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
         "driver": format!("{} {}", info.driver, info.driver_info),
         "backend": format!("{:?}", info.backend),
         "target": format!("{target:?}"),
+        "admission": admission,
         "shader": fizz_shader::FRONT_END,
         "exact": fizz_shader::exact::VERSION,
         "fizz": env!("CARGO_PKG_VERSION"),
@@ -126,39 +225,35 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
     }))
 }
 
-/// The device's own division and square root, as where admission has proven them.
-fn with_own(target: Target) -> Target {
-    let Target::Vulkan { mut native, modes } = target;
-    (native.divide, native.sqrt) = (true, true);
-    Target::Vulkan { native, modes }
+/// The same device, taken to do square roots by itself, and quotients perhaps.
+fn with_own(target: Target, divide: bool) -> Target {
+    match target {
+        Target::Vulkan { native, modes } => {
+            Target::Vulkan { native: Native { divide, sqrt: true, ..native }, modes }
+        }
+        Target::Reference => target,
+    }
 }
 
 /// The digest of what a kernel gives: adapter, reference and oracle agree, and so does the gas.
-fn equality(device: &Device, reference: &Reference, kernel: &Kernel) -> Result<String, Failure> {
+fn equality(device: &Device, reference: &Device, kernel: &Kernel) -> Result<String, Failure> {
     let (shader, case) = (check(kernel)?, (kernel.case)(Scale::Equality));
-    let pipeline = Pipeline::new(device, &shader, &case, Way::MeteredExact)?;
-    let loaded = pipeline.load(device, &case)?;
-    loaded.run()?;
-    let got = loaded.result()?;
+    let (got, gas) = run(device, &shader, &case)?;
     let differs = |error: crate::Wrong| Failure::Device(error.to_string());
     kernel.judge(&case, &got).map_err(differs)?;
-    let program = reference.compile(&shader, true)?;
-    let mut own = program.load(&case)?;
-    own.run()?;
-    crate::compare(&got, &own.result()).map_err(differs)?;
-    let gas = (loaded.gas()?, own.gas()?);
-    if gas.0 != gas.1 {
-        return Err(Failure::Device(format!("gas {}, and {} on the reference", gas.0, gas.1)));
+    let (own, counted) = run(reference, &shader, &case)?;
+    crate::compare(&got, &own).map_err(differs)?;
+    if gas != counted {
+        return Err(Failure::Device(format!("gas {gas}, and {counted} on the reference")));
     }
     let mut digest = Sha256::new();
     got.iter().for_each(|word| digest.update(word.to_le_bytes()));
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Least times in milliseconds.
+/// Least times in milliseconds; devices are in the order of [`On`].
 fn speed(
-    [device, own]: [&Device; 2],
-    reference: &Reference,
+    devices: [&Device; 4],
     kernel: &Kernel,
     options: &Options,
 ) -> Result<Vec<(&'static str, f64)>, Failure> {
@@ -166,8 +261,8 @@ fn speed(
         (check(kernel)?, (kernel.case)(Scale::Equality), (kernel.case)(options.scale));
     let mut times = Vec::new();
     let mut compiled = Vec::new();
-    for (name, way, natively) in WAYS {
-        let device = if natively { own } else { device };
+    for (name, way, on) in WAYS {
+        let device = devices[on as usize];
         let start = Instant::now();
         let pipeline = Pipeline::new(device, &shader, &small, way)?;
         // Drivers compile when a pipeline first runs.
@@ -185,13 +280,11 @@ fn speed(
         match name {
             "plain" => times.push(("compile plain", took)),
             "exact" => times.push(("compile exact", took)),
+            "reference" => times.push(("compile reference", took)),
             _ => {}
         }
         compiled.push((name, device, pipeline));
     }
-    let start = Instant::now();
-    let program = reference.compile(&shader, false)?;
-    times.push(("compile reference", milliseconds(start)));
     let mut loaded: Vec<(&'static str, Loaded<'_>)> = Vec::new();
     for (name, device, pipeline) in &compiled {
         // What has more words than the meter is split by sessions, and not measured here.
@@ -201,8 +294,7 @@ fn speed(
             Err(error) => return Err(error),
         }
     }
-    let mut own = program.load(&case)?;
-    let mut least = vec![f64::INFINITY; loaded.len() + 1];
+    let mut least = vec![f64::INFINITY; loaded.len()];
     // The first run warms caches.
     for run in 0..=options.runs {
         for (index, (_, one)) in loaded.iter().enumerate() {
@@ -210,13 +302,9 @@ fn speed(
             one.run()?;
             least[index] = least[index].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
         }
-        let start = Instant::now();
-        own.run()?;
-        let last = loaded.len();
-        least[last] = least[last].min(if run == 0 { f64::INFINITY } else { milliseconds(start) });
     }
     let names = loaded.iter().map(|(name, _)| *name);
-    times.extend(names.chain(["reference"]).zip(least));
+    times.extend(names.zip(least));
     Ok(times)
 }
 

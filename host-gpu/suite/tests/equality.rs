@@ -1,9 +1,7 @@
 //! Every kernel gives what its oracle computes, and the same on every device.
 #![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
-use fizz_suite::{
-    Device, Failure, Kernel, Loaded, Pipeline, Reference, Scale, Way, check, compare, kernels, vulkan,
-};
+use fizz_suite::{Device, Failure, Kernel, Loaded, Pipeline, Scale, Way, check, compare, kernels, vulkan};
 
 /// The adapter at hand, software or not. Where there is none: fails in CI, else says so.
 fn hardware() -> Option<Device> {
@@ -18,15 +16,16 @@ fn hardware() -> Option<Device> {
 
 /// Result and gas of a kernel.
 fn run(device: &Device, kernel: &Kernel, way: Way) -> (Vec<u32>, u64) {
-    let ran = || {
-        let shader = check(kernel)?;
-        let case = (kernel.case)(Scale::Equality);
-        let pipeline = Pipeline::new(device, &shader, &case, way)?;
-        let loaded: Loaded<'_> = pipeline.load(device, &case)?;
-        loaded.run()?;
-        Ok((loaded.result()?, loaded.gas()?))
-    };
-    ran().unwrap_or_else(|error: Failure| panic!("{} ({way:?}): {error}", kernel.name))
+    ran(device, kernel, way).unwrap_or_else(|error| panic!("{} ({way:?}): {error}", kernel.name))
+}
+
+fn ran(device: &Device, kernel: &Kernel, way: Way) -> Result<(Vec<u32>, u64), Failure> {
+    let shader = check(kernel)?;
+    let case = (kernel.case)(Scale::Equality);
+    let pipeline = Pipeline::new(device, &shader, &case, way)?;
+    let loaded: Loaded<'_> = pipeline.load(device, &case)?;
+    loaded.run()?;
+    Ok((loaded.result()?, loaded.gas()?))
 }
 
 #[test]
@@ -60,10 +59,11 @@ fn exact_kernels_give_what_their_oracles_compute() {
 #[test]
 fn the_reference_gives_what_the_oracles_compute_and_what_hardware_gives() {
     let device = hardware();
+    let [reference, threads] = [1, 3].map(|threads| Device::reference(threads).unwrap());
     let mut wrong = Vec::new();
     for kernel in kernels() {
         let case = (kernel.case)(Scale::Equality);
-        let (words, gas) = match on_reference(kernel, 1) {
+        let (words, gas) = match ran(&reference, kernel, Way::MeteredExact) {
             Ok(found) => found,
             Err(error) => {
                 wrong.push(format!("{}: {error}", kernel.name));
@@ -74,7 +74,8 @@ fn the_reference_gives_what_the_oracles_compute_and_what_hardware_gives() {
             wrong.push(format!("{}: {error}", kernel.name));
         }
         // However the work is spread.
-        assert_eq!(on_reference(kernel, 3).unwrap(), (words.clone(), gas), "{} on threads", kernel.name);
+        let spread = run(&threads, kernel, Way::MeteredExact);
+        assert_eq!(spread, (words.clone(), gas), "{} on threads", kernel.name);
         if let Some(device) = &device {
             let (got, counted) = run(device, kernel, Way::MeteredExact);
             if let Err(error) = compare(&got, &words) {
@@ -86,26 +87,12 @@ fn the_reference_gives_what_the_oracles_compute_and_what_hardware_gives() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Result and gas of a kernel on the reference.
-fn on_reference(kernel: &Kernel, threads: u32) -> Result<(Vec<u32>, u64), Failure> {
-    let program = Reference::new(threads)?.compile(&check(kernel)?, true)?;
-    let mut loaded = program.load(&(kernel.case)(Scale::Equality))?;
-    loaded.run()?;
-    Ok((loaded.result(), loaded.gas()?))
-}
-
 #[test]
 fn no_kernel_races() {
     let check_races = fizz_reference::RaceCheck::default();
-    let (plain, watched) = (Reference::new(1).unwrap(), Reference::watched(&check_races).unwrap());
+    let (plain, watched) = (Device::reference(1).unwrap(), Device::watched(&check_races).unwrap());
     for kernel in kernels() {
-        let shader = check(kernel).unwrap();
-        let case = (kernel.case)(Scale::Equality);
-        let [one, other] = [&plain, &watched].map(|reference| {
-            let mut loaded = reference.compile(&shader, true).unwrap().load(&case).unwrap();
-            loaded.run().unwrap();
-            (loaded.result(), loaded.gas().unwrap())
-        });
+        let [one, other] = [&plain, &watched].map(|device| run(device, kernel, Way::MeteredExact));
         assert!(one == other, "{}: watched, it gives something else", kernel.name);
         assert_eq!(check_races.races(), fizz_reference::Races::default(), "{}", kernel.name);
     }

@@ -8,8 +8,8 @@
 #[path = "../../../sdk/wgpu/examples/compute/programs/mod.rs"]
 mod programs;
 
-use fizz_attest::{Limits, Outcome, TrapKind};
-use fizz_gpu::{Adapters, Choice, ChooseError, Sessions};
+use fizz_attest::{GpuClass, Limits, Outcome, TrapKind};
+use fizz_gpu::{Adapters, Choice, ChooseError, Hardware, Sessions};
 use fizz_sandbox::{Engine, ModuleLimits, Program, TaskReport, TaskSpec, run};
 use std::sync::{Arc, OnceLock};
 
@@ -36,9 +36,17 @@ fn guest() -> &'static Program {
 }
 
 fn run_guest(gpu: Option<&Arc<dyn Sessions>>, arguments: &[&str], limits: Limits) -> TaskReport {
+    run_guest_as(GpuClass::Fast, gpu, arguments, limits)
+}
+
+fn run_guest_as(
+    class: GpuClass,
+    gpu: Option<&Arc<dyn Sessions>>,
+    arguments: &[&str],
+    limits: Limits,
+) -> TaskReport {
     let mut task = TaskSpec::new("compute");
-    // Timestamps are among what the programs do.
-    task.gpu_class = fizz_attest::GpuClass::Fast;
+    task.gpu_class = class;
     task.args.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     task.limits = limits;
     run(guest(), task, gpu.cloned(), None).unwrap()
@@ -62,6 +70,27 @@ fn guests_say_what_the_same_code_says_natively() {
         let stderr = text(&report.stderr);
         assert_eq!(report.outcome, Outcome::Completed { exit_code: 0 }, "{name}: {stderr}");
         assert_eq!(text(&report.stdout), native(name, &mut device), "{name}: {stderr}");
+    }
+}
+
+/// The programs compute with whole numbers, so that every device says the same.
+#[test]
+fn in_the_class_exact_the_reference_says_what_adapters_say() {
+    let engine = fizz_reference_engine::Wasmtime::new().unwrap();
+    let reference: Arc<dyn Sessions> = Arc::new(Hardware::reference(Arc::new(engine), 1).unwrap());
+    let exact = |gpu, name| {
+        let report = run_guest_as(GpuClass::Exact, Some(gpu), &[name], Limits::default());
+        let stderr = text(&report.stderr);
+        assert_eq!(report.outcome, Outcome::Completed { exit_code: 0 }, "{name}: {stderr}");
+        (text(&report.stdout).to_owned(), report.gas, report.gpu_gas)
+    };
+    let said: Vec<_> = programs::NAMES.iter().map(|name| exact(&reference, name)).collect();
+    let Ok(hardware) = Adapters::list().choose(&Choice::Auto) else { return };
+    let driver: Arc<dyn Sessions> = Arc::new(hardware.unproven().unwrap());
+    let mut device = programs::Gpu::connect().unwrap();
+    for (name, said) in programs::NAMES.iter().zip(said) {
+        assert_eq!(exact(&driver, name), said, "{name}");
+        assert_eq!(said.0, native(name, &mut device), "{name}");
     }
 }
 

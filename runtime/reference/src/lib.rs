@@ -19,8 +19,9 @@ use wasmtime::{
 const PAGE: u64 = 65536;
 /// Pages of a memory at most.
 const PAGES: u32 = 65536;
-/// Bytes of stack that a program may use; the threads of the device have twice as much. It calls no deeper than two functions, and the frame of one is bounded by its
-/// code: each value of it takes 4 bytes of code or more and 16 bytes of stack, if none shares its place with another, and [`fizz_reference::MAX_CODE`] is 3 MiB.
+/// Bytes of stack that a program may use; the threads of the device have twice as much. The frames of all functions that can be under way are bounded by the program's
+/// code: each value takes 4 bytes of code or more and 16 bytes of stack, if none shares its place with another, and [`fizz_reference::MAX_CODE`] is 3 MiB, once for
+/// the program and once for the functions that it calls.
 const STACK: usize = fizz_reference::THREAD_STACK / 2;
 /// Bytes of a program that is compiled with all care, four times those of the largest kernel known. The compiler's best takes time that grows with the square of the
 /// code, a minute at the limit; larger programs are compiled in a straight way, which takes a second for each MiB. What they compute is the same.
@@ -108,7 +109,7 @@ impl Engine for Wasmtime {
                 told.touch(site, [a, b, c, d], first);
             };
             linker.func_wrap("fizz", "touch", touch).map_err(invalid)?;
-            let barrier = move |storage: u32, workgroup: u32| watch.barrier(storage != 0, workgroup != 0);
+            let barrier = move |memories: u32| watch.barrier(memories);
             linker.func_wrap("fizz", "barrier", barrier).map_err(invalid)?;
         }
         let (engine, straight) = (self.engine.clone(), self.straight.clone());

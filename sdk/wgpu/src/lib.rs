@@ -27,7 +27,7 @@
 //! # Classes
 //! A device computes *exactly* unless the job says otherwise: the same bits on every device, so that results compare. Not every
 //! shader can be exact; a pipeline that cannot is a validation error with the place in the WGSL, and the job wants `fizz run --gpu-class fast`, whose
-//! results compare on one adapter and driver only. Timestamps and storage textures are offered in the class fast alone. [`instance_with`] demands a [`Class`].
+//! results compare on one adapter and driver only. Timestamps and storage textures are offered in both classes. [`instance_with`] demands a [`Class`].
 //!
 //! There is one device at a time: drop it and all that it made (or call `destroy`) before opening the next.
 //!

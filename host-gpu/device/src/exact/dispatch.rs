@@ -1,7 +1,7 @@
 //! What `wgpu` cannot check of a dispatch, because it does not know the shader.
 
 use crate::objects::{BindGroup, PassState, Pipeline, Range};
-use fizz_gpu_abi::BindingKind;
+use fizz_gpu_abi::{BindingKind, LayoutEntry};
 
 impl PassState {
     /// Why an exact pipeline cannot run with the bind groups that are set. What is not set is left to `wgpu`.
@@ -19,7 +19,7 @@ impl PassState {
         misfit.or_else(|| self.shared(pipeline))
     }
 
-    /// Two bindings of which one can be written to, and that have bytes in common: a driver may take them for different bytes, as WebGPU lets it.
+    /// Two bindings of which one can be written to, and that have bytes or texels in common: a driver may take them for different bytes, as WebGPU lets it.
     fn shared(&self, pipeline: &Pipeline) -> Option<String> {
         let facts = pipeline.exact.as_ref()?;
         let mut all: Vec<(u32, Range, bool)> = Vec::new();
@@ -43,7 +43,7 @@ impl PassState {
                     buffers.len() - 1
                 });
                 let range = Range { buffer, offset: range.offset.saturating_add(more.into()), ..*range };
-                all.push((index, range, entry.kind == BindingKind::Storage));
+                all.push((index, range, is_written(entry.kind)));
             }
         }
         all.sort_by_key(|(_, range, _)| (range.buffer, range.offset));
@@ -64,7 +64,7 @@ impl PassState {
                     both.sort_unstable();
                     let [(a, b), (c, d)] = both;
                     return Some(format!(
-                        "binding {b} of group {a} and binding {d} of group {c} have bytes in common, and one can be written to"
+                        "binding {b} of group {a} and binding {d} of group {c} have bytes or texels in common, and one can be written to"
                     ));
                 }
                 let reaches = |range: &Range| (range.buffer, range.offset.saturating_add(range.size));
@@ -78,6 +78,10 @@ impl PassState {
     }
 }
 
+fn is_written(kind: BindingKind) -> bool {
+    matches!(kind, BindingKind::Storage | BindingKind::WriteOnlyTexture | BindingKind::ReadWriteTexture)
+}
+
 fn refuse(pipeline: &Pipeline, index: u32, group: &BindGroup) -> Option<String> {
     let facts = pipeline.exact.as_ref()?;
     if !facts.has_entries(index) {
@@ -89,9 +93,22 @@ fn refuse(pipeline: &Pipeline, index: u32, group: &BindGroup) -> Option<String> 
             (None, _) => "its layout belongs to a pipeline that made it".to_owned(),
         });
     }
+    // `wgpu` knows several formats as one.
+    let wanted = facts.entries(index);
+    if let Some(binding) = differing(&wanted, &group.entries) {
+        return Some(format!("its layout and that of the pipeline differ in binding {binding}"));
+    }
     facts.late.iter().filter(|(at, ..)| *at == index).find_map(|(_, binding, needed)| {
         let bound = group.ranges.iter().find(|range| range.binding == *binding)?.size;
         (bound < *needed)
             .then(|| format!("binding {binding} has {bound} bytes, and the shader needs {needed}"))
     })
+}
+
+/// The first binding of which two layouts say other things.
+fn differing(one: &[LayoutEntry], other: &[LayoutEntry]) -> Option<u32> {
+    let lacks = |entries: &[LayoutEntry], entry: &LayoutEntry| !entries.contains(entry);
+    let of_one = one.iter().filter(|entry| lacks(other, entry));
+    let of_other = other.iter().filter(|entry| lacks(one, entry));
+    of_one.chain(of_other).map(|entry| entry.binding).min()
 }

@@ -5,7 +5,7 @@ use super::ir::Ty;
 use wasm_encoder::{BlockType, Function, Ieee32, InstructionSink, MemArg, ValType};
 
 /// Bytes of one function.
-const MAX_BYTES: usize = crate::program::MAX_CODE;
+pub(super) const MAX_BYTES: usize = crate::program::MAX_CODE;
 /// Locals of one function: engines take 50,000.
 const MAX_LOCALS: usize = 40_000;
 /// Places where control flow meets, each with the locals in use there: what engines' compilers take time and memory for, about 10 million in a second and 100 MiB.

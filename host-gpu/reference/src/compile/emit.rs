@@ -1,11 +1,15 @@
 //! The whole program: the loop over workgroups, and what runs at their level.
 
+mod invocations;
+mod steps;
+mod uses;
+
 use super::CompileError;
-use super::asm::{Asm, Local, aligned, memory, scalar_type, splat};
+use super::asm::{Asm, Local, memory, scalar_type};
 use super::helper::Helpers;
 use super::inline::Buffer;
-use super::ir::{AtId, Cell, Ir, Label, Node, Orders, Space, Stmt, Val, lists, operands, uses};
-use super::plan::{OUTSIDE, Plan, RegionId, Step};
+use super::ir::{Cell, Ir, Label, Space, Stmt, Val};
+use super::plan::{OUTSIDE, Plan, RegionId};
 use super::shape::{Level, Shapes};
 use std::collections::{BTreeMap, HashSet};
 use wasm_encoder::ValType;
@@ -114,22 +118,18 @@ pub(super) fn emit<'a>(
     (buffers, group_bytes): (&[Buffer], u32),
     watched: Option<u32>,
 ) -> Result<Written, CompileError> {
-    let mut asm = Asm::new(6);
-    let [group, immediate, groups_x, groups_y, groups_z] = [ValType::I32; 5].map(|ty| asm.local(ty));
-    let mut emit = Emit {
-        ir,
-        shapes,
-        plan,
-        keeping: super::wait::keeping(ir, shapes),
-        size,
-        asm,
-        helpers: Helpers::new(if watched.is_some() { 2 } else { 0 }),
-        watched,
-        places: vec![Place::Unset; ir.nodes.len()],
-        uses: count_uses(ir),
-        depths: vec![0; ir.nodes.len()],
-        scopes: vec![Vec::new()],
-        turn: Turn {
+    let helpers = Helpers::new(if watched.is_some() { 2 } else { 0 });
+    let mut emit = Emit::new(ir, shapes, plan, helpers, 6);
+    emit.size = size;
+    emit.watched = watched;
+    emit.run(buffers, group_bytes)?;
+    Ok(Written { asm: emit.asm, helpers: emit.helpers, scratch: emit.scratch.next_multiple_of(64) })
+}
+
+impl Turn {
+    /// At the level of the workgroup.
+    pub(super) fn outside() -> Turn {
+        Turn {
             id: OUTSIDE,
             scope: 0,
             vectors: 1,
@@ -137,78 +137,53 @@ pub(super) fn emit<'a>(
             base: [SCRATCH; 2],
             vars: BTreeMap::new(),
             cells: BTreeMap::new(),
-        },
-        shared_cells: BTreeMap::new(),
-        buffers: Vec::new(),
-        group,
-        immediate,
-        counts: [groups_x, groups_y],
-        depth_count: groups_z,
-        scratch: TRASH,
-        slots: BTreeMap::new(),
-        cell_slots: BTreeMap::new(),
-        var_slots: BTreeMap::new(),
-        ids: 0,
-        mask_slot: 0,
-        left_slots: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        left: BTreeMap::new(),
-    };
-    emit.run(buffers, group_bytes)?;
-    Ok(Written { asm: emit.asm, helpers: emit.helpers, scratch: emit.scratch.next_multiple_of(64) })
-}
-
-/// How often each value is used; `u32::MAX` for those used in another list than they are made in, or more than once by one user.
-fn count_uses(ir: &Ir) -> Vec<u32> {
-    struct Count<'a> {
-        ir: &'a Ir,
-        uses: Vec<u32>,
-        list_of: Vec<u32>,
-        next: u32,
-    }
-    impl Count<'_> {
-        fn add(&mut self, value: Val, list: u32, times: u32) {
-            let uses = &mut self.uses[value as usize];
-            *uses = uses.saturating_add(times);
-            if self.list_of[value as usize] != list {
-                *uses = u32::MAX;
-            }
-        }
-        fn list(&mut self, list: &[Stmt]) {
-            self.next += 1;
-            let here = self.next;
-            for stmt in list {
-                let mut used = Vec::new();
-                uses(self.ir, stmt, |value| used.push(value));
-                if let Stmt::Let(value) = stmt {
-                    self.list_of[*value as usize] = here;
-                    let times = match self.ir.nodes[*value as usize] {
-                        Node::Bin(op, ..) => super::value::reads_twice(op),
-                        Node::Un(op, _) => super::value::reads_unary_twice(op),
-                        Node::Sel(..) => false,
-                        _ => true,
-                    };
-                    used.clear();
-                    operands(self.ir, *value, |operand| used.push(operand));
-                    for value in used {
-                        self.add(value, here, if times { 2 } else { 1 });
-                    }
-                } else {
-                    let times = if matches!(stmt, Stmt::Set(..) | Stmt::If(..)) { 1 } else { 2 };
-                    for value in used {
-                        self.add(value, here, times);
-                    }
-                }
-                lists(stmt).for_each(|list| self.list(list));
-            }
         }
     }
-    let mut count = Count { ir, uses: vec![0; ir.nodes.len()], list_of: vec![0; ir.nodes.len()], next: 0 };
-    count.list(&ir.body);
-    count.uses
 }
 
 impl<'a> Emit<'a> {
+    /// For a function with so many parameters.
+    pub(super) fn new(
+        ir: &'a Ir,
+        shapes: &'a Shapes,
+        plan: &'a Plan<'a>,
+        helpers: Helpers,
+        parameters: u32,
+    ) -> Self {
+        let mut asm = Asm::new(parameters);
+        let [group, immediate, groups_x, groups_y, groups_z] = [ValType::I32; 5].map(|ty| asm.local(ty));
+        Emit {
+            ir,
+            shapes,
+            plan,
+            keeping: super::wait::keeping(ir, shapes),
+            size: [1; 3],
+            asm,
+            helpers,
+            watched: None,
+            places: vec![Place::Unset; ir.nodes.len()],
+            uses: uses::count_uses(ir),
+            depths: vec![0; ir.nodes.len()],
+            scopes: vec![Vec::new()],
+            turn: Turn::outside(),
+            shared_cells: BTreeMap::new(),
+            buffers: Vec::new(),
+            group,
+            immediate,
+            counts: [groups_x, groups_y],
+            depth_count: groups_z,
+            scratch: TRASH,
+            slots: BTreeMap::new(),
+            cell_slots: BTreeMap::new(),
+            var_slots: BTreeMap::new(),
+            ids: 0,
+            mask_slot: 0,
+            left_slots: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            left: BTreeMap::new(),
+        }
+    }
+
     /// Invocations of a workgroup, made up to whole vectors.
     pub(super) fn rounded(&self) -> u32 {
         self.invocations().next_multiple_of(4)
@@ -324,13 +299,21 @@ impl<'a> Emit<'a> {
         self.asm.int(16);
         self.asm.op().i32_add();
         self.asm.set(self.immediate);
-        for (number, buffer) in (0..).zip(buffers) {
+        let mut next = 48;
+        for buffer in buffers {
             let [address, len, len_less_3] = [ValType::I32; 3].map(|ty| self.asm.local(ty));
-            let at = 48 + number * 8;
-            self.asm.get(ARGS);
+            let (base, at) = match (buffer.binding, self.buffers.last()) {
+                // Where texels are stands in the shape in front of them.
+                (None, Some(shape)) => (shape.address, 0),
+                _ => {
+                    next += 8;
+                    (ARGS, next - 8)
+                }
+            };
+            self.asm.get(base);
             self.asm.op().i32_load(memory(at));
             self.asm.set(address);
-            self.asm.get(ARGS);
+            self.asm.get(base);
             self.asm.op().i32_load(memory(at + 4));
             self.asm.set(len);
             self.asm.get(len);
@@ -362,95 +345,6 @@ impl<'a> Emit<'a> {
             }
             self.buffers.push(BufferLocals { address, len, len_less_3 });
         }
-    }
-
-    /// Writes the table of local ids, where rows of invocations do not begin with vectors.
-    fn local_ids(&mut self) -> Result<(), CompileError> {
-        let [x, y, _] = self.size;
-        let is_read = |node: &Node| matches!(node, Node::Input(super::ir::Input::LocalId(_)));
-        if x % 4 == 0 || !self.ir.nodes.iter().any(is_read) {
-            return Ok(());
-        }
-        let bytes = self.rounded() * 4;
-        self.ids = self.take(bytes * 3)?;
-        let [index, at] = [ValType::I32; 2].map(|ty| self.asm.local(ty));
-        self.asm.int(0);
-        self.asm.set(index);
-        let again = self.asm.repeat();
-        self.asm.get(SCRATCH);
-        self.asm.get(index);
-        self.asm.int(2);
-        self.asm.op().i32_shl().i32_add();
-        self.asm.set(at);
-        for (axis, below, size) in [(0, 1, x), (1, x, y), (2, x * y, u32::MAX)] {
-            self.asm.get(at);
-            self.asm.get(index);
-            self.asm.int(below);
-            self.asm.op().i32_div_u();
-            self.asm.int(size);
-            self.asm.op().i32_rem_u().i32_store(memory(self.ids + axis * bytes));
-        }
-        self.asm.get(index);
-        self.asm.int(1);
-        self.asm.op().i32_add().local_tee(index);
-        self.asm.int(self.invocations());
-        self.asm.op().i32_lt_u();
-        self.asm.jump_if(again);
-        self.asm.end();
-        // Who is no invocation has the first one's.
-        for index in self.invocations()..self.rounded() {
-            for axis in 0..3 {
-                self.asm.get(SCRATCH);
-                self.asm.int(0);
-                self.asm.op().i32_store(memory(self.ids + axis * bytes + index * 4));
-            }
-        }
-        self.asm.release(index);
-        self.asm.release(at);
-        Ok(())
-    }
-
-    /// For each vector of a workgroup: an address that goes up by 16 from scratch, in a local.
-    fn each_vector(&mut self, write: impl FnOnce(&mut Self, Local)) {
-        let at = self.asm.local(ValType::I32);
-        self.asm.get(SCRATCH);
-        self.asm.set(at);
-        let again = self.asm.repeat();
-        write(self, at);
-        self.asm.get(at);
-        self.asm.int(16);
-        self.asm.op().i32_add().local_tee(at);
-        self.asm.get(SCRATCH);
-        self.asm.op().i32_sub();
-        let bytes = self.rounded() * 4;
-        self.asm.int(bytes);
-        self.asm.op().i32_lt_u();
-        self.asm.jump_if(again);
-        self.asm.end();
-        self.asm.release(at);
-    }
-
-    /// All invocations are at work.
-    fn start_masks(&mut self) {
-        let slot = self.mask_slot;
-        let invocations = self.invocations();
-        self.each_vector(|emit, at| {
-            emit.asm.get(at);
-            emit.asm.get(at);
-            emit.asm.get(SCRATCH);
-            emit.asm.op().i32_sub();
-            emit.asm.int(2);
-            emit.asm.op().i32_shr_u();
-            emit.tail_mask(invocations);
-            emit.asm.op().v128_store(aligned(slot));
-        });
-    }
-
-    /// From the number of a vector's first invocation on the stack: which of the four there are.
-    pub(super) fn tail_mask(&mut self, invocations: u32) {
-        self.asm.op().i32x4_splat();
-        self.asm.op().v128_const(super::asm::lanes([0, 1, 2, 3])).i32x4_add();
-        self.asm.op().v128_const(splat(invocations)).i32x4_lt_u();
     }
 
     pub(super) fn in_memory(&self, cell: Cell) -> bool {
@@ -494,109 +388,5 @@ impl<'a> Emit<'a> {
         for local in self.scopes.pop().unwrap_or_default() {
             self.asm.release(local);
         }
-    }
-
-    fn steps(&mut self, steps: &'a [Step<'a>]) -> Result<(), CompileError> {
-        self.asm.check()?;
-        self.scopes.push(Vec::new());
-        for step in steps {
-            match step {
-                Step::Scalar(Stmt::Set(cell, value)) => {
-                    self.push_scalar(*value, 0);
-                    let local = self.shared_cell(*cell);
-                    self.asm.set(local);
-                }
-                Step::Scalar(Stmt::Let(value)) => self.define(*value)?,
-                Step::Scalar(_) => {}
-                Step::Region(region) => self.region(region)?,
-                Step::If(condition, accept, reject) => {
-                    self.push_scalar(*condition, 0);
-                    self.asm.begin_if();
-                    self.steps(accept)?;
-                    if !reject.is_empty() {
-                        self.asm.op().else_();
-                        self.steps(reject)?;
-                    }
-                    self.asm.end();
-                }
-                Step::Block(label, inner) => self.outer_block(*label, inner)?,
-                Step::Loop(inner) => {
-                    let again = self.asm.repeat();
-                    self.steps(inner)?;
-                    if self.plan.keeps_masks {
-                        self.any_at_work();
-                        self.asm.jump_if(again);
-                    } else {
-                        self.asm.jump(again);
-                    }
-                    self.asm.end();
-                }
-                Step::Break(label) => {
-                    let to = self.labels[label];
-                    self.asm.jump(to);
-                }
-                Step::UniformLoad(at, result) => {
-                    self.uniform_load(*at, *result);
-                    // Barriers stand around it.
-                    self.barrier(Orders { storage: false, group: true });
-                }
-                Step::Barrier(orders) => self.barrier(*orders),
-            }
-        }
-        self.close_scope();
-        Ok(())
-    }
-
-    /// Pushes whether any invocation of the workgroup is at work.
-    fn any_at_work(&mut self) {
-        let all = self.asm.local(ValType::V128);
-        self.asm.op().v128_const(0).local_set(all);
-        let slot = self.mask_slot;
-        self.each_vector(|emit, at| {
-            emit.asm.get(at);
-            emit.asm.op().v128_load(aligned(slot)).local_get(all).v128_or().local_set(all);
-        });
-        self.asm.get(all);
-        self.asm.op().v128_any_true();
-        self.asm.release(all);
-    }
-
-    fn outer_block(&mut self, label: Label, inner: &'a [Step<'a>]) -> Result<(), CompileError> {
-        let parted = self.plan.keeps_masks;
-        if parted {
-            let slot = self.take_slot()?;
-            self.left_slots.insert(label, slot);
-            self.each_vector(|emit, at| {
-                emit.asm.get(at);
-                emit.asm.op().v128_const(0).v128_store(aligned(slot));
-            });
-        }
-        let open = self.asm.block();
-        self.labels.insert(label, open);
-        self.steps(inner)?;
-        self.asm.end();
-        if let Some(slot) = self.left_slots.get(&label).copied() {
-            let mask = self.mask_slot;
-            self.each_vector(|emit, at| {
-                emit.asm.get(at);
-                emit.asm.get(at);
-                emit.asm.op().v128_load(aligned(mask));
-                emit.asm.get(at);
-                emit.asm.op().v128_load(aligned(slot)).v128_or().v128_store(aligned(mask));
-            });
-        }
-        Ok(())
-    }
-
-    fn uniform_load(&mut self, at: AtId, result: Val) {
-        let at = &self.ir.ats[at as usize];
-        let ty = self.ir.types[result as usize];
-        // What is known of an index may not hold where no invocation computed it, so nothing is taken for granted.
-        let offset = self.scalar_address(at, 0, false, true);
-        let local = self.asm.local(scalar_type(ty));
-        self.load_scalar(ty, offset);
-        self.asm.set(local);
-        self.places[result as usize] = Place::Local([local; 2]);
-        self.scopes[0].push(local);
     }
 }

@@ -5,10 +5,12 @@
 
 mod access;
 mod asm;
+mod callee;
 mod emit;
 mod error;
 mod fold;
 mod helper;
+mod image;
 mod inline;
 mod ir;
 mod layout;
@@ -30,7 +32,7 @@ use crate::race::Watched;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Module, ShaderStage};
 use wasm_encoder::{
-    CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection, MemoryType,
+    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, MemoryType,
     TypeSection, ValType,
 };
 
@@ -63,7 +65,7 @@ pub fn compile_by_passes(
     compile_with(module, entry, None, done)
 }
 
-/// The same, but the program tells of each word of storage and workgroup memory that it touches, and runs only on a
+/// The same, but the program tells of each word of storage and workgroup memory and of each texel that it touches, and runs only on a
 /// [machine](crate::Engine::machine) that watches.
 ///
 /// # Errors
@@ -135,12 +137,13 @@ fn compile_here(
     let plan = plan::plan(&ir, &shapes, &read_only);
     done("plan");
     let memory = (&inlined.buffers[..], inlined.group_bytes);
-    let written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
+    let mut written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
+    let callees = callee::emit(&inlined.callees, &mut written.helpers)?;
     done("emit");
     Ok(Program {
         scratch_bytes: written.scratch,
-        wasm: module_of(written),
-        bindings: inlined.buffers.iter().map(|buffer| buffer.binding).collect(),
+        wasm: module_of(written, &callees),
+        bindings: inlined.buffers.iter().filter_map(|buffer| buffer.binding).collect(),
         immediate_bytes: inlined.immediate_bytes,
         workgroup_size: size,
     })
@@ -155,7 +158,7 @@ fn check_nesting(ir: &ir::Ir) -> Result<(), CompileError> {
 }
 
 /// The module around the program's functions.
-fn module_of(written: emit::Written) -> Vec<u8> {
+fn module_of(written: emit::Written, callees: &[Option<Function>]) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut functions = FunctionSection::new();
     let mut code = CodeSection::new();
@@ -164,13 +167,13 @@ fn module_of(written: emit::Written) -> Vec<u8> {
     let imported = written.helpers.imported();
     if imported > 0 {
         types.ty().function([ValType::I32; 6], []);
-        types.ty().function([ValType::I32; 2], []);
+        types.ty().function([ValType::I32], []);
     }
     code.function(&written.asm.finish());
     for (number, helper) in (1 + imported..).zip(written.helpers.all()) {
         types.ty().function(helper.parameters(), helper.results());
         functions.function(number);
-        code.function(&helper.function());
+        code.function(&helper.function(callees));
     }
     let mut imports = ImportSection::new();
     let memory =

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 /// The places that touch shared memory, under way.
 pub(super) struct Touches<'m> {
     watched: Watched<'m>,
-    /// Names of the bindings; none of those that are not watched.
-    buffers: Vec<Option<String>>,
+    /// What the bindings are, and their names; none of those that are not watched.
+    buffers: Vec<Option<(Memory, String)>>,
     /// Where workgroup variables begin, and their names.
     group: Vec<(u32, String)>,
     sites: Vec<Site>,
@@ -33,6 +33,11 @@ impl<'m> Touches<'m> {
         }
     }
 
+    /// The next two bindings: the shape of a texture, and its texels.
+    pub(super) fn texture(&mut self, variable: &GlobalVariable, written: bool) {
+        self.buffers.extend([None, written.then(|| (Memory::Texture, name(variable)))]);
+    }
+
     /// The next binding. What is only read cannot race: WebGPU forbids to bind the same buffer for writing as well.
     pub(super) fn buffer(&mut self, variable: &GlobalVariable) {
         let group = variable.binding.map(|binding| binding.group);
@@ -40,7 +45,7 @@ impl<'m> Touches<'m> {
         let shared =
             matches!(variable.space, naga::AddressSpace::Storage { access } if access.contains(stores));
         let watched = shared && group != Some(self.watched.unwatched_group);
-        self.buffers.push(watched.then(|| name(variable)));
+        self.buffers.push(watched.then(|| (Memory::Storage, name(variable))));
     }
 
     pub(super) fn group_variable(&mut self, offset: u32, variable: &GlobalVariable) {
@@ -51,7 +56,7 @@ impl<'m> Touches<'m> {
     fn site(&mut self, place: &Place, access: Access, span: Span) -> Result<Option<u32>, CompileError> {
         let (memory, variable) = match place.space {
             Space::Buffer(buffer) => match self.buffers.get(buffer as usize) {
-                Some(Some(name)) => (Memory::Storage, name.clone()),
+                Some(Some((memory, name))) => (*memory, name.clone()),
                 _ => return Ok(None),
             },
             Space::Group => {

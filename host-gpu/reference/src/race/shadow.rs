@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Words of a page.
 const PAGE: usize = 256;
-/// Most pages of both memories: 20 KiB each.
+/// Most pages of all memories: 20 KiB each.
 const MAX_PAGES: usize = 64 << 10;
 /// Most pairs of places that are remembered as told.
 const MAX_TOLD: usize = 1 << 16;
@@ -38,7 +38,7 @@ struct Word {
     atomic_reads: Some3,
 }
 
-/// One memory: storage, or the workgroup's.
+/// One memory.
 #[derive(Debug)]
 struct Shadow {
     memory: Memory,
@@ -70,7 +70,7 @@ impl Shadow {
         }
         if interval(before) < self.start {
             // Another workgroup's; its own variables are gone with it.
-            return self.memory == Memory::Storage;
+            return self.memory != Memory::Workgroup;
         }
         interval(before) == self.now && invocation(before) != who
     }
@@ -114,13 +114,15 @@ pub struct Watch {
 
 #[derive(Debug)]
 struct State {
-    storage: Shadow,
-    group: Shadow,
-    /// The first interval of each workgroup in storage memory.
-    workgroups: Vec<(u32, [u32; 3])>,
+    shadows: [Shadow; 3],
+    /// The first interval of each workgroup in each memory.
+    workgroups: Vec<([u32; 3], [u32; 3])>,
     /// Memory and access of the places seen.
     kinds: Vec<Option<(Memory, Access)>>,
     told: HashSet<(u32, u32)>,
+    /// Pages that there may be.
+    most_pages: usize,
+    /// Whether this dispatch has touched more than can be looked at.
     full: bool,
 }
 
@@ -128,11 +130,11 @@ impl Watch {
     /// For a new machine.
     pub fn new(check: &RaceCheck) -> Watch {
         let state = State {
-            storage: Shadow::new(Memory::Storage),
-            group: Shadow::new(Memory::Workgroup),
+            shadows: Memory::ALL.map(Shadow::new),
             workgroups: Vec::new(),
             kinds: Vec::new(),
             told: HashSet::new(),
+            most_pages: MAX_PAGES,
             full: false,
         };
         Watch { check: check.clone(), state: Mutex::new(state) }
@@ -145,33 +147,30 @@ impl Watch {
     /// A dispatch begins: all before it is ordered.
     pub fn dispatch(&self) {
         let mut state = self.lock();
-        for memory in [Memory::Storage, Memory::Workgroup] {
-            state.shadow(memory).clear();
-        }
+        state.shadows.iter_mut().for_each(Shadow::clear);
         state.workgroups.clear();
+        state.full = false;
     }
 
     /// A workgroup begins.
     pub fn workgroup(&self, id: [u32; 3]) {
         let mut state = self.lock();
-        for memory in [Memory::Storage, Memory::Workgroup] {
+        for memory in Memory::ALL {
             let full = state.next(memory);
             let shadow = state.shadow(memory);
             shadow.start = shadow.now;
             state.full |= full;
         }
-        let start = state.storage.start;
-        state.workgroups.push((start, id));
+        let starts = [0, 1, 2].map(|memory: usize| state.shadows[memory].start);
+        state.workgroups.push((starts, id));
     }
 
-    /// A barrier of the workgroup, which orders storage or its own memory, or both.
-    pub fn barrier(&self, storage: bool, workgroup: bool) {
+    /// A barrier of the workgroup, which orders storage buffers (1), its own memory (2), textures (4), or what is the sum of these.
+    pub fn barrier(&self, memories: u32) {
         let mut state = self.lock();
-        for (orders, memory) in [(storage, Memory::Storage), (workgroup, Memory::Workgroup)] {
-            if orders {
-                let full = state.next(memory);
-                state.full |= full;
-            }
+        for memory in Memory::ALL.into_iter().filter(|memory| memories & memory.bit() != 0) {
+            let full = state.next(memory);
+            state.full |= full;
         }
     }
 
@@ -195,10 +194,7 @@ impl Watch {
 
 impl State {
     fn shadow(&mut self, memory: Memory) -> &mut Shadow {
-        match memory {
-            Memory::Storage => &mut self.storage,
-            Memory::Workgroup => &mut self.group,
-        }
+        &mut self.shadows[memory as usize]
     }
 
     /// The next interval; says whether there is none.
@@ -221,7 +217,7 @@ impl State {
 
     fn one(&mut self, check: &RaceCheck, kind: (Memory, Access), place: u32, address: u32, who: u32) {
         let (memory, access) = kind;
-        let room = self.storage.used.len() + self.group.used.len() < MAX_PAGES;
+        let room = self.shadows.iter().map(|shadow| shadow.used.len()).sum::<usize>() < self.most_pages;
         let shadow = self.shadow(memory);
         let Some((page, word)) = shadow.page(address, room) else {
             self.full = true;
@@ -261,11 +257,7 @@ impl State {
             return;
         }
         let at = |interval: u32| {
-            let next = match memory {
-                Memory::Storage => self.workgroups.partition_point(|(start, _)| *start <= interval),
-                // Only those of one workgroup race there.
-                Memory::Workgroup => self.workgroups.len(),
-            };
+            let next = self.workgroups.partition_point(|(starts, _)| starts[memory as usize] <= interval);
             next.checked_sub(1).map_or([0; 3], |index| self.workgroups[index].1)
         };
         let side = |touch: Packed| Who {
@@ -298,7 +290,7 @@ mod tests {
     /// An atomic and a plain access race, as two plain ones do of which one writes; sessions do not let shaders mix them.
     #[test]
     fn what_races_with_what() {
-        for memory in [Memory::Storage, Memory::Workgroup] {
+        for memory in Memory::ALL {
             for (one, first) in (0..).zip(KINDS) {
                 for (other, second) in (0..).zip(KINDS) {
                     let (check, watch) = watch(memory);
@@ -319,11 +311,11 @@ mod tests {
 
     #[test]
     fn a_reader_is_remembered_until_another_workgroup_writes() {
-        let (check, watch) = watch(Memory::Storage);
+        let (check, watch) = watch(Memory::Texture);
         watch.touch(0, [4096; 4], 0);
-        watch.barrier(true, false);
+        watch.barrier(Memory::Texture.bit());
         watch.touch(1, [4096, 0, 0, 0], 0);
-        watch.barrier(true, true);
+        watch.barrier(7);
         watch.touch(0, [4096; 4], 4);
         assert!(check.races().found.is_empty());
         watch.workgroup([1, 2, 3]);
@@ -338,5 +330,28 @@ mod tests {
         watch.workgroup([0; 3]);
         watch.touch(1, [4096, 0, 0, 0], 0);
         assert_eq!(check.races().found, found);
+    }
+
+    #[test]
+    fn a_dispatch_that_touches_too_much_does_not_hide_the_next_ones_races() {
+        let (check, watch) = watch(Memory::Texture);
+        watch.lock().most_pages = 2;
+        let race = |first: u32| {
+            for word in 0..3 {
+                watch.touch(1, [first + word * 4 * PAGE as u32; 4], 0);
+            }
+        };
+        race(4096);
+        assert!(check.races().incomplete);
+        let found = check.races().found;
+        assert_eq!(found.len(), 1, "in what was looked at");
+        let before = found[0].touches[0].workgroup;
+        watch.dispatch();
+        watch.workgroup([7, 0, 0]);
+        watch.touch(3, [4096, 0, 0, 0], 0);
+        watch.touch(1, [0, 4096, 0, 0], 0);
+        let found = check.races().found;
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().any(|race| race.touches[0].workgroup != before), "{found:?}");
     }
 }

@@ -90,7 +90,7 @@ impl Machine {
             };
             linker.func_wrap("fizz", "touch", touch).expect("a name");
             let told = watch.clone();
-            let barrier = move |storage: u32, workgroup: u32| told.barrier(storage != 0, workgroup != 0);
+            let barrier = move |memories: u32| told.barrier(memories);
             linker.func_wrap("fizz", "barrier", barrier).expect("a name");
         }
         let instance: Instance = linker.instantiate(&mut store, &module).expect("an instance");

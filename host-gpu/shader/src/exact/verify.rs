@@ -5,8 +5,8 @@ use super::lower::{bound, library};
 use naga::front::Typifier;
 use naga::proc::ResolveContext;
 use naga::{
-    AddressSpace, AtomicFunction, BinaryOperator as Op, Block, Expression, Function, Handle, Literal,
-    MathFunction as F, Module, ScalarKind, Statement, TypeInner,
+    AddressSpace, AtomicFunction, BinaryOperator as Op, Block, Expression, Function, Handle, ImageClass,
+    Literal, MathFunction as F, Module, ScalarKind, Statement, StorageFormat, TypeInner,
 };
 use std::collections::BTreeSet;
 
@@ -16,6 +16,14 @@ pub fn verify(module: &Module, native: &Native) -> Vec<String> {
     for (_, ty) in module.types.iter() {
         if let Some(problem) = wrong_type(&ty.inner) {
             found.push(format!("type {}: {problem}", ty.name.as_deref().unwrap_or("without a name")));
+        }
+    }
+    for (_, variable) in module.global_variables.iter() {
+        if let TypeInner::Image { class: ImageClass::Storage { format, .. }, .. } =
+            module.types[variable.ty].inner
+            && !KEPT.contains(&format)
+        {
+            found.push(format!("a texture of the format {format:?}"));
         }
     }
     let bounds = bound::bounds(module);
@@ -43,6 +51,9 @@ pub fn verify(module: &Module, native: &Native) -> Vec<String> {
     found
 }
 
+/// The formats whose bits no device changes.
+const KEPT: [StorageFormat; 3] = [StorageFormat::R32Uint, StorageFormat::Rg32Uint, StorageFormat::Rgba32Uint];
+
 fn wrong_type(inner: &TypeInner) -> Option<&'static str> {
     match inner {
         TypeInner::Scalar(scalar) | TypeInner::Vector { scalar, .. } | TypeInner::Matrix { scalar, .. } => {
@@ -55,6 +66,7 @@ fn wrong_type(inner: &TypeInner) -> Option<&'static str> {
         | TypeInner::Struct { .. }
         | TypeInner::Pointer { .. }
         | TypeInner::ValuePointer { .. } => None,
+        TypeInner::Image { class: ImageClass::Storage { .. }, .. } => None,
         _ => Some("nothing that exact shaders have"),
     }
 }
@@ -128,9 +140,13 @@ impl<'m> Walk<'m> {
                 use naga::RelationalFunction as R;
                 (!matches!(fun, R::All | R::Any)).then(|| format!("{fun:?}"))
             }
+            Expression::ImageLoad { coordinate, array_index, .. } => {
+                self.wrong_texel([Some(coordinate), array_index])
+            }
             Expression::Literal(_)
             | Expression::Constant(_)
             | Expression::ZeroValue(_)
+            | Expression::ImageQuery { .. }
             | Expression::Compose { .. }
             | Expression::Splat { .. }
             | Expression::Swizzle { .. }
@@ -235,6 +251,13 @@ impl<'m> Walk<'m> {
         (!checked && !below).then(|| "an index without a check".to_owned())
     }
 
+    /// Whether places of a texel are chosen with their bounds in view.
+    fn wrong_texel(&self, places: [Option<Handle<Expression>>; 2]) -> Option<String> {
+        let mut places = places.into_iter().flatten();
+        let chosen = |place| matches!(self.function.expressions[place], Expression::Select { .. });
+        (!self.native.bounds && !places.all(chosen)).then(|| "a texel without a check".to_owned())
+    }
+
     fn block(&mut self, block: &Block) {
         for statement in block {
             match *statement {
@@ -249,6 +272,9 @@ impl<'m> Walk<'m> {
                     self.block(continuing);
                 }
                 Statement::Store { pointer, value } => self.store(pointer, value),
+                Statement::ImageStore { coordinate, array_index, .. } => {
+                    self.found.extend(self.wrong_texel([Some(coordinate), array_index]));
+                }
                 Statement::Atomic { fun: AtomicFunction::Exchange { .. }, .. } => {
                     self.found.push("an exchange of an atomic".to_owned());
                 }

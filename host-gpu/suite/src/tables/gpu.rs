@@ -1,23 +1,18 @@
 //! Computes an expression on a device, as an exact shader.
 
-use crate::{Device, Target, vulkan};
-use fizz_shader::exact::{self, Layout, Modes, Native};
-use fizz_shader::meter::{SLICE_BYTES, slice_bytes};
-use std::sync::Arc;
+use crate::{Device, Target, pipeline, vulkan};
+use fizz_shader::exact::{self, Layout, Native};
+use fizz_shader::meter::slice_bytes;
 use std::time::Instant;
 
 /// A device that computes tables.
 #[derive(Debug)]
-pub struct Gpu {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    /// What a Vulkan device can be told about floats; the reference device takes programs instead of SPIR-V.
-    modes: Option<Modes>,
-}
+pub struct Gpu(Device);
 
-const INVOCATIONS: usize = 64;
+/// Invocations of a workgroup.
+pub(crate) const INVOCATIONS: usize = 64;
 /// Workgroups in a row of a dispatch.
-const ROW: u32 = 1 << 10;
+pub(crate) const ROW: u32 = 1 << 10;
 
 impl Gpu {
     /// The first Vulkan adapter of the machine that takes exact shaders, if there is one.
@@ -27,34 +22,24 @@ impl Gpu {
 
     /// This adapter, if it takes exact shaders.
     pub fn on(adapter: &wgpu::Adapter) -> Option<Gpu> {
-        let Target::Vulkan { modes, .. } = vulkan(adapter)?;
-        open(adapter, Some(modes))
+        Device::open(adapter, Some(vulkan(adapter)?)).ok().map(Gpu)
     }
 
-    /// The reference device.
-    pub fn reference() -> Option<Gpu> {
-        let engine = Arc::new(fizz_reference_engine::Wasmtime::new().ok()?);
-        let instance = fizz_reference::instance(engine, 2);
-        let options = wgpu::RequestAdapterOptions::default();
-        open(&pollster::block_on(instance.request_adapter(&options)).ok()?, None)
+    /// The reference device, on so many threads.
+    pub fn reference(threads: usize) -> Option<Gpu> {
+        Device::reference(threads).ok().map(Gpu)
     }
 }
 
-#[expect(unsafe_code, reason = "wgpu takes shaders as they are only so")]
-fn open(adapter: &wgpu::Adapter, modes: Option<Modes>) -> Option<Gpu> {
-    let descriptor = wgpu::DeviceDescriptor {
-        required_features: wgpu::Features::PASSTHROUGH_SHADERS | wgpu::Features::IMMEDIATES,
-        required_limits: wgpu::Limits { max_immediate_size: SLICE_BYTES, ..wgpu::Limits::default() },
-        // SAFETY: what is handed on comes from the lowering, with bounds in it.
-        experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
-        ..wgpu::DeviceDescriptor::default()
-    };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).ok()?;
-    Some(Gpu { device, queue, modes })
+/// A shader of ours, lowered.
+pub(crate) fn lowered(wgsl: &str, native: &Native) -> naga::Module {
+    let module = naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
+    pipeline::lower(module, native).unwrap_or_else(|error| panic!("{error}\n{wgsl}"))
 }
 
-fn lowered(expression: &str, native: &Native) -> naga::Module {
-    let wgsl = format!(
+/// What computes an expression for each pair of inputs.
+fn each_pair(expression: &str) -> String {
+    format!(
         "@group(0) @binding(0) var<storage> input: array<vec2<u32>>;
          @group(0) @binding(1) var<storage, read_write> output: array<u32>;
          @compute @workgroup_size({INVOCATIONS}) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
@@ -66,12 +51,14 @@ fn lowered(expression: &str, native: &Native) -> naga::Module {
              output[k] = {expression};
          }}",
         ROW * INVOCATIONS as u32
-    );
-    let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
-    let lowered = exact::lower(module, native).unwrap_or_else(|error| panic!("{error}\n{wgsl}"));
-    let problems = exact::verify(&lowered, native);
-    assert!(problems.is_empty(), "{problems:#?}\n{wgsl}");
-    lowered
+    )
+}
+
+/// A shader on a device: its binding 0 is read, and its binding 1 is the result.
+pub(crate) struct Compiled {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    immediates: bool,
 }
 
 impl Gpu {
@@ -80,7 +67,6 @@ impl Gpu {
         self.timed(expression, native, inputs, 1).0
     }
 
-    #[expect(unsafe_code, reason = "wgpu takes shaders as they are only so")]
     /// The same, so many times, and the seconds that the fastest took.
     pub(crate) fn timed(
         &self,
@@ -89,41 +75,12 @@ impl Gpu {
         inputs: &[[u32; 2]],
         times: usize,
     ) -> (Vec<u32>, f64) {
-        let module = lowered(expression, native);
-        let words = match &self.modes {
-            None => fizz_reference::compile(&module, "main").expect("tables compile").encode(),
-            Some(modes) => exact::emit(&module, &Layout::of(&module), modes).expect("tables can be written"),
-        };
-        let point = wgpu::PassthroughShaderEntryPoint {
-            name: "main".into(),
-            workgroup_size: (INVOCATIONS as u32, 1, 1),
-        };
-        let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
-            label: None,
-            entry_points: vec![point].into(),
-            spirv: Some(words.into()),
-            ..wgpu::ShaderModuleDescriptorPassthrough::default()
-        };
-        // SAFETY: the SPIR-V comes from naga and a pass of ours, with bounds in it.
-        let shader = unsafe { self.device.create_shader_module_passthrough(descriptor) };
-        let group_layout = self.group_layout();
-        let immediate_size = exact::immediate_bytes(&module);
-        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: None,
-            bind_group_layouts: &[Some(&group_layout)],
-            immediate_size,
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: None,
-            layout: Some(&layout),
-            module: &shader,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
+        let compiled = self.compile(&lowered(&each_pair(expression), native));
+        let bytes: Vec<u8> = inputs.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+        let rows = (inputs.len() / INVOCATIONS) as u32 / ROW;
         let run = || {
             let start = Instant::now();
-            let found = self.run(&pipeline, &group_layout, immediate_size > 0, inputs);
+            let found = self.run(&compiled, &bytes, inputs.len() as u32, [ROW, rows]);
             (found, start.elapsed().as_secs_f64())
         };
         let (found, mut least) = run();
@@ -131,6 +88,33 @@ impl Gpu {
             least = least.min(run().1);
         }
         (found, least)
+    }
+
+    /// A lowered module with the bindings of [`Compiled`] and workgroups of [`INVOCATIONS`].
+    pub(crate) fn compile(&self, module: &naga::Module) -> Compiled {
+        let words = match &self.0.target {
+            Some(Target::Vulkan { modes, .. }) => {
+                exact::emit(module, &Layout::of(module), modes).expect("tables can be written")
+            }
+            _ => fizz_reference::compile(module, "main").expect("tables compile").encode(),
+        };
+        let shader = self.0.pass_through(&words, "main", [INVOCATIONS as u32, 1, 1]);
+        let group_layout = self.group_layout();
+        let immediate_size = exact::immediate_bytes(module);
+        let layout = self.0.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&group_layout)],
+            immediate_size,
+        });
+        let pipeline = self.0.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: Some(&layout),
+            module: &shader,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        Compiled { pipeline, layout: group_layout, immediates: immediate_size > 0 }
     }
 
     fn group_layout(&self) -> wgpu::BindGroupLayout {
@@ -145,52 +129,45 @@ impl Gpu {
             count: None,
         };
         let entries = &[entry(0, true), entry(1, false)];
-        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries })
+        self.0.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries })
     }
 
     fn buffer(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
         let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
-        self.device.create_buffer(&descriptor)
+        self.0.device.create_buffer(&descriptor)
     }
 
-    fn run(
+    /// The words of a shader's result.
+    pub(crate) fn run(
         &self,
-        pipeline: &wgpu::ComputePipeline,
-        layout: &wgpu::BindGroupLayout,
-        immediates: bool,
-        inputs: &[[u32; 2]],
+        compiled: &Compiled,
+        bytes: &[u8],
+        words: u32,
+        [columns, rows]: [u32; 2],
     ) -> Vec<u32> {
         use wgpu::BufferUsages as Usage;
-        let bytes: Vec<u8> = inputs.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
-        let size = bytes.len() as u64;
-        let input = self.buffer(size, Usage::STORAGE | Usage::COPY_DST);
-        self.queue.write_buffer(&input, 0, &bytes);
-        let output = self.buffer(size / 2, Usage::STORAGE | Usage::COPY_SRC);
-        let read = self.buffer(size / 2, Usage::MAP_READ | Usage::COPY_DST);
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let input = self.buffer(bytes.len() as u64, Usage::STORAGE | Usage::COPY_DST);
+        self.0.queue.write_buffer(&input, 0, bytes);
+        let output = self.buffer(4 * u64::from(words), Usage::STORAGE | Usage::COPY_SRC);
+        let group = self.0.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
-            layout,
+            layout: &compiled.layout,
             entries: &[
                 wgpu::BindGroupEntry { binding: 0, resource: input.as_entire_binding() },
                 wgpu::BindGroupEntry { binding: 1, resource: output.as_entire_binding() },
             ],
         });
-        let rows = (inputs.len() / INVOCATIONS) as u32 / ROW;
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder = self.0.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(pipeline);
+            pass.set_pipeline(&compiled.pipeline);
             pass.set_bind_group(0, &group, &[]);
-            if immediates {
-                pass.set_immediates(0, &slice_bytes([0; 3], 1, [ROW, rows, 1]));
+            if compiled.immediates {
+                pass.set_immediates(0, &slice_bytes([0; 3], 1, [columns, rows, 1]));
             }
-            pass.dispatch_workgroups(ROW, rows, 1);
+            pass.dispatch_workgroups(columns, rows, 1);
         }
-        encoder.copy_buffer_to_buffer(&output, 0, &read, 0, size / 2);
-        self.queue.submit([encoder.finish()]);
-        read.map_async(wgpu::MapMode::Read, .., |result| result.expect("a buffer can be mapped"));
-        self.device.poll(wgpu::PollType::wait_indefinitely()).expect("a device that is there");
-        let bytes = read.get_mapped_range(..).expect("mapped");
-        bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect()
+        self.0.queue.submit([encoder.finish()]);
+        self.0.read(&output, words).expect("a device that is there")
     }
 }

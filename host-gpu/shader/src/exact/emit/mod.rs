@@ -105,9 +105,14 @@ fn write(module: &Module, layout: &Layout, modes: &Modes) -> Result<Vec<u32>, St
 
 /// What naga may ask a device for; what else an exact shader has, it writes with these.
 fn capabilities(modes: &Modes) -> naga::FastHashSet<spv::Capability> {
-    use spv::Capability::{DotProduct, DotProductInput4x8BitPacked, Matrix, Shader};
+    use spv::Capability::{
+        DotProduct, DotProductInput4x8BitPacked, Image1D, ImageQuery, Matrix, Shader,
+        StorageImageExtendedFormats,
+    };
     let dot = [DotProduct, DotProductInput4x8BitPacked].into_iter().filter(|_| modes.integer_dot);
-    [Shader, Matrix].into_iter().chain(dot).collect()
+    // What every WebGPU device has for storage textures.
+    let textures = [Image1D, ImageQuery, StorageImageExtendedFormats];
+    [Shader, Matrix].into_iter().chain(textures).chain(dot).collect()
 }
 
 /// Where each binding of the module is.

@@ -127,6 +127,10 @@ impl Rewriter<'_, '_, '_> {
                 let pointer = self.get(pointer)?;
                 Ok(self.emit(Expression::ArrayLength(pointer), shape, Class::Zero))
             }
+            Expression::ImageLoad { image, coordinate, array_index, sample: None, level: None } => {
+                self.image_load(image, coordinate, array_index)
+            }
+            Expression::ImageQuery { image, query } => self.image_query(handle, image, query),
             ref other => Err(format!("{} not exact", what(other))),
         }
     }
@@ -212,9 +216,7 @@ impl Rewriter<'_, '_, '_> {
 /// The name of what no lowered module may have.
 pub(super) fn what(expression: &Expression) -> &'static str {
     match expression {
-        Expression::ImageSample { .. } | Expression::ImageLoad { .. } | Expression::ImageQuery { .. } => {
-            "textures are"
-        }
+        Expression::ImageSample { .. } | Expression::ImageLoad { .. } => "sampled textures are",
         Expression::Derivative { .. } => "derivatives are",
         Expression::Override(_) => "an override without a value is",
         Expression::SubgroupBallotResult | Expression::SubgroupOperationResult { .. } => {

@@ -154,7 +154,7 @@ impl Rewriter<'_, '_, '_> {
     }
 
     /// Four integers as bytes of a word, the first one lowest.
-    fn pack_bytes(&mut self, fun: F, four: Value) -> Value {
+    pub(super) fn pack_bytes(&mut self, fun: F, four: Value) -> Value {
         let shape = self.shape_of(four);
         let within = match fun {
             F::Pack4xI8Clamp => {
@@ -181,7 +181,7 @@ impl Rewriter<'_, '_, '_> {
     }
 
     /// The bytes of a word as four integers.
-    fn unpack_bytes(&mut self, fun: F, word: Value, ty: Handle<Type>) -> Value {
+    pub(super) fn unpack_bytes(&mut self, fun: F, word: Value, ty: Handle<Type>) -> Value {
         let kind = if fun == F::Unpack4xI8 { ScalarKind::Sint } else { ScalarKind::Uint };
         let mut bytes = Vec::with_capacity(4);
         for index in 0..4 {
@@ -203,7 +203,7 @@ impl Rewriter<'_, '_, '_> {
     pub(super) fn square_root(&mut self, a: Value) -> Result<Value, String> {
         let a = self.opaque(a);
         if self.lower.native.sqrt {
-            return Ok(self.exact(F::Sqrt, a, None));
+            return Ok(self.native_sqrt(a));
         }
         let shape = self.shape_of(a);
         self.library_call("fizz_sqrt", shape, &[a])
@@ -307,7 +307,7 @@ impl Rewriter<'_, '_, '_> {
     }
 
     /// Bits of each component, the first ones lowest. `name` gives no more than `bits` bits.
-    fn pack(&mut self, vector: Value, name: &str, bits: u32) -> Result<Value, String> {
+    pub(super) fn pack(&mut self, vector: Value, name: &str, bits: u32) -> Result<Value, String> {
         let vector = self.opaque(vector);
         let mut word: Option<Value> = None;
         for index in 0..32 / bits {
@@ -323,7 +323,13 @@ impl Rewriter<'_, '_, '_> {
     }
 
     /// What `name` gives for the bits of each component, the lowest first.
-    fn unpack(&mut self, word: Value, shape: Shape, name: &str, bits: u32) -> Result<Value, String> {
+    pub(super) fn unpack(
+        &mut self,
+        word: Value,
+        shape: Shape,
+        name: &str,
+        bits: u32,
+    ) -> Result<Value, String> {
         let Shape::Vector(size) = shape else { return Err("a vector without components".to_owned()) };
         let word = self.opaque_word(word);
         let mut components = Vec::with_capacity(size as usize);

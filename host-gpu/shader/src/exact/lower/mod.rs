@@ -17,6 +17,7 @@ mod matrix;
 mod memory;
 mod opaque;
 mod statement;
+mod texture;
 
 use super::Native;
 use crate::meter::{self, build as metered};
@@ -126,11 +127,16 @@ impl<'m> Lower<'m> {
 
     fn module(mut self) -> Result<Module, String> {
         let source = self.source;
+        for (handle, variable) in source.global_variables.iter() {
+            self.result.global_variables[handle].ty = self.kept_type(variable.ty)?;
+        }
         let bounds = bound::bounds(source);
         // Callees stand before their callers.
         for (handle, function) in source.functions.iter() {
             let known = bounds.functions.get(handle.index()).map_or(&[][..], Vec::as_slice);
-            let lowered = Rewriter::new(&mut self, source, function, known)?.shader()?;
+            let mut rewriter = Rewriter::new(&mut self, source, function, known)?;
+            rewriter.keep_textures()?;
+            let lowered = rewriter.shader()?;
             self.written += lowered.expressions.len();
             let handle = self.result.functions.append(lowered, source.functions.get_span(handle));
             self.functions.push(handle);

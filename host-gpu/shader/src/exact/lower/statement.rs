@@ -68,6 +68,9 @@ impl Rewriter<'_, '_, '_> {
             Statement::Store { pointer, value } => self.store(pointer, value)?,
             Statement::Atomic { pointer, fun, value, result } => self.atomic(pointer, fun, value, result)?,
             Statement::WorkGroupUniformLoad { pointer, result } => self.uniform_load(pointer, result)?,
+            Statement::ImageStore { image, coordinate, array_index, value } => {
+                self.image_store(image, coordinate, array_index, value)?;
+            }
             Statement::Call { function, ref arguments, result } => {
                 self.call_statement(function, arguments, result)?;
             }
@@ -149,7 +152,7 @@ impl Rewriter<'_, '_, '_> {
 
 fn what(statement: &Statement) -> &'static str {
     match statement {
-        Statement::ImageStore { .. } | Statement::ImageAtomic { .. } => "textures are",
+        Statement::ImageAtomic { .. } => "atomics of textures are",
         Statement::SubgroupBallot { .. }
         | Statement::SubgroupGather { .. }
         | Statement::SubgroupCollectiveOperation { .. } => "operations on subgroups are",
