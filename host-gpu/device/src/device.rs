@@ -98,8 +98,11 @@ impl Hardware {
         if let Some(reason) = summary.unusable {
             return Err(reason);
         }
-        Ok(Hardware::new(summary, adapter)
-            .with_exact(Exact { target: Target::Reference, probe: admission::expected().into() }))
+        Ok(Hardware::new(summary, adapter).with_exact(Exact {
+            target: Target::Reference,
+            probe: admission::expected().into(),
+            own_sqrt: None,
+        }))
     }
 
     /// The longest wait for the device, 30 seconds unless set. A task that passes it is a host fault.

@@ -47,6 +47,7 @@ mod textures;
 mod timestamps;
 
 pub use adapters::{AdapterKind, AdapterLimit, AdapterSummary, Adapters, Choice, ChooseError};
+pub use admission::{OWN_BUDGET, OwnSqrt};
 pub use caps::webgpu_caps;
 pub use device::Hardware;
 pub use devices::Devices;

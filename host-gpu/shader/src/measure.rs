@@ -216,9 +216,10 @@ fn sizes(module: &Module, limits: &ShaderLimits) -> Result<Vec<Size>, TooMuch> {
     Ok(entries)
 }
 
-/// What a lowered module may be: several times what a shader may, as its operations become several.
+/// What a lowered module may be: several times what a shader may, as its operations become several. Drivers take time that grows with the square of
+/// what they inline: lavapipe half a minute for the most of it.
 fn lowered_limits() -> ShaderLimits {
-    ShaderLimits { inlined: 16 << 20, invocation_bytes: 64 << 10, nesting: 256, ..ShaderLimits::default() }
+    ShaderLimits { inlined: 1 << 18, invocation_bytes: 64 << 10, nesting: 256, ..ShaderLimits::default() }
 }
 
 /// Checks the size of a lowered module.

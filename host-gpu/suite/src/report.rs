@@ -5,7 +5,7 @@ use crate::{Device, Failure, Kernel, Loaded, Pipeline, Scale, Target, Way, check
 use fizz_shader::exact::Native;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -18,8 +18,93 @@ pub struct Options {
     pub scale: Scale,
     /// Threads of the reference device.
     pub threads: usize,
-    /// Kernels whose names contain one of these; all, if there are none.
+    /// Kernels whose names contain one of these; all, if there are none. Or functions with these names.
     pub names: Vec<String>,
+    /// Time for proving the device's own square root.
+    pub own_budget: Duration,
+}
+
+/// An adapter for measuring.
+fn adapter(options: &Options) -> Result<(wgpu::Adapter, Target), Failure> {
+    let found = Device::adapters().into_iter().nth(options.adapter);
+    let adapter = found.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
+    let target = vulkan(&adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
+    Ok((adapter, target))
+}
+
+/// What sessions are told of an adapter: whether it computes exactly, and whether its own square root is used.
+fn admission(name: &str, own_budget: Duration) -> Value {
+    let choice = fizz_gpu::Choice::Name(name.to_owned());
+    let found = fizz_gpu::Adapters::list().choose(&choice).map_err(|error| error.to_string());
+    let start = Instant::now();
+    let admitted = found.and_then(|hardware| hardware.admitted_within(own_budget));
+    let ms = milliseconds(start);
+    let own = admitted.as_ref().ok().and_then(fizz_gpu::Hardware::own_sqrt).map(|own| own.to_string());
+    match (&admitted, &own) {
+        (Ok(_), Some(own)) => println!("admitted  in {ms:.0} ms; its own square root: {own}"),
+        (Ok(_), None) => println!("admitted  in {ms:.0} ms"),
+        (Err(reason), _) => println!("REFUSED   in {ms:.0} ms: {reason}"),
+    }
+    json!({ "ms": ms, "refused": admitted.err(), "own_sqrt": own })
+}
+
+/// Computes all 2^32 inputs of each function of one number, or of those with the given names, on an adapter as sessions do it and on the reference device; prints
+/// what it finds as it goes, and gives all of it as JSON.
+///
+/// # Errors
+/// There is no such adapter, or it does not take exact shaders; no function has such a name.
+pub fn report_every(options: &Options) -> Result<Value, Failure> {
+    use crate::tables::{Gpu, every, functions};
+    let mut wanted = functions();
+    for name in &options.names {
+        if !wanted.iter().any(|(known, _)| known == name) {
+            let known: Vec<_> = wanted.iter().map(|(name, _)| *name).collect();
+            return Err(Failure::Device(format!("no function {name}; there are {}", known.join(", "))));
+        }
+    }
+    wanted.retain(|(name, _)| options.names.is_empty() || options.names.iter().any(|one| one == name));
+    let (adapter, _) = adapter(options)?;
+    let info = adapter.get_info();
+    println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
+    println!("front end {}, exact {}", fizz_shader::FRONT_END, fizz_shader::exact::VERSION);
+    println!("reference {} threads; millions of inputs each second\n", options.threads);
+    let none = || Failure::Device("it cannot be opened".to_owned());
+    let gpu = Gpu::on(&adapter).ok_or_else(none)?;
+    let reference = Gpu::reference(options.threads).ok_or_else(none)?;
+    let mut found = Vec::new();
+    for (name, expression) in wanted {
+        let result = every(&gpu, &Native::NONE, &reference, expression);
+        let speed = |seconds: f64| result.inputs as f64 / seconds / 1e6;
+        let (device, own) = (speed(result.device_seconds), speed(result.reference_seconds));
+        let said = result.difference.map_or_else(
+            || "equal".to_owned(),
+            |first| {
+                format!(
+                    "DIFFERS: of {:#010x}, {:#010x} there and {:#010x} on the reference,",
+                    first.input, first.device, first.reference
+                )
+            },
+        );
+        println!(
+            "{name:16} {said} for {} inputs  adapter {device:.0}, reference {own:.0}, reference/adapter {:.2}",
+            result.inputs,
+            own / device
+        );
+        found.push(json!({
+            "function": name,
+            "inputs": result.inputs,
+            "different": u32::from(result.difference.is_some()),
+            "adapter_per_second": device * 1e6,
+            "reference_per_second": own * 1e6,
+        }));
+    }
+    Ok(json!({
+        "adapter": info.name,
+        "driver": format!("{} {}", info.driver, info.driver_info),
+        "shader": fizz_shader::FRONT_END,
+        "exact": fizz_shader::exact::VERSION,
+        "tables": found,
+    }))
 }
 
 /// Where to measure, and what the adapter is taken to do by itself, whether that is proven or not.
@@ -49,25 +134,23 @@ const WAYS: [(&str, Way, On); 7] = [
 /// # Errors
 /// There is no such adapter, or it does not take exact shaders. What single kernels do wrong is part of the report.
 pub fn report(options: &Options) -> Result<Value, Failure> {
-    let adapters = Device::adapters();
-    let adapter = adapters.get(options.adapter);
-    let adapter = adapter.ok_or_else(|| Failure::Device(format!("no adapter {}", options.adapter)))?;
-    let target = vulkan(adapter).ok_or_else(|| Failure::Device("it takes no exact shaders".to_owned()))?;
-    let device = Device::open(adapter, Some(target))?;
-    let own = |divide| Device::open(adapter, Some(with_own(target, divide)));
+    let (adapter, target) = adapter(options)?;
+    let device = Device::open(&adapter, Some(target))?;
+    let own = |divide| Device::open(&adapter, Some(with_own(target, divide)));
     let (own_sqrt, own_both) = (own(false)?, own(true)?);
     let reference = Device::reference(options.threads)?;
     let info = &device.info;
     println!("adapter   {} ({:?}, {})", info.name, info.backend, info.driver_info);
     println!("target    {target:?}");
     println!("front end {}, exact {}", fizz_shader::FRONT_END, fizz_shader::exact::VERSION);
+    let admission = admission(&info.name, options.own_budget);
     println!(
         "reference {} threads; least of {} alternating runs, milliseconds\n",
         options.threads, options.runs
     );
     let mut tables = Vec::new();
     if options.names.is_empty()
-        && let Some(gpu) = crate::tables::Gpu::on(adapter)
+        && let Some(gpu) = crate::tables::Gpu::on(&adapter)
     {
         for found in crate::tables::compare(&gpu, &Native::NONE)? {
             let said = found.first.as_ref().map_or_else(
@@ -130,6 +213,7 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
         "driver": format!("{} {}", info.driver, info.driver_info),
         "backend": format!("{:?}", info.backend),
         "target": format!("{target:?}"),
+        "admission": admission,
         "shader": fizz_shader::FRONT_END,
         "exact": fizz_shader::exact::VERSION,
         "fizz": env!("CARGO_PKG_VERSION"),

@@ -29,7 +29,11 @@ pub(super) const CONTROLS: [Group; 4] = [
 pub(super) const GROUPS: [Group; 15] = [
     group("sums and products", &["bits(x + y)", "bits(x - y)", "bits(x * y)", "bits(fma(x, y, z))"]),
     group("division", &["bits(x / y)", "bits(1.0 / x)", "bits(x % y)"]),
-    group("roots", &["bits(sqrt(x))", "bits(inverseSqrt(x))"]),
+    // Compilers know that a root is not negative, and some forget that it may be -0.
+    group(
+        "roots",
+        &["bits(sqrt(x))", "bits(inverseSqrt(x))", "bits(abs(sqrt(x)))", "bits(sqrt(vec2(x, y)).y)"],
+    ),
     group(
         "exponentials",
         &["bits(exp(x))", "bits(exp2(x))", "bits(log(x))", "bits(log2(x))", "bits(pow(x, y))"],

@@ -11,6 +11,7 @@ mod modes;
 mod pipeline;
 
 use crate::SHADER_FRONT_END;
+use crate::admission::OwnSqrt;
 use fizz_reference::{CompileError, Watched};
 use fizz_shader::exact::{self, Layout, Modes, Native};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(crate) struct Exact {
     pub(crate) target: Target,
     /// What the probe computed, as hexadecimal digits.
     pub(crate) probe: Arc<str>,
+    /// What was found of its own square root, if that was tried.
+    pub(crate) own_sqrt: Option<OwnSqrt>,
 }
 
 /// What a device takes.

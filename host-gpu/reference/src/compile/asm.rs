@@ -5,7 +5,7 @@ use super::ir::Ty;
 use wasm_encoder::{BlockType, Function, Ieee32, InstructionSink, MemArg, ValType};
 
 /// Bytes of one function.
-const MAX_BYTES: usize = 3 << 20;
+pub(super) const MAX_BYTES: usize = 3 << 20;
 /// Locals of one function: engines take 50,000.
 const MAX_LOCALS: usize = 40_000;
 

@@ -118,22 +118,18 @@ pub(super) fn emit<'a>(
     (buffers, group_bytes): (&[Buffer], u32),
     watched: Option<u32>,
 ) -> Result<Written, CompileError> {
-    let mut asm = Asm::new(6);
-    let [group, immediate, groups_x, groups_y, groups_z] = [ValType::I32; 5].map(|ty| asm.local(ty));
-    let mut emit = Emit {
-        ir,
-        shapes,
-        plan,
-        keeping: super::wait::keeping(ir, shapes),
-        size,
-        asm,
-        helpers: Helpers::new(if watched.is_some() { 2 } else { 0 }),
-        watched,
-        places: vec![Place::Unset; ir.nodes.len()],
-        uses: uses::count_uses(ir),
-        depths: vec![0; ir.nodes.len()],
-        scopes: vec![Vec::new()],
-        turn: Turn {
+    let helpers = Helpers::new(if watched.is_some() { 2 } else { 0 });
+    let mut emit = Emit::new(ir, shapes, plan, helpers, 6);
+    emit.size = size;
+    emit.watched = watched;
+    emit.run(buffers, group_bytes)?;
+    Ok(Written { asm: emit.asm, helpers: emit.helpers, scratch: emit.scratch.next_multiple_of(64) })
+}
+
+impl Turn {
+    /// At the level of the workgroup.
+    pub(super) fn outside() -> Turn {
+        Turn {
             id: OUTSIDE,
             scope: 0,
             vectors: 1,
@@ -141,28 +137,53 @@ pub(super) fn emit<'a>(
             base: [SCRATCH; 2],
             vars: BTreeMap::new(),
             cells: BTreeMap::new(),
-        },
-        shared_cells: BTreeMap::new(),
-        buffers: Vec::new(),
-        group,
-        immediate,
-        counts: [groups_x, groups_y],
-        depth_count: groups_z,
-        scratch: TRASH,
-        slots: BTreeMap::new(),
-        cell_slots: BTreeMap::new(),
-        var_slots: BTreeMap::new(),
-        ids: 0,
-        mask_slot: 0,
-        left_slots: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        left: BTreeMap::new(),
-    };
-    emit.run(buffers, group_bytes)?;
-    Ok(Written { asm: emit.asm, helpers: emit.helpers, scratch: emit.scratch.next_multiple_of(64) })
+        }
+    }
 }
 
 impl<'a> Emit<'a> {
+    /// For a function with so many parameters.
+    pub(super) fn new(
+        ir: &'a Ir,
+        shapes: &'a Shapes,
+        plan: &'a Plan<'a>,
+        helpers: Helpers,
+        parameters: u32,
+    ) -> Self {
+        let mut asm = Asm::new(parameters);
+        let [group, immediate, groups_x, groups_y, groups_z] = [ValType::I32; 5].map(|ty| asm.local(ty));
+        Emit {
+            ir,
+            shapes,
+            plan,
+            keeping: super::wait::keeping(ir, shapes),
+            size: [1; 3],
+            asm,
+            helpers,
+            watched: None,
+            places: vec![Place::Unset; ir.nodes.len()],
+            uses: uses::count_uses(ir),
+            depths: vec![0; ir.nodes.len()],
+            scopes: vec![Vec::new()],
+            turn: Turn::outside(),
+            shared_cells: BTreeMap::new(),
+            buffers: Vec::new(),
+            group,
+            immediate,
+            counts: [groups_x, groups_y],
+            depth_count: groups_z,
+            scratch: TRASH,
+            slots: BTreeMap::new(),
+            cell_slots: BTreeMap::new(),
+            var_slots: BTreeMap::new(),
+            ids: 0,
+            mask_slot: 0,
+            left_slots: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            left: BTreeMap::new(),
+        }
+    }
+
     /// Invocations of a workgroup, made up to whole vectors.
     pub(super) fn rounded(&self) -> u32 {
         self.invocations().next_multiple_of(4)

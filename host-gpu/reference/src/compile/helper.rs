@@ -19,9 +19,12 @@ pub(super) enum Helper {
     Clz,
     /// `(addresses, values, compare) → values before`, for addresses that are not 0; whether other threads may be there.
     Atomic(AtomicOp, bool),
+    /// A function of the shader, by its number, and how many vectors it takes.
+    Callee(u32, usize),
 }
 
 /// The helpers in use, in order of first use. Their functions come after the program's.
+#[derive(Default)]
 pub(super) struct Helpers {
     used: Vec<Helper>,
     /// Functions that the module imports.
@@ -63,6 +66,7 @@ impl Helper {
             Helper::DivideVector(_) | Helper::Shift(_) => vec![V, V],
             Helper::Clz => vec![V],
             Helper::Atomic(..) => vec![V, V, V],
+            Helper::Callee(_, arguments) => vec![V; arguments],
         }
     }
 
@@ -74,7 +78,8 @@ impl Helper {
         }
     }
 
-    pub(super) fn function(self) -> Function {
+    /// Its code; that of a function of the shader is in `callees`.
+    pub(super) fn function(self, callees: &[Option<Function>]) -> Function {
         let mut asm = Asm::new(self.parameters().len() as u32);
         match self {
             Helper::LoadRow => load_row(&mut asm),
@@ -97,6 +102,9 @@ impl Helper {
                 asm.op().i32x4_extract_lane(lane).i32_clz();
             }),
             Helper::Atomic(op, shared) => atomic(&mut asm, op, shared),
+            Helper::Callee(number, _) => {
+                return callees[number as usize].clone().expect("every function that is called is written");
+            }
         }
         asm.finish()
     }

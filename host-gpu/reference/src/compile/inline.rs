@@ -6,6 +6,7 @@ mod place;
 mod statement;
 
 use super::CompileError;
+use super::callee::{self, Callee};
 use super::ir::{AtomicOp, Bin, Ir, Label, NONE, Node, Space, Stmt, Term, Ty, Un, Val};
 use super::layout::{Layouts, Shape, Unit};
 use super::touch::Touches;
@@ -29,6 +30,8 @@ pub(crate) struct Buffer {
 /// What inlining gives.
 pub(crate) struct Inlined {
     pub(crate) ir: Ir,
+    /// Functions that are called.
+    pub(crate) callees: Vec<Callee>,
     pub(crate) buffers: Vec<Buffer>,
     pub(crate) group_bytes: u32,
     pub(crate) immediate_bytes: u32,
@@ -75,7 +78,7 @@ pub(super) struct Frame<'m> {
 
 pub(super) struct Inline<'m> {
     pub(super) module: &'m Module,
-    info: &'m ModuleInfo,
+    pub(super) info: &'m ModuleInfo,
     pub(super) layouts: Layouts<'m>,
     pub(super) ir: Ir,
     pub(super) list: Vec<Stmt>,
@@ -83,8 +86,12 @@ pub(super) struct Inline<'m> {
     globals: Vec<Option<Rc<Place>>>,
     starts: Vec<Stmt>,
     depth: u32,
-    used: Vec<bool>,
+    pub(super) used: Vec<bool>,
     size: [u32; 3],
+    /// Which functions are called, under which number, and those.
+    pub(super) chosen: Vec<bool>,
+    pub(super) called: Vec<Option<u32>>,
+    pub(super) callees: Vec<Callee>,
     pub(super) touches: Option<Touches<'m>>,
 }
 
@@ -107,6 +114,9 @@ pub(crate) fn inline<'m>(
         depth: 0,
         used: Vec::new(),
         size: point.workgroup_size,
+        chosen: callee::choose(module, point),
+        called: vec![None; module.functions.len()],
+        callees: Vec::new(),
         touches: watched.map(Touches::new),
     };
     let (buffers, group_bytes, immediate_bytes) = inline.declare(info.get_entry_point(entry))?;
@@ -119,7 +129,8 @@ pub(crate) fn inline<'m>(
     body.append(&mut inline.list);
     inline.ir.body = body;
     let sites = inline.touches.map_or_else(Vec::new, Touches::sites);
-    Ok(Inlined { ir: inline.ir, buffers, group_bytes, immediate_bytes, sites })
+    let (ir, callees) = (inline.ir, inline.callees);
+    Ok(Inlined { ir, callees, buffers, group_bytes, immediate_bytes, sites })
 }
 
 impl<'m> Inline<'m> {
@@ -138,7 +149,7 @@ impl<'m> Inline<'m> {
     }
 
     /// A call in the current list.
-    fn call(
+    pub(super) fn call(
         &mut self,
         function: &'m Function,
         info: &'m FunctionInfo,

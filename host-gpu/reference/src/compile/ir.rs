@@ -31,6 +31,16 @@ pub(crate) enum Input {
     LocalId(u8),
     GroupId(u8),
     Groups(u8),
+    /// What a function is called with: the first or second, of this type.
+    Argument(u8, Ty),
+}
+
+/// A call of a function that takes one or two numbers and gives one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Call {
+    /// Its number among those that are called.
+    pub(crate) callee: u32,
+    pub(crate) result: Ty,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -194,6 +204,8 @@ pub(crate) enum Node {
     Length(u32),
     Get(Cell),
     Load(AtId),
+    /// The second value may be [`NONE`].
+    Call(Call, Val, Val),
     /// What a statement gives.
     Result(Ty),
 }
@@ -244,6 +256,8 @@ pub(crate) enum Stmt {
     Touch(u32, AtId),
     /// A workgroup variable read by one invocation for all: place, and the [`Node::Result`]. Barriers stand around it.
     UniformLoad(AtId, Val),
+    /// What a function that is called gives, at its end.
+    Give(Val),
 }
 
 /// Which memory a barrier orders.
@@ -287,6 +301,7 @@ impl Ir {
     fn type_of(&self, node: Node) -> Ty {
         match node {
             Node::Const(ty, _) | Node::Result(ty) => ty,
+            Node::Input(Input::Argument(_, ty)) | Node::Call(Call { result: ty, .. }, ..) => ty,
             Node::Input(_) | Node::Length(_) => Ty::I32,
             Node::Un(op, _) => op.result(),
             Node::Bin(op, _, _) => op.result(),
@@ -342,6 +357,7 @@ pub(crate) fn operands(ir: &Ir, value: Val, mut each: impl FnMut(Val)) {
             each(b);
             each(c);
         }
+        Node::Call(_, a, b) => [a, b].into_iter().filter(|value| *value != NONE).for_each(each),
         Node::Load(at) => ir.ats[at as usize].terms.iter().for_each(|term| each(term.index)),
         Node::Const(..) | Node::Input(_) | Node::Length(_) | Node::Get(_) | Node::Result(_) => {}
     }
@@ -354,7 +370,7 @@ pub(crate) fn uses(ir: &Ir, stmt: &Stmt, mut each: impl FnMut(Val)) {
     };
     match stmt {
         Stmt::Let(value) => operands(ir, *value, each),
-        Stmt::Set(_, value) => each(*value),
+        Stmt::Set(_, value) | Stmt::Give(value) => each(*value),
         Stmt::Store(at, value) => {
             place(*at, &mut each);
             each(*value);

@@ -5,6 +5,7 @@
 
 mod access;
 mod asm;
+mod callee;
 mod emit;
 mod error;
 mod fold;
@@ -31,7 +32,7 @@ use crate::race::Watched;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Module, ShaderStage};
 use wasm_encoder::{
-    CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection, MemoryType,
+    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, MemoryType,
     TypeSection, ValType,
 };
 
@@ -100,10 +101,11 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
     let shapes = shape::shapes(&ir, size, &read_only);
     let plan = plan::plan(&ir, &shapes, &read_only);
     let memory = (&inlined.buffers[..], inlined.group_bytes);
-    let written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
+    let mut written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
+    let callees = callee::emit(&inlined.callees, &mut written.helpers)?;
     Ok(Program {
         scratch_bytes: written.scratch,
-        wasm: module_of(written),
+        wasm: module_of(written, &callees),
         bindings: inlined.buffers.iter().filter_map(|buffer| buffer.binding).collect(),
         immediate_bytes: inlined.immediate_bytes,
         workgroup_size: size,
@@ -111,7 +113,7 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
 }
 
 /// The module around the program's functions.
-fn module_of(written: emit::Written) -> Vec<u8> {
+fn module_of(written: emit::Written, callees: &[Option<Function>]) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut functions = FunctionSection::new();
     let mut code = CodeSection::new();
@@ -126,7 +128,7 @@ fn module_of(written: emit::Written) -> Vec<u8> {
     for (number, helper) in (1 + imported..).zip(written.helpers.all()) {
         types.ty().function(helper.parameters(), helper.results());
         functions.function(number);
-        code.function(&helper.function());
+        code.function(&helper.function(callees));
     }
     let mut imports = ImportSection::new();
     let memory =

@@ -170,6 +170,10 @@ impl Optimise<'_> {
                 self.map[*result as usize] = value;
                 to.push(Stmt::UniformLoad(at, value));
             }
+            Stmt::Give(value) => {
+                let value = self.operand(*value, to);
+                to.push(Stmt::Give(value));
+            }
             Stmt::Barrier(orders) => {
                 self.barrier();
                 to.push(Stmt::Barrier(*orders));
@@ -249,6 +253,10 @@ impl Optimise<'_> {
             Node::Un(op, a) => Node::Un(op, self.operand(a, to)),
             Node::Bin(op, a, b) => Node::Bin(op, self.operand(a, to), self.operand(b, to)),
             Node::Sel(a, b, c) => Node::Sel(self.operand(a, to), self.operand(b, to), self.operand(c, to)),
+            Node::Call(call, a, b) => {
+                let a = self.operand(a, to);
+                Node::Call(call, a, if b == NONE { NONE } else { self.operand(b, to) })
+            }
             Node::Load(at) => match self.place(at, to) {
                 Ok(cell) => Node::Get(cell),
                 Err(at) => Node::Load(at),

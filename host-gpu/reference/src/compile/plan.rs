@@ -57,6 +57,24 @@ pub(crate) struct Plan<'a> {
     pub(crate) outer: BTreeSet<Label>,
 }
 
+impl Plan<'_> {
+    /// The one region of [`of_one_region`](Plan::of_one_region).
+    pub(crate) const ONE: RegionId = OUTSIDE + 1;
+
+    /// That of a function that is called.
+    pub(crate) fn of_one_region(ir: &Ir) -> Self {
+        Plan {
+            steps: Vec::new(),
+            region_of: vec![Plan::ONE; ir.nodes.len()],
+            kept: BTreeSet::new(),
+            kept_cells: BTreeSet::new(),
+            kept_vars: BTreeSet::new(),
+            keeps_masks: false,
+            outer: BTreeSet::new(),
+        }
+    }
+}
+
 struct Planner<'a> {
     ir: &'a Ir,
     shapes: &'a Shapes,
@@ -262,7 +280,7 @@ fn costs(ir: &Ir, shapes: &Shapes) -> Vec<u32> {
     for (value, node) in ir.nodes.iter().enumerate() {
         let mut cost = match node {
             _ if shapes.values[value].level == Level::Group => 0,
-            Node::Get(_) | Node::Load(_) | Node::Result(_) => u32::MAX,
+            Node::Get(_) | Node::Load(_) | Node::Result(_) | Node::Call(..) => u32::MAX,
             _ => 1,
         };
         if cost == 1 {

@@ -4,7 +4,7 @@
 //! kind, always *between two places*: a variable that is set and read only inside of a branch may be one scalar there, whoever took the branch.
 //! Places are a tree of [`Context`]s: arms of branches, bodies of loops, and what stands behind a jump that not all may have taken.
 
-use super::ir::{AtId, Bin, Cell, Input, Ir, Label, Node, Space, Stmt, Un, Val, lists};
+use super::ir::{AtId, Bin, Cell, Input, Ir, Label, NONE, Node, Space, Stmt, Un, Val, lists};
 use std::collections::HashMap;
 
 /// How much invocations agree.
@@ -93,6 +93,22 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
+    /// Those of a function that is called: nothing agrees but constants.
+    pub(crate) fn of_vectors(ir: &Ir) -> Shapes {
+        let kind = |node: &Node| match node {
+            Node::Const(_, bits) => Kind::constant(*bits),
+            _ => Kind::ANY,
+        };
+        Shapes {
+            values: ir.nodes.iter().map(kind).collect(),
+            cells: vec![Kind::ANY; ir.cells.len()],
+            used_cells: vec![true; ir.cells.len()],
+            in_memory: in_memory(ir),
+            levels: HashMap::new(),
+            parted: vec![Level::None; ir.labels as usize],
+        }
+    }
+
     pub(crate) fn level(&self, stmt: &Stmt) -> Level {
         self.levels.get(&std::ptr::from_ref(stmt)).copied().unwrap_or(Level::None)
     }
@@ -372,7 +388,7 @@ impl Walk<'_> {
                 *parted = level.max(*parted);
                 return vec![(*label, context)];
             }
-            Stmt::Store(..) | Stmt::Touch(..) | Stmt::Barrier(_) => {}
+            Stmt::Store(..) | Stmt::Touch(..) | Stmt::Barrier(_) | Stmt::Give(_) => {}
         }
         Jumps::new()
     }
@@ -424,6 +440,12 @@ impl Walk<'_> {
             Node::Load(at) => self.load(at),
             Node::Un(op, a) => unary(op, of(a)),
             Node::Bin(op, a, b) => binary(op, of(a), of(b), self.ir.constant(b)),
+            Node::Call(_, a, b) => {
+                let a = of(a);
+                let both = if b == NONE { a } else { a.join(of(b)) };
+                // One scalar stands for four that are the same.
+                if both.is_same() { Kind::same(both.level) } else { Kind::ANY }
+            }
             Node::Sel(condition, a, b) => {
                 let (condition, a, b) = (of(condition), of(a), of(b));
                 a.join(b).at(condition.level)
@@ -435,6 +457,7 @@ impl Walk<'_> {
         let invocations = self.size.iter().product::<u32>().next_multiple_of(4);
         match input {
             Input::GroupId(_) | Input::Groups(_) => Kind::same(Level::Group),
+            Input::Argument(..) => Kind::ANY,
             Input::LocalIndex => Kind { level: Level::Vector, stride: 1, zeros: 2, most: invocations - 1 },
             Input::LocalId(axis) => {
                 let most = self.size[axis as usize] - 1;

@@ -5,7 +5,8 @@ mod arithmetic;
 use super::CompileError;
 use super::asm::{aligned, lanes, scalar_type, splat};
 use super::emit::{Emit, Place, SCRATCH};
-use super::ir::{Bin, Input, Node, Ty, Un, Val};
+use super::helper::Helper;
+use super::ir::{Bin, Call, Input, NONE, Node, Ty, Un, Val};
 use super::plan::OUTSIDE;
 use super::shape::Level;
 use wasm_encoder::ValType;
@@ -178,6 +179,7 @@ impl Emit<'_> {
             }
             Node::Get(cell) => self.get_cell(cell, vector),
             Node::Load(at) => self.load(at, value, vector),
+            Node::Call(call, a, b) => self.call(call, [a, b], scalar, vector),
             // Set by their statement.
             Node::Result(_) => self.asm.int(0),
             Node::Un(op, a) if scalar => self.scalar_unary(op, a, vector),
@@ -199,6 +201,24 @@ impl Emit<'_> {
         }
     }
 
+    /// A call; of a scalar, with four of it.
+    fn call(&mut self, call: Call, arguments: [Val; 2], scalar: bool, vector: usize) {
+        let given = arguments.into_iter().filter(|argument| *argument != NONE);
+        let count = given.clone().count();
+        given.for_each(|argument| self.push_vector(argument, vector));
+        let function = self.helpers.index(Helper::Callee(call.callee, count));
+        self.asm.op().call(function);
+        match (scalar, call.result) {
+            (false, _) => {}
+            (true, Ty::F32) => {
+                self.asm.op().f32x4_extract_lane(0);
+            }
+            (true, _) => {
+                self.asm.op().i32x4_extract_lane(0);
+            }
+        }
+    }
+
     fn input(&mut self, input: Input, scalar: bool, vector: usize) {
         let [x, y, z] = self.size;
         match input {
@@ -210,6 +230,7 @@ impl Emit<'_> {
                 let local = self.groups(axis);
                 self.asm.get(local);
             }
+            Input::Argument(number, _) => self.asm.get(number.into()),
             Input::LocalIndex => self.asm.get(self.turn.index[vector]),
             Input::LocalId(axis) if scalar => {
                 self.asm.get(self.turn.index[vector]);

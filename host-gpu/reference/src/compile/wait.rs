@@ -113,7 +113,7 @@ impl Walk<'_> {
                 }
                 return start;
             }
-            Stmt::Store(..) | Stmt::Atomic(_) | Stmt::Touch(..) => {}
+            Stmt::Store(..) | Stmt::Atomic(_) | Stmt::Touch(..) | Stmt::Give(_) => {}
             Stmt::Barrier(_) | Stmt::UniformLoad(..) => {}
         }
         live

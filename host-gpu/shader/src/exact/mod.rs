@@ -16,6 +16,9 @@ pub use lower::{MOST_FACTOR, immediate_bytes, lower};
 pub(crate) use lower::{MOST_FLOATS, Size, floats, sizes};
 pub use verify::verify;
 
+/// The library's WGSL of square roots, `fizz_sqrt` among it: what a device's own is held against for all numbers before [`Native::sqrt`] is said of it.
+pub const ROOTS: &str = include_str!("library/root.wgsl");
+
 /// Version of what `lower` makes of a module: part of what defines a result.
 pub const VERSION: u32 = 1;
 

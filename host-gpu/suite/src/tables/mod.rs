@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod all;
+mod every;
 mod gpu;
 mod inputs;
 mod interpreter;
@@ -17,6 +18,7 @@ mod table;
 mod tests;
 
 use crate::Failure;
+pub use every::{Difference, Every, every, functions};
 use fizz_shader::exact::{self, Native};
 pub use gpu::Gpu;
 use interpreter::Program;

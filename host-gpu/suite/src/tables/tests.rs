@@ -34,7 +34,7 @@ fn the_adapter_computes_what_the_functions_give() {
 /// As it does them by itself, and as the library does them.
 #[test]
 fn the_reference_device_computes_what_the_functions_give() {
-    let gpu = Gpu::reference().unwrap();
+    let gpu = Gpu::reference(2).unwrap();
     alike(&gpu, &Native::REFERENCE);
     alike(&gpu, &Native::NONE);
 }
@@ -56,7 +56,7 @@ fn reciprocals_are_low() {
         }
     }
     println!("reciprocals lack {least:e} to {most:e}");
-    assert!(least > 2_f64.powi(-24) && most < 4.0e-6, "{least:e} {most:e}");
+    assert!(least > 2_f64.powi(-24) && most < 3.6e-6, "{least:e} {most:e}");
 }
 
 /// The first estimate of a root is as good as it is said to be.

@@ -194,7 +194,11 @@ fn exact(hardware: Hardware) -> Value {
     let admitted = hardware.admitted();
     let ms = begun.elapsed().as_secs_f64() * 1e3;
     match admitted {
-        Ok(hardware) => json!({ "probe": hardware.identity().exact.map(|exact| exact.probe), "ms": ms }),
+        Ok(hardware) => json!({
+            "probe": hardware.identity().exact.map(|exact| exact.probe),
+            "own_sqrt": hardware.own_sqrt().map(|own| own.to_string()),
+            "ms": ms,
+        }),
         Err(reason) => json!({ "refused": reason, "ms": ms }),
     }
 }
@@ -214,6 +218,9 @@ fn print_exact(exact: &Value) {
                 "   exact: yes, the probe gives {probe} in {:.0} ms",
                 exact["ms"].as_f64().unwrap_or_default()
             );
+            if let Some(own) = exact["own_sqrt"].as_str() {
+                println!("   its own square root: {own}");
+            }
         }
         (None, Some(reason)) => println!("   exact: no: {reason}"),
         (None, None) => println!("   exact: not known"),

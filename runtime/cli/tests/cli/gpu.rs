@@ -88,6 +88,10 @@ fn the_doctor_shows_adapters_and_each_can_be_chosen() {
     // Software that is played as Fizz plays it, and the reference, give the same in the probe.
     let probe = found["reference"]["probe"].as_str().unwrap();
     assert_eq!((probe.len(), chosen["exact"]["probe"].as_str()), (32, Some(probe)));
+    // What was found of the adapter's own square root; Fizz's is its own.
+    let own = chosen["exact"]["own_sqrt"].as_str().unwrap();
+    assert!(shown.contains("its own square root: ") && own.contains("used"), "{shown}");
+    assert_eq!(found["reference"]["own_sqrt"], Value::Null);
     assert!(shown.contains("a node takes the processor for exact jobs") || chosen["kind"] != "software");
 }
 

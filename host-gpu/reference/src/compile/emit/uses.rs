@@ -30,7 +30,7 @@ pub(super) fn count_uses(ir: &Ir) -> Vec<u32> {
                     let times = match self.ir.nodes[*value as usize] {
                         Node::Bin(op, ..) => value::reads_twice(op),
                         Node::Un(op, _) => value::reads_unary_twice(op),
-                        Node::Sel(..) => false,
+                        Node::Sel(..) | Node::Call(..) => false,
                         _ => true,
                     };
                     used.clear();
@@ -39,7 +39,8 @@ pub(super) fn count_uses(ir: &Ir) -> Vec<u32> {
                         self.add(value, here, if times { 2 } else { 1 });
                     }
                 } else {
-                    let times = if matches!(stmt, Stmt::Set(..) | Stmt::If(..)) { 1 } else { 2 };
+                    let times =
+                        if matches!(stmt, Stmt::Set(..) | Stmt::If(..) | Stmt::Give(_)) { 1 } else { 2 };
                     for value in used {
                         self.add(value, here, times);
                     }

@@ -116,7 +116,10 @@ impl<'m> Inline<'m> {
                 for argument in arguments {
                     given.push(self.value(frame, *argument)?);
                 }
-                let value = self.call(&self.module.functions[*function], &self.info[*function], given)?;
+                let value = match self.call_out(*function, &given)? {
+                    None => self.call(&self.module.functions[*function], &self.info[*function], given)?,
+                    value => value,
+                };
                 if let (Some(result), Some(value)) = (result, value) {
                     frame.values[result.index()] = Some(value);
                 }

@@ -38,7 +38,7 @@ impl<'a> Emit<'a> {
         Ok(())
     }
 
-    pub(super) fn list(&mut self, list: &[&'a Stmt], mask: Mask) -> Result<(), CompileError> {
+    pub(in crate::compile) fn list(&mut self, list: &[&'a Stmt], mask: Mask) -> Result<(), CompileError> {
         let last = list.len().saturating_sub(1);
         let leaky: Vec<bool> = list.iter().map(|stmt| self.leaks(stmt, &mut Vec::new())).collect();
         let around = leaky[..last].contains(&true).then(|| self.asm.block());
@@ -122,6 +122,7 @@ impl<'a> Emit<'a> {
                 self.asm.end();
             }
             Stmt::Break(label) => self.leave(stmt, *label, mask),
+            Stmt::Give(value) => self.push_vector(*value, 0),
             // They stand at the level of the workgroup.
             Stmt::Barrier(_) | Stmt::UniformLoad(..) => {}
         }
@@ -245,7 +246,7 @@ impl<'a> Emit<'a> {
         match stmt {
             Stmt::Let(value) => !matches!(
                 self.ir.nodes[*value as usize],
-                Node::Bin(Bin::DivS | Bin::DivU | Bin::RemS | Bin::RemU, ..) | Node::Load(_)
+                Node::Bin(Bin::DivS | Bin::DivU | Bin::RemS | Bin::RemU, ..) | Node::Load(_) | Node::Call(..)
             ),
             Stmt::Set(cell, _) => {
                 !self.in_memory(*cell) && self.shapes.cells[*cell as usize].level == Level::None

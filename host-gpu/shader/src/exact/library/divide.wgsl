@@ -7,64 +7,39 @@ fn fizz_reciprocal(f: f32) -> f32 {
     return seed + seed * (0.999999761581 - f * seed);
 }
 
-// Correctly rounded. Here if both numbers are within [2^-62, 2^64), so that the quotient is normal. The estimate is low; what it lacks is known exactly
-// from the low 32 bits of the product.
+// Correctly rounded. One way for all numbers: processors that play GPUs compute both sides of an `if`, and quotients by one divisor share what is
+// computed of it. The estimate is low; what it lacks is known exactly from the low 32 bits of the product.
 fn fizz_div(a: f32, b: f32) -> f32 {
-    let x = bitcast<u32>(a);
-    let y = bitcast<u32>(b);
-    let left_power = x & 0x7f800000u;
-    let right_power = y & 0x7f800000u;
-    if (left_power - 0x20800000u >= 0x3f000000u) | (right_power - 0x20800000u >= 0x3f000000u) {
-        return fizz_any_quotient(a, b);
-    }
+    let left_size = bitcast<u32>(a) & 0x7fffffffu;
+    let right_size = bitcast<u32>(b) & 0x7fffffffu;
+    let less = min(left_size, right_size);
+    // Both times 2^24 where one is a denormal. What overflows by that is divided by a denormal, and the quotient overflows as well; or divides one, and
+    // the quotient is 0.
+    let scale = select(1.0, 16777216.0, less < 0x800000u);
+    let x = bitcast<u32>(bitcast<f32>(left_size) * scale);
+    let y = bitcast<u32>(bitcast<f32>(right_size) * scale);
     let left = x & 0x7fffffu;
     let right = y & 0x7fffffu;
-    let less = select(0u, 1u, left < right);
     let divisor = right | 0x800000u;
-    let inverse = fizz_reciprocal(f32(bitcast<i32>(divisor)));
-    // The left mantissa · 2^23.
-    let dividend = bitcast<f32>(left | 0x56800000u);
-    let low = bitcast<u32>(i32(dividend * inverse) << less);
-    // Of (2^23 + left) · 2^(23 + less), the low bits.
-    let lack = (left << (less + 23u)) - low * divisor;
-    let step = bitcast<u32>(i32(f32(bitcast<i32>(lack)) * inverse + 0.499));
-    let rest = bitcast<i32>(lack - step * divisor);
-    let nearest = (low + step) + select(0u, 1u, (rest << 1u) > bitcast<i32>(divisor));
-    let size = (left_power - right_power) + (nearest + 0x3f000000u) - (less << 23u);
-    return bitcast<f32>(size | ((x ^ y) & 0x80000000u));
-}
-
-// The same of any numbers.
-fn fizz_any_quotient(a: f32, b: f32) -> f32 {
-    let x = bitcast<u32>(a);
-    let y = bitcast<u32>(b);
-    let sign = (x ^ y) & 0x80000000u;
-    let left = x & 0x7fffffffu;
-    let right = y & 0x7fffffffu;
-    let divisor = (fizz_normalized(y) & 0x7fffffu) | 0x800000u;
-    let mantissa = (fizz_normalized(x) & 0x7fffffu) | 0x800000u;
-    let less = select(0u, 1u, mantissa < divisor);
-    let dividend = mantissa << less;
-    let inverse = fizz_reciprocal(f32(divisor));
-    // One bit more than a mantissa has, and whether anything is left.
-    let low = u32((f32(dividend) * 16777216.0) * inverse);
-    let lack = (dividend << 24u) - low * divisor;
-    let step = u32(f32(lack) * inverse);
+    let twice = divisor << 1u;
+    let inverse = fizz_reciprocal(bitcast<f32>(right | 0x4b000000u));
+    // What is computed is 2^(23 - shift) times the mantissas' quotient: within [2^23, 2^24), or, below the normal numbers, the denormal's digits.
+    let below = bitcast<i32>(y >> 23u) - bitcast<i32>(x >> 23u) - 126i;
+    let shift = min(max(below, select(0i, -1i, left < right)), 24i);
+    let dividend = bitcast<f32>((left | 0x56800000u) - (bitcast<u32>(shift) << 23u));
+    let low = bitcast<u32>(i32(dividend * inverse));
+    // What it lacks, times 2 · divisor.
+    let lack = ((left | 0x800000u) << bitcast<u32>(24i - shift)) - low * twice;
+    let step = bitcast<u32>(i32(f32(bitcast<i32>(lack)) * (0.5 * inverse) + 0.499));
     let near = low + step;
-    let rest = bitcast<i32>(lack - step * divisor);
-    let above = select(0u, 1u, rest >= bitcast<i32>(divisor));
-    let below = select(0u, 1u, rest < 0i);
-    let exact = (rest == 0i) | (rest == bitcast<i32>(divisor));
-    let digits = ((near + above - below) << 1u) | select(1u, 0u, exact);
-    // Rounded where a denormal ends.
-    let power = fizz_exponent(x) - fizz_exponent(y) + 127i - bitcast<i32>(less);
-    let shift = 2u + u32(clamp(1i - power, 0i, 28i));
-    let rounded = (digits + ((1u << (shift - 1u)) - 1u) + ((digits >> shift) & 1u)) >> shift;
-    let finite = (u32(clamp(power - 1i, 0i, 254i)) << 23u) + rounded;
-    let number = select(finite, 0x7f800000u, (power > 254i) | (left == 0x7f800000u) | (right == 0u));
-    let size = select(number, 0u, (left == 0u) | (right == 0x7f800000u));
-    let none = (left > 0x7f800000u) | (right > 0x7f800000u) | ((left == right) & ((left == 0u) | (left == 0x7f800000u)));
-    return bitcast<f32>(select(size | sign, 0x7fc00000u, none));
+    let rest = bitcast<i32>((lack - step * twice) + (near & 1u));
+    let nearest = near + select(0u, 1u, rest > bitcast<i32>(divisor));
+    let finite = min(nearest + (bitcast<u32>(shift - below) << 23u), 0x7f800000u);
+    let number = select(finite, 0u, below > 24i);
+    // Of zeros, infinities and NaN; the second factor is infinite for 0, 0 for infinity, and some positive number for others.
+    let special = bitcast<u32>(bitcast<f32>(left_size) * bitcast<f32>(0x7f800000u - right_size));
+    let size = select(number, special, (less == 0u) | (max(left_size, right_size) >= 0x7f800000u));
+    return bitcast<f32>(size | ((bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u));
 }
 
 // x − y · trunc(x / y), each step rounded.

@@ -16,7 +16,7 @@ const LIBRARY: &[&str] = &[
     include_str!("../library/hyperbolic.wgsl"),
     include_str!("../library/number.wgsl"),
     include_str!("../library/pack.wgsl"),
-    include_str!("../library/root.wgsl"),
+    super::super::ROOTS,
     include_str!("../library/sine.wgsl"),
 ];
 
@@ -90,7 +90,7 @@ impl Rewriter<'_, '_, '_> {
                 return Ok(self.emit(expression, Shape::Scalar, Class::Opaque));
             }
             ("fizz_sqrt", [arg]) if self.lower.native.sqrt => {
-                return Ok(self.native_float(MathFunction::Sqrt, *arg, None));
+                return Ok(self.native_sqrt(*arg));
             }
             ("fizz_min", [arg, other]) if self.lower.native.min_max => {
                 return Ok(self.native_float(MathFunction::Min, *arg, Some(*other)));
@@ -107,6 +107,13 @@ impl Rewriter<'_, '_, '_> {
         let value = self.name(Expression::CallResult(function), shape, Class::Opaque);
         self.push(Statement::Call { function, arguments: arguments.to_vec(), result: Some(value) });
         Ok(value)
+    }
+
+    /// The device's own root. Its compiler knows that roots are not negative, and forgets −0: it must not know that this is one.
+    pub(super) fn native_sqrt(&mut self, arg: Value) -> Value {
+        let root = self.native(MathFunction::Sqrt, arg, None);
+        self.known[root.index()].class = Class::Constant;
+        self.opaque(root)
     }
 
     fn native_float(&mut self, fun: MathFunction, arg: Value, other: Option<Value>) -> Value {

@@ -203,7 +203,7 @@ impl Rewriter<'_, '_, '_> {
     pub(super) fn square_root(&mut self, a: Value) -> Result<Value, String> {
         let a = self.opaque(a);
         if self.lower.native.sqrt {
-            return Ok(self.exact(F::Sqrt, a, None));
+            return Ok(self.native_sqrt(a));
         }
         let shape = self.shape_of(a);
         self.library_call("fizz_sqrt", shape, &[a])
