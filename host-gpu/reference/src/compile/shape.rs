@@ -4,8 +4,13 @@
 //! kind, always *between two places*: a variable that is set and read only inside of a branch may be one scalar there, whoever took the branch.
 //! Places are a tree of [`Context`]s: arms of branches, bodies of loops, and what stands behind a jump that not all may have taken.
 
-use super::ir::{AtId, Bin, Cell, Input, Ir, Label, NONE, Node, Space, Stmt, Un, Val, lists};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod arithmetic;
+mod homes;
+
+use super::ir::{AtId, Cell, Input, Ir, Label, NONE, Node, Space, Stmt, Val, lists};
+use arithmetic::{binary, unary};
+use homes::Homes;
+use std::collections::{BTreeMap, HashMap};
 
 /// How much invocations agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -205,123 +210,6 @@ pub(crate) fn in_memory(ir: &Ir) -> Vec<bool> {
     }
     visit(ir, &ir.body, &mut found);
     found
-}
-
-/// The innermost contexts that hold all uses of a cell and begin with setting it.
-///
-/// Numbers contexts in the order in which [`Walk`] makes them.
-struct Homes<'a> {
-    ir: &'a Ir,
-    parents: Vec<Ancestors>,
-    /// Of each cell: the context around all uses so far, and that of the first use if it sets the cell.
-    found: Vec<Option<(ContextId, Option<ContextId>)>>,
-}
-
-/// The way from a context to those around it, in steps of one and in long ones: as many as the logarithm of its depth lead to any.
-#[derive(Clone, Copy)]
-struct Ancestors {
-    parent: ContextId,
-    depth: u32,
-    far: ContextId,
-}
-
-impl<'a> Homes<'a> {
-    fn find(ir: &'a Ir) -> (Vec<ContextId>, Vec<bool>) {
-        let mut homes = Homes {
-            ir,
-            parents: vec![Ancestors { parent: 0, depth: 0, far: 0 }],
-            found: vec![None; ir.cells.len()],
-        };
-        homes.list(&ir.body, 0);
-        let home = |found: &Option<(ContextId, Option<ContextId>)>| match found {
-            Some((around, Some(first))) if around == first => *around,
-            _ => 0,
-        };
-        (homes.found.iter().map(home).collect(), homes.found.iter().map(Option::is_some).collect())
-    }
-
-    fn make(&mut self, parent: ContextId) -> ContextId {
-        let of = |id: ContextId| self.parents[id as usize];
-        let (near, far) = (of(parent), of(of(parent).far));
-        // Two steps as long as each other make one of both, and one more.
-        let doubled = near.depth - far.depth == far.depth - of(far.far).depth;
-        let far = if doubled { far.far } else { parent };
-        self.parents.push(Ancestors { parent, depth: near.depth + 1, far });
-        self.parents.len() as ContextId - 1
-    }
-
-    /// The innermost context that holds both.
-    fn meet(&self, mut a: ContextId, mut b: ContextId) -> ContextId {
-        let of = |id: ContextId| self.parents[id as usize];
-        if of(a).depth < of(b).depth {
-            std::mem::swap(&mut a, &mut b);
-        }
-        while of(a).depth > of(b).depth {
-            a = if of(of(a).far).depth >= of(b).depth { of(a).far } else { of(a).parent };
-        }
-        // As deep as each other, their steps are equally long.
-        while a != b {
-            let step = |id: ContextId| {
-                if of(a).far == of(b).far { of(id).parent } else { of(id).far }
-            };
-            (a, b) = (step(a), step(b));
-        }
-        a
-    }
-
-    fn use_cell(&mut self, cell: Cell, context: ContextId, sets: bool) {
-        self.found[cell as usize] = Some(match self.found[cell as usize] {
-            None => (context, sets.then_some(context)),
-            Some((around, first)) => (self.meet(around, context), first),
-        });
-    }
-
-    /// Walks a list; says where it jumps out of itself.
-    fn list(&mut self, list: &[Stmt], mut context: ContextId) -> BTreeSet<Label> {
-        let mut jumps = BTreeSet::new();
-        for stmt in list {
-            let mut out = match stmt {
-                Stmt::Let(value) => {
-                    if let Node::Get(cell) = self.ir.nodes[*value as usize] {
-                        self.use_cell(cell, context, false);
-                    }
-                    continue;
-                }
-                Stmt::Set(cell, _) => {
-                    self.use_cell(*cell, context, true);
-                    continue;
-                }
-                Stmt::Zero(var) => {
-                    let of = &self.ir.vars[*var as usize];
-                    (of.first..of.first + of.leaves).for_each(|cell| self.use_cell(cell, context, true));
-                    continue;
-                }
-                Stmt::If(_, accept, reject) => {
-                    let arm = self.make(context);
-                    let mut out = self.list(accept, arm);
-                    let arm = self.make(context);
-                    out.append(&mut self.list(reject, arm));
-                    out
-                }
-                Stmt::Loop(inner) => {
-                    let turn = self.make(context);
-                    self.list(inner, turn)
-                }
-                Stmt::Block(label, inner) => {
-                    let mut out = self.list(inner, context);
-                    out.remove(label);
-                    out
-                }
-                Stmt::Break(label) => BTreeSet::from([*label]),
-                _ => continue,
-            };
-            if !out.is_empty() {
-                context = self.make(context);
-            }
-            jumps.append(&mut out);
-        }
-        jumps
-    }
 }
 
 impl Walk<'_> {
@@ -535,76 +423,5 @@ impl Walk<'_> {
             // Another invocation may have stored to it between two vectors' turns.
             Space::Buffer(_) | Space::Group => same(Level::Vector),
         }
-    }
-}
-
-fn unary(op: Un, a: Kind) -> Kind {
-    let most = match op {
-        Un::Clz | Un::Popcount => 32,
-        Un::BoolToI => 1,
-        _ => u32::MAX,
-    };
-    match (a.level, a.stride, op) {
-        (Level::None, ..) => Kind { most, ..Kind::ANY },
-        (level, 0, _) => Kind { most, ..Kind::same(level) },
-        (level, stride, Un::INot) => Kind { stride: stride.wrapping_neg(), ..Kind::same(level) },
-        _ => Kind { most, ..Kind::ANY },
-    }
-}
-
-/// No value is above, for operations on numbers that are not above.
-fn most(op: Bin, a: Kind, b: Kind, constant: Option<u32>) -> u32 {
-    let bits = |most: u32| u32::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
-    match (op, constant) {
-        (Bin::IAdd, _) => a.most.saturating_add(b.most),
-        (Bin::IMul, _) => a.most.saturating_mul(b.most),
-        (Bin::And | Bin::MinU, _) => a.most.min(b.most),
-        (Bin::Or | Bin::Xor, _) => bits(a.most) | bits(b.most),
-        (Bin::MaxU, _) => a.most.max(b.most),
-        (Bin::Shl, Some(by)) => a.most.saturating_mul(1 << (by & 31)),
-        (Bin::ShrU, Some(by)) => a.most >> (by & 31),
-        (Bin::ShrU | Bin::DivU, _) => a.most,
-        (Bin::RemU, Some(by)) if by > 0 => a.most.min(by - 1),
-        (Bin::RemU, _) => a.most,
-        _ => u32::MAX,
-    }
-}
-
-fn binary(op: Bin, a: Kind, b: Kind, constant: Option<u32>) -> Kind {
-    let most = most(op, a, b, constant);
-    let level = a.level.max(b.level);
-    if level == Level::None {
-        return Kind { most, ..Kind::ANY };
-    }
-    let zeros = match (op, constant) {
-        (Bin::IAdd | Bin::ISub | Bin::Or | Bin::Xor, _) => a.zeros.min(b.zeros),
-        (Bin::IMul, _) => (a.zeros + b.zeros).min(32),
-        (Bin::And, _) => a.zeros.max(b.zeros),
-        (Bin::Shl, Some(by)) => (a.zeros + (by & 31) as u8).min(32),
-        (Bin::ShrU, Some(by)) => a.zeros.saturating_sub((by & 31) as u8),
-        _ => 0,
-    };
-    let even = |stride: i32| Kind { level, stride, zeros, most };
-    if a.stride == 0 && b.stride == 0 {
-        return even(0);
-    }
-    let other = Kind { most, ..Kind::ANY };
-    // Four invocations in a row, the first one's a multiple of four.
-    let row = |kind: Kind| kind.stride == 1 && kind.zeros >= 2;
-    match (op, constant) {
-        (Bin::IAdd, _) => even(a.stride.wrapping_add(b.stride)),
-        (Bin::ISub, _) => even(a.stride.wrapping_sub(b.stride)),
-        (Bin::IMul, Some(by)) => even(a.stride.wrapping_mul(by as i32)),
-        (Bin::Shl, Some(by)) => even(a.stride.wrapping_shl(by & 31)),
-        (Bin::And, Some(mask)) if row(a) && mask & 3 == 3 => even(1),
-        (Bin::And, Some(mask)) if row(a) && mask & 3 == 0 => even(0),
-        (Bin::ShrU | Bin::ShrS, Some(by)) if row(a) && by & 31 >= 2 => even(0),
-        (Bin::DivU, Some(by)) if row(a) && by % 4 == 0 && by > 0 => even(0),
-        (Bin::RemU, Some(by)) if row(a) && by % 4 == 0 && by > 0 => Kind { zeros: 2, ..even(1) },
-        (Bin::Or | Bin::Xor, _) if row(a) && b.stride == 0 && b.zeros >= 2 => even(1),
-        (Bin::Or | Bin::Xor, _) if row(b) && a.stride == 0 && a.zeros >= 2 => even(1),
-        (Bin::LtU | Bin::LtS, _) if row(a) && b.stride == 0 && b.zeros >= 2 => even(0),
-        (Bin::LeU | Bin::LeS, _) if row(b) && a.stride == 0 && a.zeros >= 2 => even(0),
-        _ => other,
     }
 }
