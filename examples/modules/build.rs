@@ -31,6 +31,11 @@ const BATCHES: &[Batch] = &[
     },
     Batch { select: &["-p", "tour", "--bins"], folder: "", modules: &["tour"] },
     Batch { select: &["-p", "fizz-wgpu", "--example", "compute"], folder: "examples", modules: &["compute"] },
+    Batch {
+        select: &["-p", "fizz-kernels", "--example", "blocks"],
+        folder: "examples",
+        modules: &["blocks"],
+    },
 ];
 
 /// What the modules are made from, below the workspace's root. Cargo looks through folders.
@@ -51,6 +56,9 @@ const SOURCES: &[&str] = &[
     "host-gpu/abi/src",
     "runtime/sandbox/tests/guests",
     "sdk/guest",
+    "sdk/kernels/Cargo.toml",
+    "sdk/kernels/examples",
+    "sdk/kernels/src",
     "sdk/wgpu",
 ];
 

@@ -2,16 +2,17 @@
 
 use std::sync::LazyLock;
 
-use fizz_suite::{Device, agree, agree_watched, vulkan};
+use fizz_suite::{Device, agree_on, agree_watched, made, vulkan};
 
 /// The input chooses an exact shader. The adapter at hand and the reference device give the same bits, and the same gas. So does the reference with races watched,
 /// which finds none: such shaders have none.
 pub fn exact(data: &[u8]) {
-    if let Err(error) = agree_watched(&REFERENCE, data) {
+    let (wgsl, case) = made(data);
+    if let Err(error) = agree_watched(&REFERENCE, &wgsl, &case) {
         panic!("watched for races: {error}");
     }
     let Some(device) = &*DEVICE else { return };
-    if let Err(error) = agree(device, &REFERENCE, data) {
+    if let Err(error) = agree_on(device, &REFERENCE, &wgsl, &case) {
         panic!("adapter and reference differ: {error}");
     }
 }

@@ -28,6 +28,9 @@ pub const LIFE: &[u8] = module!("life");
 /// `sdk/wgpu/examples/compute`: programs in the style of wgpu's own examples; arguments choose among them.
 pub const WGPU_COMPUTE: &[u8] = module!("compute");
 
+/// `sdk/kernels/examples/blocks`: computes with every exact block, on the GPU and once more by itself, and compares.
+pub const BLOCKS: &[u8] = module!("blocks");
+
 /// `runtime/sandbox/tests/guests/tour`: a test of all that WASI serves of Rust's standard library.
 pub const TOUR: &[u8] = module!("tour");
 

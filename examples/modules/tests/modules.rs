@@ -1,10 +1,16 @@
 //! What was embedded is WebAssembly that the sandbox can take.
 
-use fizz_examples::{DENOISE, HELLO, KERNELS, PHOTO, TOUR, WGPU_COMPUTE};
+use fizz_examples::{BLOCKS, DENOISE, HELLO, KERNELS, PHOTO, TOUR, WGPU_COMPUTE};
 use wasmparser::{ExternalKind, Parser, Payload, Validator};
 
-const MODULES: [(&str, &[u8]); 5] =
-    [("hello", HELLO), ("denoise", DENOISE), ("kernels", KERNELS), ("tour", TOUR), ("compute", WGPU_COMPUTE)];
+const MODULES: [(&str, &[u8]); 6] = [
+    ("blocks", BLOCKS),
+    ("hello", HELLO),
+    ("denoise", DENOISE),
+    ("kernels", KERNELS),
+    ("tour", TOUR),
+    ("compute", WGPU_COMPUTE),
+];
 
 #[test]
 fn modules_are_valid_core_wasm() {
@@ -23,7 +29,9 @@ fn modules_import_only_wasi_and_the_gpu() {
             for import in section.into_imports() {
                 let import = import.unwrap();
                 let known = match name {
-                    "denoise" | "compute" => ["wasi_snapshot_preview1", "fizz_gpu"].contains(&import.module),
+                    "blocks" | "denoise" | "compute" => {
+                        ["wasi_snapshot_preview1", "fizz_gpu"].contains(&import.module)
+                    }
                     _ => import.module == "wasi_snapshot_preview1",
                 };
                 assert!(known, "{name} imports {}.{}", import.module, import.name);

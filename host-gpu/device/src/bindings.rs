@@ -5,7 +5,7 @@ use crate::objects::{BindGroup, BindGroupLayout, Bound, Entry, Object, Range, Re
 use crate::session::Open;
 use crate::textures;
 use fizz_gpu_abi::host::Stop;
-use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, TextureBinding, WHOLE};
+use fizz_gpu_abi::{BindGroupEntry, BindingKind, LayoutEntry, List, TextureBinding, WHOLE, texture_usage};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -126,7 +126,7 @@ impl Open {
             None => refused = Some(format!("layout '{}' is invalid", layout.label)),
             Some(layout) => {
                 refused = refused
-                    .or_else(|| known.iter().find_map(|(entry, bound)| other_texels(layout, entry, bound)));
+                    .or_else(|| known.iter().find_map(|(entry, bound)| other_kind(layout, entry, bound)));
             }
         }
         let valid = match (&refused, &layout.valid) {
@@ -188,8 +188,8 @@ impl Open {
                             }
                         }
                     }
-                    let exclusive = valid.exclusive;
-                    Some(BindGroup { group, exclusive, ranges, resources, _views: views })
+                    let (entries, exclusive) = (valid.entries.clone(), valid.exclusive);
+                    Some(BindGroup { group, entries, exclusive, ranges, resources, _views: views })
                 }
             }
             _ => {
@@ -221,15 +221,35 @@ impl Open {
     }
 }
 
-/// A view whose texels are not those that the layout names; `wgpu` may know both as others.
-fn other_texels(layout: &BindGroupLayout, entry: &BindGroupEntry, bound: &Bound) -> Option<String> {
-    let Bound::View(view) = bound else { return None };
-    let texture = view.valid.as_ref()?.texture.valid.as_ref()?;
-    let wanted = layout.entries.iter().find(|wanted| wanted.binding == entry.binding)?.texture?.format;
-    let found = texture.shape.format;
-    (found != wanted).then(|| {
-        format!("binding {} is a texture of texels {found:?}, and the layout wants {wanted:?}", entry.binding)
-    })
+/// What is bound is not what the layout names: a texture for a buffer, a buffer for a texture, or other texels. `wgpu` may know textures by other
+/// formats and usages, and must neither compare nor name them.
+fn other_kind(layout: &BindGroupLayout, entry: &BindGroupEntry, bound: &Bound) -> Option<String> {
+    let binding = entry.binding;
+    let wanted = layout.entries.iter().find(|wanted| wanted.binding == binding)?.texture;
+    match (bound, wanted) {
+        (Bound::Buffer(_), None) => None,
+        (Bound::Buffer(_), Some(wanted)) => {
+            let texels = wanted.format;
+            Some(format!(
+                "binding {binding} is a buffer, and the layout wants a texture of texels {texels:?}"
+            ))
+        }
+        (Bound::View(_), None) => {
+            Some(format!("binding {binding} is a texture view, and the layout wants a buffer"))
+        }
+        (Bound::View(view), Some(wanted)) => {
+            let texture = &view.valid.as_ref()?.texture;
+            let shape = texture.valid.as_ref()?.shape;
+            let (found, wanted) = (shape.format, wanted.format);
+            if found != wanted {
+                return Some(format!(
+                    "binding {binding} is a texture of texels {found:?}, and the layout wants {wanted:?}"
+                ));
+            }
+            (shape.usage & texture_usage::STORAGE_BINDING == 0)
+                .then(|| format!("usage of texture '{}' lacks STORAGE_BINDING", texture.label))
+        }
+    }
 }
 
 /// Why an entry cannot be bound, whatever the layout.

@@ -1,5 +1,6 @@
 //! Records copies and clears: of buffers, and of textures from and to them.
 
+use crate::caps;
 use crate::commands::{Found, Recorder, held};
 use crate::objects::{Object, Resource, Texture};
 use crate::schedule;
@@ -123,10 +124,30 @@ impl Recorder<'_> {
         if one != other {
             return Ok(Err(format!("copy of texels {one:?} to a texture of texels {other:?}")));
         }
-        self.moves(texels(source, size));
-        self.encoder().copy_texture_to_texture(place(source, from), place(target, to), extent(size));
+        let (from, to) = (place(source, from), place(target, to));
+        let [width, height, depth] = size;
+        if source.shape.dimension == target.shape.dimension || !(2..=caps::MAX_LAYERS).contains(&depth) {
+            self.moves(texels(source, size));
+            self.encoder().copy_texture_to_texture(from, to, extent(size));
+            return Ok(Ok(()));
+        }
+        // Layers become slices, or slices layers: `wgpu` takes one for all of them, so it gets one at a time. One of the textures has layers, which
+        // are no more than that.
+        for slice in 0..depth {
+            let size = [width, height, 1];
+            self.gas = self.gas.saturating_add(schedule::COMMAND);
+            self.moves(texels(source, size));
+            let (from, to) = (further(from, slice), further(to, slice));
+            self.encoder().copy_texture_to_texture(from, to, extent(size));
+        }
         Ok(Ok(()))
     }
+}
+
+/// The same place, slices or layers on.
+fn further<'t>(place: wgpu::TexelCopyTextureInfo<'t>, slices: u32) -> wgpu::TexelCopyTextureInfo<'t> {
+    let origin = wgpu::Origin3d { z: place.origin.z.saturating_add(slices), ..place.origin };
+    wgpu::TexelCopyTextureInfo { origin, ..place }
 }
 
 /// Bytes that a copy of texels counts for: each row is at least [`schedule::ROW`].

@@ -55,4 +55,4 @@ pub use exact::front_end as exact_front_end;
 pub use fizz_gpu_abi::host::{HostFault, Identity, Limit, Quotas, Session, Sessions, Stop};
 pub use fizz_reference::{Access, Memory as SharedMemory, Race, RaceCheck, Races, Touch};
 /// Versions of the shader front end, of its meter and of the [prices](schedule), as GPU profiles of the class fast name them.
-pub const SHADER_FRONT_END: &str = "naga 30.0, meter 4, prices 4";
+pub const SHADER_FRONT_END: &str = "naga 30.0, meter 5, prices 5";

@@ -260,6 +260,8 @@ const CAUTION: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct BindGroup {
     pub(crate) group: wgpu::BindGroup,
+    /// Of its layout, as far as they are known there.
+    pub(crate) entries: Arc<[LayoutEntry]>,
     /// The number of the automatic layout of an exact pipeline that its layout belongs to.
     pub(crate) exclusive: Option<u64>,
     /// Which bytes and texels are bound.

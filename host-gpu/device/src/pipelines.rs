@@ -195,7 +195,12 @@ impl Open {
         self.meter.charge(facts.cost, schedule::PIPELINE_NODE)?;
         let exact = self.device.exact;
         if exact.is_some() {
-            exact::check(&known.checked, &facts.name, &shader.label)?;
+            exact::check(&known.checked, &facts.name, &shader.label).map_err(|reason| {
+                let hint = "a job of the class fast may use it (--gpu-class fast)";
+                let refused = Refused::Invalid(format!("{reason}; {hint}"));
+                self.unwatched(reason);
+                refused
+            })?;
         }
         let options = MeterOptions { find_cuts: self.device.find_cuts };
         let meter = |options| {
@@ -228,7 +233,12 @@ impl Open {
                     source: known.checked.source(),
                     unwatched_group: meter::METER_GROUP,
                 });
-                let parts = (metered.module, exact::check_portable(plain, watched)?, &specialized);
+                let portable = exact::check_portable(plain, watched).inspect_err(|refused| {
+                    if let Refused::Invalid(reason) = refused {
+                        self.unwatched(format!("shader '{}': {reason}", shader.label));
+                    }
+                })?;
+                let parts = (metered.module, portable, &specialized);
                 match self.exact_pipeline(target, (label, &facts.name), layout, parts, counts)? {
                     Some((pipeline, facts)) => (pipeline, Some(facts)),
                     None => return Ok(None),
@@ -261,6 +271,13 @@ impl Open {
             seen: AtomicU64::new(0),
             exact,
         }))
+    }
+
+    /// Notes, where races are looked for, that a shader is refused which other devices may take.
+    fn unwatched(&self, shader: String) {
+        if let Some(races) = &self.device.races {
+            races.unwatched(shader);
+        }
     }
 
     /// A pipeline of a shader that naga writes for the driver.

@@ -366,12 +366,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
 
 /// Races on a texture of 16 × 4 words that a shader reads and writes, in one workgroup.
 fn on_texels(body: &str) -> Races {
+    on_texels_of(TextureFormat::R32Sint, "r32sint, read_write", body)
+}
+
+/// Races on a texture of 16 × 4 texels, in one workgroup.
+fn on_texels_of(format: TextureFormat, kind: &str, body: &str) -> Races {
     let (hardware, check) = watched();
     let mut guest = Guest::with_class(&hardware, EXACT, Class::Exact);
     let (texture, view, group) = (guest.id(), guest.id(), guest.id());
     let shape = TextureShape {
         usage: texture_usage::STORAGE_BINDING,
-        format: TextureFormat::R32Sint,
+        format,
         dimension: TextureDimension::D2,
         size: [16, 4, 1],
         mip_levels: 1,
@@ -379,7 +384,7 @@ fn on_texels(body: &str) -> Races {
     guest.stream.create_texture(texture, &shape, "texels");
     guest.stream.create_texture_view(view, texture, &ViewShape::default(), "view");
     let shader = guest.shader(&format!(
-        "@group(0) @binding(0) var t: texture_storage_2d<r32sint, read_write>;
+        "@group(0) @binding(0) var t: texture_storage_2d<{kind}>;
 @compute @workgroup_size(16, 4) fn main(@builtin(local_invocation_id) id: vec3u) {{
 {body}
 }}"
@@ -418,4 +423,14 @@ fn texels_race_unless_a_barrier_of_textures_stands_between() {
     assert_eq!(on_texels("textureStore(t, vec2(-1, 0), vec4i());"), Races::default());
     let race = on_texels("textureStore(t, vec2(id.y, 0u), vec4i());");
     assert_eq!(places(one(&race)), [(3, 1, Access::Write); 2]);
+    // Texels of several words, beside each other and on each other.
+    for (format, name) in
+        [(TextureFormat::Rgba32Float, "rgba32float"), (TextureFormat::Rg32Float, "rg32float")]
+    {
+        let kind = format!("{name}, write");
+        let races = on_texels_of(format, &kind, "textureStore(t, id.xy, vec4f(1));");
+        assert_eq!(races, Races::default(), "{name}");
+        let race = on_texels_of(format, &kind, "textureStore(t, id.xy / vec2(2, 1), vec4f(1));");
+        assert_eq!(places(one(&race)), [(3, 1, Access::Write); 2], "{name}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Finds data races between invocations while a dispatch runs.
 //!
-//! Watched programs tell of each word that they touch, with a number of the place in the source ([`RaceCheck`] knows these). For each word a shadow
+//! Watched programs tell of each word that they touch, of a texel its first one, with a number of the place in the source ([`RaceCheck`] knows these). For each word a shadow
 //! remembers who wrote it last and who read it ([`Watch`]). Two touches of one word race if one of them writes, not both are atomic, and
 //! nothing orders them: invocations of one workgroup are ordered by the barriers of that memory, those of different workgroups
 //! by nothing within a dispatch. What is found depends on the touches alone, not on who came first: of each racing word at least one pair is found.
@@ -10,7 +10,7 @@ mod shadow;
 pub use shadow::Watch;
 
 use naga::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -83,7 +83,7 @@ pub struct Touch {
     pub line: u32,
     /// Byte in the line, from 1; 0 where it is not known.
     pub column: u32,
-    /// The buffer or workgroup variable, by its name in the WGSL.
+    /// The buffer, texture or workgroup variable, by its name in the WGSL.
     pub variable: String,
     /// What was done.
     pub access: Access,
@@ -133,6 +133,8 @@ pub struct Races {
     pub found: Vec<Race>,
     /// Whether some touches were not looked at, because there were too many words or places.
     pub incomplete: bool,
+    /// Shaders that were asked for and not watched, each with the reason, in order; at most [`MOST_RACES`].
+    pub unwatched: Vec<String>,
 }
 
 /// Looks for races in all dispatches of the devices that it is given to. Cheap to clone.
@@ -145,6 +147,7 @@ struct Known {
     sites: Vec<(u32, Site)>,
     races: BTreeMap<(u32, u32), (Memory, [Who; 2])>,
     incomplete: bool,
+    unwatched: BTreeSet<String>,
 }
 
 /// A watched program.
@@ -184,7 +187,17 @@ impl RaceCheck {
             .races
             .values()
             .map(|(memory, touches)| Race { memory: *memory, touches: touches.map(|who| known.touch(who)) });
-        Races { found: found.collect(), incomplete: known.incomplete }
+        let unwatched = known.unwatched.iter().cloned().collect();
+        Races { found: found.collect(), incomplete: known.incomplete, unwatched }
+    }
+
+    /// Notes a shader that the device does not take, in words: what it would have done is not looked at.
+    pub fn unwatched(&self, shader: String) {
+        let mut known = self.lock();
+        known.unwatched.insert(shader);
+        if known.unwatched.len() > MOST_RACES {
+            known.unwatched.pop_last();
+        }
     }
 
     /// Notes a program's places, and gives the number of the first; none if there are too many.

@@ -20,6 +20,7 @@ pub mod meter;
 mod scan;
 mod specialize;
 mod uniformity;
+mod words;
 mod write;
 mod zero;
 
@@ -31,7 +32,7 @@ pub use specialize::Specialized;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 /// Name and version of the shader front end and of its meter: part of what defines a result.
-pub const FRONT_END: &str = "naga 30.0, meter 4";
+pub const FRONT_END: &str = "naga 30.0, meter 5";
 
 /// Bounds on one shader. They are part of what defines a result: a shader refused here is refused everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +136,7 @@ fn compile(wgsl: &str, label: &str, limits: &ShaderLimits) -> Result<CheckedShad
         .map_err(|error| ShaderError::parse(label, wgsl, &error))?;
     // Before validation, which recurses over statements.
     measure::structure(&module, limits).map_err(|refused| refused.into_error(label, wgsl))?;
+    words::fit(&module).map_err(|refused| refused.into_error(label, wgsl))?;
     let info = Validator::new(ValidationFlags::all(), capabilities())
         .validate(&module)
         .map_err(|error| ShaderError::invalid(label, wgsl, &error))?;

@@ -27,17 +27,16 @@ pub fn agree_on(one: &Device, other: &Device, wgsl: &str, case: &Case) -> Result
     same(run(one, &shader, case), run(other, &shader, case)).map_err(|error| format!("{error}\n{wgsl}"))
 }
 
-/// Runs the exact shader that bytes choose on a device, and on the reference with races watched: they agree, and since such shaders have no races, none is
-/// found. Whether it ran.
+/// Runs an exact shader without races, as those of [`made()`] are, on a device, and on the reference with races watched: they agree, and none is found.
+/// Whether it ran.
 ///
 /// # Errors
 /// The shader, and how the two differ, or the races.
-pub fn agree_watched(device: &Device, bytes: &[u8]) -> Result<bool, String> {
-    let (wgsl, case) = made(bytes);
-    let Some(shader) = exact(&wgsl) else { return Ok(false) };
+pub fn agree_watched(device: &Device, wgsl: &str, case: &Case) -> Result<bool, String> {
+    let Some(shader) = exact(wgsl) else { return Ok(false) };
     let check = RaceCheck::default();
     let watched = Device::watched(&check).map_err(|error| error.to_string())?;
-    let ran = same(run(device, &shader, &case), run(&watched, &shader, &case));
+    let ran = same(run(device, &shader, case), run(&watched, &shader, case));
     let silent = ran.and_then(|ran| match check.races() {
         races if races == Races::default() => Ok(ran),
         races => Err(format!("{races:#?}")),

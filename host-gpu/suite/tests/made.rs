@@ -107,11 +107,16 @@ fn a_processors_own_roots_give_the_same_bits_in_made_shaders() {
 #[test]
 fn made_shaders_give_the_same_bits_everywhere() {
     let Some((device, reference)) = both() else { return };
+    most_run(|of| agree(&device, &reference, &choices(of)));
+}
+
+/// Does something with each of the shaders; more than half of them must run.
+fn most_run(each: impl Fn(u32) -> Result<bool, String>) {
     let number = |name| std::env::var(name).ok().and_then(|count| count.parse::<u32>().ok());
     let (first, count) = (number("FIZZ_MADE_FROM").unwrap_or(0), number("FIZZ_MADE").unwrap_or(200));
     let mut ran = 0;
     for of in first..first + count {
-        match agree(&device, &reference, &choices(of)) {
+        match each(of) {
             Ok(found) => ran += u32::from(found),
             Err(error) => panic!("shader {of}: {error}"),
         }
@@ -122,10 +127,13 @@ fn made_shaders_give_the_same_bits_everywhere() {
 #[test]
 fn made_shaders_do_not_race_and_watched_they_give_the_same() {
     let reference = Device::reference(1).expect("an engine");
-    let ran = (0..200).filter(|of| match agree_watched(&reference, &choices(*of)) {
-        Ok(ran) => ran,
-        Err(error) => panic!("shader {of}: {error}"),
+    let watched = |wgsl: &str, case: &fizz_suite::Case| agree_watched(&reference, wgsl, case);
+    most_run(|of| {
+        let (wgsl, case) = made(&choices(of));
+        watched(&wgsl, &case)
     });
-    let ran = ran.count();
-    assert!(ran > 100, "{ran} of 200");
+    // All write the words of the first.
+    let (wgsl, case) = made(&choices(0));
+    let races = watched(&wgsl.replace("result[id.x * ", "result[0u * "), &case).unwrap_err();
+    assert!(races.contains("variable: \"result\""), "{races}");
 }

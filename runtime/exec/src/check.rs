@@ -26,6 +26,8 @@ pub struct Way {
     pub gas: Option<u64>,
     /// GPU gas.
     pub gpu_gas: u64,
+    /// Whether it must give what the first way gives.
+    pub compared: bool,
 }
 
 /// A GPU on which a task is run, and its name in words.
@@ -35,6 +37,8 @@ pub struct CheckGpu {
     pub name: String,
     /// The device.
     pub sessions: Arc<dyn Sessions>,
+    /// Whether it must give what the first gives; if not, it need not even be able to run the task.
+    pub compared: bool,
 }
 
 impl std::fmt::Debug for CheckGpu {
@@ -54,13 +58,15 @@ pub struct Checked {
     pub divergence: Option<(String, Divergence)>,
     /// Whether the task was run with GPUs.
     pub with_gpu: bool,
+    /// Ways that need not be possible, and were not, with the reasons.
+    pub impossible: Vec<String>,
 }
 
 /// A way before it is run.
 struct Plan {
     name: String,
     subject: Subject,
-    gpu: Option<Arc<dyn Sessions>>,
+    compared: bool,
 }
 
 impl Executor {
@@ -73,8 +79,8 @@ impl Executor {
     /// compared too, and where they differ the first gas at which they do is looked for.
     ///
     /// Where the module looks for a GPU and the job has one, the guest finds one of `gpus`: the first in the first run, the
-    /// second in the other forms. Then it is run on each but the first as well; states are not
-    /// compared, and `trace` does nothing.
+    /// second that is compared in the other forms. Then it is run on each but the first as well. What lies in a GPU's memory is not
+    /// part of the states.
     ///
     /// # Errors
     /// [`ExecuteError`] when the task cannot be run. A difference is no error.
@@ -94,12 +100,14 @@ impl Executor {
         let plain = EngineSettings { optimization: Optimization::None, ..EngineSettings::default() };
         let anew = self.program_of(plain, &job.module.blob, blobs)?;
         let task = specify(job, task, blobs)?;
-        let wants_gpu = program.imports_gpu() && !program.has_steps() && job.gpu != GpuUse::Off;
+        // A module with steps has none.
+        let wants_gpu = program.imports_gpu() && job.gpu != GpuUse::Off;
         let gpus = if wants_gpu { gpus()? } else { Vec::new() };
-        let any = gpus.get(1).or(gpus.first()).map(|gpu| gpu.sessions.clone());
+        let second = gpus.iter().skip(1).find(|gpu| gpu.compared);
+        let any = second.or(gpus.first()).map(|gpu| gpu.sessions.clone());
         let plan = |name: &str, program: &Program, form| {
-            let subject = Subject { program: program.clone(), task: task.clone(), form };
-            Plan { name: name.to_owned(), subject, gpu: any.clone() }
+            let subject = Subject { program: program.clone(), task: task.clone(), form, gpu: any.clone() };
+            Plan { name: name.to_owned(), subject, compared: true }
         };
         let mut plans = vec![
             plan("first run", &program, Form::Fast),
@@ -112,15 +120,16 @@ impl Executor {
             plans.push(plan("interpreter", &interpreted, Form::Fast));
         }
         let mut gpus = gpus.into_iter();
-        if let Some(CheckGpu { name, sessions }) = gpus.next() {
+        if let Some(CheckGpu { name, sessions, .. }) = gpus.next() {
             plans[0].name = format!("first run, {name}");
-            plans[0].gpu = Some(sessions);
+            plans[0].subject.gpu = Some(sessions);
         }
-        for CheckGpu { name, sessions } in gpus {
-            plans.push(Plan { gpu: Some(sessions), ..plan(&name, &program, Form::Fast) });
+        for CheckGpu { name, sessions, compared } in gpus {
+            let mut plan = plan(&name, &program, Form::Fast);
+            (plan.subject.gpu, plan.compared) = (Some(sessions), compared);
+            plans.push(plan);
         }
         let mut checked = Checked { with_gpu: any.is_some(), ..Checked::default() };
-        let trace = trace && any.is_none();
         let first = checked.compare(&plans, job, trace)?;
         if program.has_steps() {
             steps::compare(&mut checked, (&program, &anew), &task, &first, job)?;
@@ -146,10 +155,14 @@ impl Checked {
     /// Runs all plans, of which there is one at least, and returns what the first one reported.
     fn compare(&mut self, plans: &[Plan], job: &Job, trace: bool) -> Result<TaskReport, ExecuteError> {
         let (base, others) = plans.split_first().expect("there is a first run");
-        let first = base.subject.run_with(base.gpu.as_ref())?;
+        let first = base.subject.run()?;
         self.add(&base.name, &first, base.subject.form == Form::WriteThrough);
         for plan in others {
-            let report = plan.subject.run_with(plan.gpu.as_ref())?;
+            if !plan.compared {
+                self.run_apart(plan);
+                continue;
+            }
+            let report = plan.subject.run()?;
             let gas = self.add(&plan.name, &report, plan.subject.form == Form::WriteThrough);
             let mut found = differences((&first, self.gas()), (&report, gas), job);
             if first.boundaries != report.boundaries {
@@ -169,13 +182,25 @@ impl Checked {
         Ok(first)
     }
 
+    /// Runs a plan that says nothing of the others.
+    fn run_apart(&mut self, plan: &Plan) {
+        match plan.subject.run() {
+            Ok(report) => {
+                self.add(&plan.name, &report, plan.subject.form == Form::WriteThrough);
+                self.ways.iter_mut().next_back().expect("it was added").compared = false;
+            }
+            Err(fault) => self.impossible.push(format!("{}: {fault}", plan.name)),
+        }
+    }
+
     /// Adds a way, and returns its gas where it is exact: in the fast form alone, that of a trap in the middle of a
     /// function would be found by a second run.
     fn add(&mut self, name: &str, report: &TaskReport, exact: bool) -> Option<u64> {
         let exact = exact || !matches!(report.outcome, Outcome::Trapped { .. });
         let gas = exact.then_some(report.gas);
         let name = name.to_owned();
-        self.ways.push(Way { name, outcome: report.outcome.clone(), gas, gpu_gas: report.gpu_gas });
+        let outcome = report.outcome.clone();
+        self.ways.push(Way { name, outcome, gas, gpu_gas: report.gpu_gas, compared: true });
         gas
     }
 

@@ -39,8 +39,8 @@ impl Form {
     }
 }
 
-/// One of two runs to be compared. Its guest finds no GPU, but for [`run_with`](Self::run_with).
-#[derive(Clone, Debug)]
+/// One of two runs to be compared.
+#[derive(Clone)]
 pub struct Subject {
     /// The program; two subjects may have programs of two engines.
     pub program: Program,
@@ -48,6 +48,17 @@ pub struct Subject {
     pub task: TaskSpec,
     /// The form.
     pub form: Form,
+    /// What a guest finds that looks for a GPU.
+    pub gpu: Option<Arc<dyn Sessions>>,
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Subject { program, task, form, gpu } = self;
+        let gpu = gpu.as_ref().map(|gpu| gpu.identity());
+        let mut shown = f.debug_struct("Subject");
+        shown.field("program", program).field("task", task).field("form", form).field("gpu", &gpu).finish()
+    }
 }
 
 /// The first difference of two runs.
@@ -68,6 +79,8 @@ pub enum Part {
     Outcome(Box<(Outcome, Outcome)>),
     /// The gas at the end.
     Gas(u64, u64),
+    /// The GPU gas.
+    GpuGas(u64, u64),
     /// The size of linear memory in pages.
     Pages(u32, u32),
     /// A page of linear memory, by its number.
@@ -85,6 +98,7 @@ impl fmt::Display for Part {
         match self {
             Part::Outcome(both) => write!(f, "outcome: {} and {}", both.0, both.1),
             Part::Gas(a, b) => write!(f, "gas: {a} and {b}"),
+            Part::GpuGas(a, b) => write!(f, "GPU gas: {a} and {b}"),
             Part::Pages(a, b) => write!(f, "linear memory: {a} and {b} pages"),
             Part::Page(page) => {
                 write!(f, "linear memory: page {page} (from {:#x} on)", u64::from(*page) << 16)
@@ -102,28 +116,19 @@ impl Subject {
     /// # Errors
     /// [`Fault`] when the node could not run it.
     pub fn run(&self) -> Result<TaskReport, Fault> {
-        self.run_with(None)
-    }
-
-    /// The same with a GPU for a guest that looks for one.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
-    pub fn run_with(&self, gpu: Option<&Arc<dyn Sessions>>) -> Result<TaskReport, Fault> {
-        let Subject { program, task, form } = self.clone();
+        let Subject { program, task, form, gpu } = self.clone();
         let stacks = program.engine().stacks().clone();
-        stacks
-            .run(|| run_once(&program, &task, gpu, None, form.variant()).map(|finished| finished.report))
-            .map_err(|error| internal(error.to_string()))?
+        let run = || run_once(&program, &task, gpu.as_ref(), None, form.variant());
+        stacks.run(|| run().map(|finished| finished.report)).map_err(|error| internal(error.to_string()))?
     }
 
     /// The state when the gas is used up, or at the end if that comes first.
     fn at(&self, gas: u64) -> Result<State, Fault> {
-        let Subject { program, mut task, form } = self.clone();
+        let Subject { program, mut task, form, gpu } = self.clone();
         let stacks = program.engine().stacks().clone();
         task.limits.gas = gas;
         stacks
-            .run(move || State::after(&program, &task, form.variant()))
+            .run(move || State::after(&program, &task, gpu.as_ref(), form.variant()))
             .map_err(|error| internal(error.to_string()))?
     }
 }
@@ -131,22 +136,29 @@ impl Subject {
 /// The machine as a run left it: all but memory, the tree over memory, and the globals by index.
 type Left = (Core, PageTree, Vec<(u32, Vec<u8>)>);
 
-/// What a run left.
+/// What a run left. Of a GPU's memory it has what the guest has read, and no more.
 struct State {
     /// `None` where the form cannot know whether the gas was used up before a trap.
     outcome: Option<Outcome>,
     gas: Option<u64>,
+    gpu_gas: u64,
     /// `None` for a run that ended before its first instruction.
     left: Option<Left>,
     place: String,
 }
 
 impl State {
-    fn after(program: &Program, task: &TaskSpec, variant: Variant) -> Result<State, Fault> {
-        let live = match begin(program, task, None, None, variant)? {
+    fn after(
+        program: &Program,
+        task: &TaskSpec,
+        gpu: Option<&Arc<dyn Sessions>>,
+        variant: Variant,
+    ) -> Result<State, Fault> {
+        let live = match begin(program, task, gpu, None, variant)? {
             Begun::Over(report) => {
-                let (outcome, gas) = (Some(report.outcome), Some(report.gas));
-                return Ok(State { outcome, gas, left: None, place: "before the first instruction".into() });
+                let (outcome, gas, gpu_gas) = (Some(report.outcome), Some(report.gas), report.gpu_gas);
+                let place = "before the first instruction".into();
+                return Ok(State { outcome, gas, gpu_gas, left: None, place });
             }
             Begun::Live(live) => live,
         };
@@ -164,6 +176,7 @@ impl State {
         Ok(State {
             outcome: Some(finished.report.outcome).filter(|_| exact),
             gas: Some(finished.report.gas).filter(|_| exact),
+            gpu_gas: finished.report.gpu_gas,
             left: Some((core, tree, globals)),
             place,
         })
@@ -181,6 +194,9 @@ impl State {
             && a != b
         {
             parts.push(Part::Gas(a, b));
+        }
+        if self.gpu_gas != other.gpu_gas {
+            parts.push(Part::GpuGas(self.gpu_gas, other.gpu_gas));
         }
         let (Some((a, a_tree, a_globals)), Some((b, b_tree, b_globals))) = (&self.left, &other.left) else {
             if self.left.is_some() != other.left.is_some() {

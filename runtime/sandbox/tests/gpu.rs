@@ -12,6 +12,7 @@ use fizz_attest::{HostFault, LimitKind, Outcome, TrapKind};
 use fizz_gpu_abi::PollState;
 use fizz_gpu_abi::host::{self as abi, Identity, Limit, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::imports::status;
+use fizz_sandbox::trace::{Form, Part, Subject, first_difference};
 use fizz_sandbox::{Fault, TaskReport, run};
 
 #[derive(Default)]
@@ -26,6 +27,8 @@ struct Recorder {
     log: Arc<Mutex<Log>>,
     /// What `wait` ends with.
     stop: Option<Stop>,
+    /// What is wrong with each byte that is read.
+    error: u8,
 }
 
 impl Recorder {
@@ -63,7 +66,7 @@ impl Session for Recorder {
     }
     fn read(&mut self, buffer: u32, offset: u64, into: &mut [u8]) -> Result<i32, Stop> {
         self.note(format!("read {buffer} {offset} {}", into.len()));
-        into.fill(9);
+        into.fill(9 + self.error);
         Ok(0)
     }
     fn wait(&mut self, serial: i64, timeout_ns: i64) -> Result<i32, Stop> {
@@ -229,4 +232,30 @@ fn other_names_of_the_module_are_not_served() {
         "(module (import \"fizz_gpu\" \"reset\" (func)) (memory (export \"memory\") 1) (func (export \"_start\")))",
     );
     assert!(error.unwrap_err().to_string().contains("fizz_gpu.reset"));
+}
+
+#[test]
+fn where_two_gpus_part_is_found_at_the_read() {
+    let work = "(local $i i32)
+        (loop $more (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5000))))";
+    let body = format!(
+        "{work} (drop (call $read (i32.const 1) (i64.const 0) (i32.const 256) (i32.const 4)))
+        (loop $more (br_if $more (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))"
+    );
+    let program = program(&module(&body));
+    let with = |error, form| {
+        let gpu: Arc<dyn Sessions> = Arc::new(Recorder { error, ..Recorder::default() });
+        Subject { program: program.clone(), task: task(), form, gpu: Some(gpu) }
+    };
+    let (right, again, wrong) = (with(0, Form::Fast), with(0, Form::WriteThrough), with(1, Form::Fast));
+    assert_eq!(first_difference(&right, &again).unwrap(), None);
+    let found = first_difference(&right, &wrong).unwrap().unwrap();
+    assert_eq!(found.parts, [Part::Page(0)]);
+    let total = right.run().unwrap().gas;
+    // Behind it are 5,000 turns of five operators.
+    assert!((total - 30_000..total - 20_000).contains(&found.gas), "{} of {total}", found.gas);
+    // A guest that finds none, or one in one run alone.
+    let without = Subject { gpu: None, ..right.clone() };
+    let found = first_difference(&right, &without).unwrap().unwrap();
+    assert!(found.parts.contains(&Part::GpuGas(777, 0)), "{:?}", found.parts);
 }

@@ -23,7 +23,7 @@ fn guest(what: &str) -> String {
 fn subject(wat: &str, form: Form, seed: u8) -> Subject {
     let mut files = Files::new();
     files.insert("/file", "bytes").unwrap();
-    Subject { program: program(wat), task: TaskSpec { seed: [seed; 32], files, ..task() }, form }
+    Subject { program: program(wat), task: TaskSpec { seed: [seed; 32], files, ..task() }, form, gpu: None }
 }
 
 #[test]
@@ -95,6 +95,7 @@ fn different_endings_are_named() {
         program: program.clone(),
         task: TaskSpec { seed: [seed; 32], ..task() },
         form: Form::Fast,
+        gpu: None,
     };
     let traps = |subject: &Subject| matches!(subject.run().unwrap().outcome, Outcome::Trapped { .. });
     let a = (0..20).map(with).find(traps).unwrap();

@@ -1,7 +1,7 @@
 //! What `wgpu` cannot check of a dispatch, because it does not know the shader.
 
 use crate::objects::{BindGroup, PassState, Pipeline, Range};
-use fizz_gpu_abi::BindingKind;
+use fizz_gpu_abi::{BindingKind, LayoutEntry};
 
 impl PassState {
     /// Why an exact pipeline cannot run with the bind groups that are set. What is not set is left to `wgpu`.
@@ -32,7 +32,8 @@ impl PassState {
             let mut moved: Vec<u32> =
                 entries.iter().filter(|entry| entry.dynamic_offset).map(|entry| entry.binding).collect();
             moved.sort_unstable();
-            for entry in entries.iter() {
+            // What the layout hides no shader can use, and there may be many of that.
+            for entry in entries.iter().filter(|entry| entry.visible) {
                 let Some(range) = group.ranges.iter().find(|range| range.binding == entry.binding) else {
                     continue;
                 };
@@ -93,9 +94,26 @@ fn refuse(pipeline: &Pipeline, index: u32, group: &BindGroup) -> Option<String> 
             (None, _) => "its layout belongs to a pipeline that made it".to_owned(),
         });
     }
+    // `wgpu` knows several formats as one.
+    let wanted = facts.entries(index);
+    if let Some(binding) = differing(&wanted, &group.entries) {
+        return Some(format!("its layout and that of the pipeline differ in binding {binding}"));
+    }
     facts.late.iter().filter(|(at, ..)| *at == index).find_map(|(_, binding, needed)| {
         let bound = group.ranges.iter().find(|range| range.binding == *binding)?.size;
         (bound < *needed)
             .then(|| format!("binding {binding} has {bound} bytes, and the shader needs {needed}"))
     })
+}
+
+/// The first binding of which two layouts, by rising binding number, say other things.
+fn differing(one: &[LayoutEntry], other: &[LayoutEntry]) -> Option<u32> {
+    let (mut one, mut other) = (one.iter(), other.iter());
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return None,
+            (Some(one), Some(other)) if one == other => {}
+            (one, other) => return one.into_iter().chain(other).map(|entry| entry.binding).min(),
+        }
+    }
 }

@@ -57,7 +57,7 @@ impl Facts {
 }
 
 /// Refuses an entry point that is not exact.
-pub(crate) fn check(checked: &CheckedShader, entry: &str, label: &str) -> Result<(), Refused> {
+pub(crate) fn check(checked: &CheckedShader, entry: &str, label: &str) -> Result<(), String> {
     let reasons = checked.classify(entry);
     if reasons.is_empty() {
         return Ok(());
@@ -67,10 +67,7 @@ pub(crate) fn check(checked: &CheckedShader, entry: &str, label: &str) -> Result
         None => reason.message.clone(),
     };
     let reasons: Vec<String> = reasons.iter().map(place).collect();
-    Err(Refused::Invalid(format!(
-        "entry point '{entry}' of shader '{label}' is not exact: {}; a job of the class fast may use it (--gpu-class fast)",
-        reasons.join("; ")
-    )))
+    Err(format!("entry point '{entry}' of shader '{label}' is not exact: {}", reasons.join("; ")))
 }
 
 /// Refuses a shader that some device could not take; else says what the reference device takes, with its touches of memory told if it is `watched`.

@@ -122,10 +122,16 @@ impl<'m> Inline<'m> {
         Ok(Texel { place, within, image })
     }
 
-    /// Tells of a touch of a texel that is there.
+    /// Tells of a touch of a texel: of its first word, because no access touches fewer than all.
     fn touch_texel(&mut self, texel: &Texel, access: Access, span: Span) -> Result<(), CompileError> {
+        let first = Place { shape: Shape::Scalar(Scalar::U32), ..texel.place.clone() };
+        self.touch(&first, access, span)
+    }
+
+    /// The same, of one that may not be there.
+    fn touch_if_within(&mut self, texel: &Texel, access: Access, span: Span) -> Result<(), CompileError> {
         let before = std::mem::take(&mut self.list);
-        self.touch(&texel.place, access, span)?;
+        self.touch_texel(texel, access, span)?;
         let touches = std::mem::replace(&mut self.list, before);
         if !touches.is_empty() {
             self.list.push(Stmt::If(texel.within, touches, Vec::new()));
@@ -142,7 +148,7 @@ impl<'m> Inline<'m> {
         span: Span,
     ) -> Result<Rc<[Val]>, CompileError> {
         let texel = self.texel(frame, image, coordinate, array_index)?;
-        self.touch_texel(&texel, Access::Read, span)?;
+        self.touch_if_within(&texel, Access::Read, span)?;
         let loaded = self.load(&texel.place)?;
         let zero = self.word(0);
         let mut channels: Vec<Val> =
@@ -164,7 +170,7 @@ impl<'m> Inline<'m> {
         let texel = self.texel(frame, image, coordinate, array_index)?;
         let values = self.flat(frame, value)?;
         let before = std::mem::take(&mut self.list);
-        self.touch(&texel.place, Access::Write, span)?;
+        self.touch_texel(&texel, Access::Write, span)?;
         self.store(&texel.place, &values)?;
         let stores = std::mem::replace(&mut self.list, before);
         self.list.push(Stmt::If(texel.within, stores, Vec::new()));

@@ -27,19 +27,20 @@ pub(crate) struct Encoder {
 impl Encoder {
     fn dispatch(&mut self, counts: Counts) {
         let Some(pipeline) = self.pipeline.clone() else { return };
+        let mut parts = Vec::new();
         let bound = pipeline.program.bindings.iter().map(|wanted| {
             let group = self.groups.get(wanted.group as usize).and_then(Option::as_ref);
             let found = group.and_then(|(group, offsets)| {
                 let (_, bound) = group.0.iter().find(|(binding, _)| *binding == wanted.binding)?;
+                parts.push(bound.part().clone());
                 Some(argument(bound, offsets))
             });
             // wgpu refuses a dispatch without what its layout has. What is not in the layout has no bytes.
             found.unwrap_or(Argument::Buffer { address: 0, bytes: 0 })
         });
         let bound = bound.collect();
-        let kept = self.groups.iter().flatten().map(|(group, _)| group.clone()).collect();
         let immediates = self.immediates;
-        let recorded = Recorded { pipeline, immediates, bound, _kept: kept, counts };
+        let recorded = Recorded { pipeline, immediates, bound, parts, counts };
         self.commands.push(Command::Dispatch(Box::new(recorded)));
     }
 }

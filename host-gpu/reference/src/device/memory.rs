@@ -3,6 +3,7 @@
 use crate::engine::{EngineError, Machine};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where parts begin, and what their sizes are multiples of.
@@ -34,13 +35,14 @@ struct Free {
     grown: u64,
 }
 
-/// A part of the memory, until it is dropped.
+/// A part of the memory, until it is given back or dropped.
 #[derive(Debug)]
 pub(crate) struct Part {
     memory: Arc<Memory>,
     start: u64,
     /// As it was asked for.
     size: u64,
+    given_back: AtomicBool,
 }
 
 impl Memory {
@@ -74,7 +76,7 @@ impl Memory {
                 free.find(wanted).ok_or_else(|| no_room(size))?
             }
         };
-        Ok(Part { memory: self.clone(), start, size })
+        Ok(Part { memory: self.clone(), start, size, given_back: AtomicBool::new(false) })
     }
 }
 
@@ -119,11 +121,32 @@ impl Part {
         self.size
     }
 
-    /// Where some of its bytes are in this process. They stay there as long as the part is not dropped.
+    /// Whether the part is still there.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.given_back.load(Ordering::Acquire)
+    }
+
+    /// Gives the memory back, whoever still knows of the part. Nobody may be at work on it.
+    pub(crate) fn give_back(&self) {
+        if self.given_back.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let size = self.size.max(1).next_multiple_of(ALIGN);
+        if size >= DISCARDED {
+            let (from, to) = (self.start.next_multiple_of(4096), (self.start + size) / 4096 * 4096);
+            // SAFETY: nobody else has this part, and it is not free yet.
+            unsafe { self.memory.machine.discard(from, to) };
+        }
+        let mut free = self.memory.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.give(self.start, size);
+    }
+
+    /// Where some of its bytes are in this process. They stay there as long as the part is neither given back nor dropped.
     ///
     /// # Panics
-    /// When the range is not within it.
+    /// When the range is not within it, and when it is given back.
     pub(crate) fn bytes(&self, range: Range<u64>) -> *mut [u8] {
+        assert!(self.is_there(), "the memory is another's by now");
         assert!(range.start <= range.end && range.end <= self.size, "{range:?} of {} bytes", self.size);
         let start = usize::try_from(self.start + range.start).expect("addresses have 32 bits");
         let length = usize::try_from(range.end - range.start).expect("sizes have 32 bits");
@@ -136,14 +159,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let size = self.size.max(1).next_multiple_of(ALIGN);
-        if size >= DISCARDED {
-            let (from, to) = (self.start.next_multiple_of(4096), (self.start + size) / 4096 * 4096);
-            // SAFETY: nobody else has this part, and it is not free yet.
-            unsafe { self.memory.machine.discard(from, to) };
-        }
-        let mut free = self.memory.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.give(self.start, size);
+        self.give_back();
     }
 }
 
@@ -191,9 +207,14 @@ mod tests {
         let whole = memory.take(END - FIRST).unwrap();
         assert_eq!(whole.address(), FIRST as u32);
         assert!(memory.take(1).is_err());
-        drop(whole);
+        whole.give_back();
+        assert!(!whole.is_there());
         let (one, two) = (memory.take(0).unwrap(), memory.take(257).unwrap());
         assert_eq!(two.address() - one.address(), 256);
+        // It is given back once.
+        drop(whole);
+        let three = memory.take(1).unwrap();
+        assert_eq!(three.address() - two.address(), 512);
     }
 
     proptest! {

@@ -44,7 +44,10 @@ impl hal::Device for Opened {
     unsafe fn create_buffer(&self, wanted: &hal::BufferDescriptor<'_>) -> Result<Buffer, hal::DeviceError> {
         self.memory.take(wanted.size).map(|part| Buffer(Arc::new(part))).map_err(|error| lost(&error))
     }
-    unsafe fn destroy_buffer(&self, _: Buffer) {}
+    unsafe fn destroy_buffer(&self, buffer: Buffer) {
+        // Commands that nobody has submitted, nor may now, must not keep it.
+        buffer.0.give_back();
+    }
     unsafe fn add_raw_buffer(&self, _: &Buffer) {}
     unsafe fn map_buffer(
         &self,
@@ -82,7 +85,9 @@ impl hal::Device for Opened {
             levels: wanted.mip_level_count,
         })
     }
-    unsafe fn destroy_texture(&self, _: Texture) {}
+    unsafe fn destroy_texture(&self, texture: Texture) {
+        texture.part.give_back();
+    }
     unsafe fn add_raw_texture(&self, _: &Texture) {}
     unsafe fn create_texture_view(
         &self,

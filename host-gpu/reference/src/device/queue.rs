@@ -2,7 +2,7 @@
 
 use super::memory::{Memory, Part};
 use super::pool::{Dispatch, Pool};
-use super::resource::{Buffer, Fence, Group, Level, Pipeline, Texture, View};
+use super::resource::{Buffer, Fence, Level, Pipeline, Texture, View};
 use crate::engine::EngineError;
 use crate::program::{ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS};
 use crate::race::Watch;
@@ -56,8 +56,8 @@ pub(crate) struct Recorded {
     pub(crate) immediates: [u32; IMMEDIATE_WORDS],
     /// Of each of the program's bindings.
     pub(crate) bound: Vec<Argument>,
-    /// What keeps the memory of the bindings.
-    pub(crate) _kept: Vec<Group>,
+    /// The memory of the bindings.
+    pub(crate) parts: Vec<Arc<Part>>,
     pub(crate) counts: Counts,
 }
 
@@ -213,6 +213,10 @@ impl Execute {
     }
 
     fn dispatch(&mut self, recorded: &Recorded) -> Result<(), EngineError> {
+        // wgpu submits no commands on what is destroyed, and destroys nothing that commands under way work on.
+        if !recorded.parts.iter().all(|part| part.is_there()) {
+            return Err(EngineError::Invalid("a binding is destroyed".to_owned()));
+        }
         let counts = match &recorded.counts {
             Counts::Given(counts) => *counts,
             Counts::At(buffer, offset) => {

@@ -136,6 +136,16 @@ pub(crate) enum Bound {
     View(View),
 }
 
+impl Bound {
+    /// The memory that it is.
+    pub(crate) fn part(&self) -> &Arc<Part> {
+        match self {
+            Bound::Buffer { buffer, .. } => &buffer.0,
+            Bound::View(view) => &view.texture.part,
+        }
+    }
+}
+
 /// Resources by binding number.
 #[derive(Clone, Debug)]
 pub(crate) struct Group(pub(crate) Arc<Vec<(u32, Bound)>>);

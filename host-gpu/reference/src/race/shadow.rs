@@ -120,6 +120,9 @@ struct State {
     /// Memory and access of the places seen.
     kinds: Vec<Option<(Memory, Access)>>,
     told: HashSet<(u32, u32)>,
+    /// Pages that there may be.
+    most_pages: usize,
+    /// Whether this dispatch has touched more than can be looked at.
     full: bool,
 }
 
@@ -131,6 +134,7 @@ impl Watch {
             workgroups: Vec::new(),
             kinds: Vec::new(),
             told: HashSet::new(),
+            most_pages: MAX_PAGES,
             full: false,
         };
         Watch { check: check.clone(), state: Mutex::new(state) }
@@ -145,6 +149,7 @@ impl Watch {
         let mut state = self.lock();
         state.shadows.iter_mut().for_each(Shadow::clear);
         state.workgroups.clear();
+        state.full = false;
     }
 
     /// A workgroup begins.
@@ -212,7 +217,7 @@ impl State {
 
     fn one(&mut self, check: &RaceCheck, kind: (Memory, Access), place: u32, address: u32, who: u32) {
         let (memory, access) = kind;
-        let room = self.shadows.iter().map(|shadow| shadow.used.len()).sum::<usize>() < MAX_PAGES;
+        let room = self.shadows.iter().map(|shadow| shadow.used.len()).sum::<usize>() < self.most_pages;
         let shadow = self.shadow(memory);
         let Some((page, word)) = shadow.page(address, room) else {
             self.full = true;
@@ -325,5 +330,28 @@ mod tests {
         watch.workgroup([0; 3]);
         watch.touch(1, [4096, 0, 0, 0], 0);
         assert_eq!(check.races().found, found);
+    }
+
+    #[test]
+    fn a_dispatch_that_touches_too_much_does_not_hide_the_next_ones_races() {
+        let (check, watch) = watch(Memory::Texture);
+        watch.lock().most_pages = 2;
+        let race = |first: u32| {
+            for word in 0..3 {
+                watch.touch(1, [first + word * 4 * PAGE as u32; 4], 0);
+            }
+        };
+        race(4096);
+        assert!(check.races().incomplete);
+        let found = check.races().found;
+        assert_eq!(found.len(), 1, "in what was looked at");
+        let before = found[0].touches[0].workgroup;
+        watch.dispatch();
+        watch.workgroup([7, 0, 0]);
+        watch.touch(3, [4096, 0, 0, 0], 0);
+        watch.touch(1, [0, 4096, 0, 0], 0);
+        let found = check.races().found;
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().any(|race| race.touches[0].workgroup != before), "{found:?}");
     }
 }

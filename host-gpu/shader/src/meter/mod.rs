@@ -2,8 +2,8 @@
 //!
 //! In: a module with one entry point and no overrides. Out: the same module, metered, and what the host must know to charge it.
 //! One expression or statement is one unit of gas; what computes, stores or passes a value of more than 16 bytes, or indexes into one, is a unit for
-//! each 16 bytes. So is zeroing variables. An atomic or a barrier is 16 units, a texel read or written 8. Divisions, roots and built-in functions cost
-//! what they are where they are made of sums and products ([`price`]).
+//! each 16 bytes. So is zeroing variables. An atomic or a barrier is 16 units. Divisions, roots, built-in functions and
+//! texels cost what they are where they are made of sums and products ([`price`]).
 //!
 //! - **Straight-line code** costs the host's arithmetic alone: [`Metered::fixed`] units for each invocation. Both sides of a branch
 //!   count, as a device runs both where invocations part; so does what stands behind an early `return`.

@@ -33,9 +33,16 @@
 //! | `determinant` | 3, 14 or 60 |
 //! | products of matrices | 2 for each product of two numbers |
 //! | packing, unpacking of floats | 16, 32 for each component |
+//! | a texel read or written | 8 |
+//! | of normalized numbers | 24 read, 56 written |
+//! | of halves | 104 read, 40 written |
 //! | everything else | 1, or 1 for each 16 bytes |
 
-use naga::{BinaryOperator as Op, Expression, Handle, MathFunction as F, ScalarKind, TypeInner};
+use crate::measure;
+use naga::{
+    BinaryOperator as Op, Expression, Function, Handle, MathFunction as F, Module, ScalarKind, StorageFormat,
+    TypeInner,
+};
 
 /// The units of an expression that comes to `of`, whose operands' types `inner` gives; 0 where it is no operation on numbers.
 pub(super) fn price<'t>(
@@ -60,6 +67,17 @@ pub(super) fn price<'t>(
             function(fun, float(arg), components(of).min(16), of_arg)
         }
         _ => 0,
+    }
+}
+
+/// The units of reading and of writing a texel of the texture that an expression names: its place is checked and computed, its format converted.
+pub(super) fn texel(module: &Module, function: &Function, image: Handle<Expression>) -> [u64; 2] {
+    match measure::texture(module, function, image) {
+        Some((StorageFormat::Rgba8Unorm | StorageFormat::Rgba8Snorm, _)) => [24, 56],
+        Some((StorageFormat::Rgba16Float, _)) => [104, 40],
+        Some(_) => [8, 8],
+        // Not offered.
+        None => [104, 56],
     }
 }
 
@@ -123,7 +141,7 @@ fn function(fun: F, float: bool, components: u64, of_arg: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::price;
+    use super::{price, texel};
     use naga::front::Typifier;
     use naga::proc::ResolveContext;
 
@@ -162,6 +180,32 @@ mod tests {
             ("return unpack4x8snorm(u).x;", 128),
         ] {
             assert_eq!(most(body), units, "{body}");
+        }
+    }
+
+    #[test]
+    fn texels_cost_what_their_format_does() {
+        let units = |format: &str, of_argument: bool| {
+            let text = format!(
+                "@group(0) @binding(0) var named: texture_storage_2d<{format}, write>;
+                fn f(given: texture_storage_2d<{format}, write>) {{
+                    textureStore({}, vec2u(), vec4());
+                }}",
+                if of_argument { "given" } else { "named" }
+            );
+            let module = naga::front::wgsl::parse_str(&text).expect("WGSL");
+            let (_, function) = module.functions.iter().next().expect("a function");
+            let found = function.body.iter().find_map(|statement| match statement {
+                naga::Statement::ImageStore { image, .. } => Some(texel(&module, function, *image)),
+                _ => None,
+            });
+            found.expect("a store")
+        };
+        for of_argument in [false, true] {
+            assert_eq!(units("r32float", of_argument), [8, 8]);
+            assert_eq!(units("rgba16uint", of_argument), [8, 8]);
+            assert_eq!(units("rgba8unorm", of_argument), [24, 56]);
+            assert_eq!(units("rgba16float", of_argument), [104, 40]);
         }
     }
 }

@@ -97,9 +97,6 @@ fn zeroed(module: &Module, size: [u32; 3]) -> u64 {
 /// Gas of what waits for other invocations: atomics, barriers.
 const SHARED: u64 = 16;
 
-/// Gas of reading or writing a texel: its place is checked and computed, its format converted.
-const TEXEL: u64 = 8;
-
 /// Bytes of a value that one unit of gas moves.
 const MOVED: u64 = 16;
 
@@ -124,7 +121,7 @@ fn function_plan(
     let order = Order::of(function);
     let (values, floats) = values(module, function);
     let trips = trips::Trips::new(module, function, &order, &floats, work);
-    let mut weigh = Weigh { trips, values, body, known, callees, loops: Vec::new() };
+    let mut weigh = Weigh { module, function, trips, values, body, known, callees, loops: Vec::new() };
     let cost = weigh.block(&function.body, false);
     // Its variables are zeroed, and its result is copied.
     let variables = function.local_variables.iter().map(|(_, variable)| variable.ty);
@@ -153,8 +150,8 @@ fn values(module: &Module, function: &Function) -> (Vec<u64>, Vec<bool>) {
             let operand = |operand: Handle<Expression>| Some(types.get(operand, &module.types));
             gas = gas.max(price::price(expression, inner, operand));
         }
-        if let Expression::ImageLoad { .. } = expression {
-            gas = TEXEL;
+        if let Expression::ImageLoad { image, .. } = *expression {
+            [gas, _] = price::texel(module, function, image);
         }
         values.push(gas);
     }
@@ -176,6 +173,8 @@ impl Cost {
 }
 
 struct Weigh<'m> {
+    module: &'m Module,
+    function: &'m Function,
     trips: trips::Trips<'m>,
     /// Gas of each expression's value.
     values: Vec<u64>,
@@ -199,7 +198,10 @@ impl Weigh<'_> {
                 Statement::Atomic { .. }
                 | Statement::ControlBarrier(_)
                 | Statement::WorkGroupUniformLoad { .. } => sum.add(Cost { gas: SHARED, turns: 0 }),
-                Statement::ImageStore { .. } => sum.add(Cost { gas: TEXEL, turns: 0 }),
+                Statement::ImageStore { image, .. } => {
+                    let [_, gas] = price::texel(self.module, self.function, *image);
+                    sum.add(Cost { gas, turns: 0 });
+                }
                 Statement::Store { value, .. } => sum.add(self.value(*value)),
                 Statement::Block(inner) => sum.add(self.block(inner, in_loop)),
                 Statement::If { accept, reject, .. } => {

@@ -2,9 +2,10 @@
 
 use super::place::{Places, Root, pointed};
 use super::{Analysis, Body, UNIFORM, Why, join};
+use crate::measure;
 use naga::{
-    AddressSpace, Binding, BuiltIn, Expression, Function, GlobalVariable, Handle, ImageClass, ImageQuery,
-    Module, Span, StorageAccess, TypeInner,
+    AddressSpace, Binding, BuiltIn, Expression, Function, GlobalVariable, Handle, ImageQuery, Module, Span,
+    StorageAccess, TypeInner,
 };
 
 /// The built-in values that are the same in a whole workgroup.
@@ -193,19 +194,7 @@ impl Analysis<'_> {
 
 /// Whether the shader may write the texture that an expression names.
 fn is_written(module: &Module, function: &Function, image: Handle<Expression>) -> bool {
-    let ty = match function.expressions[image] {
-        Expression::GlobalVariable(variable) => Some(module.global_variables[variable].ty),
-        Expression::FunctionArgument(index) => {
-            function.arguments.get(index as usize).map(|argument| argument.ty)
-        }
-        _ => None,
-    };
-    match ty.map(|ty| &module.types[ty].inner) {
-        Some(TypeInner::Image { class: ImageClass::Storage { access, .. }, .. }) => {
-            access.contains(StorageAccess::STORE)
-        }
-        _ => true,
-    }
+    measure::texture(module, function, image).is_none_or(|(_, access)| access.contains(StorageAccess::STORE))
 }
 
 /// Whether two invocations may load different values from one place.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use fizz_attest::{GpuClass, HostFault, Outcome};
-use fizz_exec::{CheckGpu, Checked, ExecuteError};
+use fizz_exec::{CheckGpu, Checked, ExecuteError, Way};
 use fizz_gpu::{Hardware, Race, RaceCheck, Races, Touch};
 use fizz_gpu_abi::Class;
 
@@ -22,7 +22,7 @@ use crate::job_args::{GpuArg, JobArgs, PreparedJob};
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     job: JobArgs,
-    /// Compares memory and all other state too, and looks for the first gas at which two runs differ; without a GPU alone
+    /// Compares memory and all other state too, the GPU's own apart, and looks for the first gas at which two runs differ
     #[arg(long)]
     trace: bool,
     /// Runs it in the engine's interpreter, too: no machine code at all, and twenty times slower or more
@@ -61,7 +61,7 @@ impl CheckArgs {
         if self.json {
             println!("{}", object(&checked, &races, verdict));
         } else {
-            self.show(&checked, &races, verdict, job.gpu_class);
+            show(&checked, &races, verdict);
         }
         // What races has no one result: that runs differ, or do not, says nothing.
         if !races.found.is_empty() {
@@ -71,67 +71,70 @@ impl CheckArgs {
             return Ok(Exit::Mismatch.into());
         }
         // Runs that agree to fail are still no good job.
-        if checked.ways.iter().any(|way| !matches!(way.outcome, Outcome::Completed { exit_code: 0 })) {
+        let good = |way: &Way| !way.compared || matches!(way.outcome, Outcome::Completed { exit_code: 0 });
+        if !checked.ways.iter().all(good) {
             return Ok(Exit::GuestFailed.into());
         }
         Ok(ExitCode::SUCCESS)
     }
-
-    fn show(&self, checked: &Checked, races: &Races, verdict: &str, class: GpuClass) {
-        for way in &checked.ways {
-            let gas = way.gas.map_or("gas not exact".to_owned(), |gas| format!("{gas} gas"));
-            let gpu = if checked.with_gpu { format!(", {} GPU gas", way.gpu_gas) } else { String::new() };
-            println!("{}: {}, {gas}{gpu}", way.name, way.outcome);
-        }
-        checked.differences.iter().for_each(|difference| println!("  {difference}"));
-        if let Some((with, divergence)) = &checked.divergence {
-            println!("the first run and the {with} differ from gas {} on:", divergence.gas);
-            divergence.parts.iter().for_each(|part| println!("  {part}"));
-            if !divergence.place.is_empty() {
-                println!("  where the first run was: {}", divergence.place.replace('\n', "\n  "));
-            }
-        }
-        for race in &races.found {
-            println!("race in {} memory:", race.memory);
-            race.touches.iter().for_each(|touch| println!("  {touch}"));
-        }
-        if races.incomplete {
-            println!("not all of the GPU's work was looked at for races: it touches too much memory");
-        }
-        if checked.with_gpu && self.trace {
-            println!("states were not compared: the task had a GPU");
-        }
-        if checked.with_gpu && class == GpuClass::Fast {
-            println!("no races were looked for: that is for jobs of the class exact");
-        }
-        println!("{verdict}");
-    }
 }
 
+fn show(checked: &Checked, races: &Races, verdict: &str) {
+    for way in &checked.ways {
+        let gas = way.gas.map_or("gas not exact".to_owned(), |gas| format!("{gas} gas"));
+        let gpu = if checked.with_gpu { format!(", {} GPU gas", way.gpu_gas) } else { String::new() };
+        let apart = if way.compared { "" } else { "; not compared" };
+        println!("{}: {}, {gas}{gpu}{apart}", way.name, way.outcome);
+    }
+    checked.differences.iter().for_each(|difference| println!("  {difference}"));
+    if let Some((with, divergence)) = &checked.divergence {
+        println!("the first run and the {with} differ from gas {} on:", divergence.gas);
+        divergence.parts.iter().for_each(|part| println!("  {part}"));
+        if !divergence.place.is_empty() {
+            println!("  where the first run was: {}", divergence.place.replace('\n', "\n  "));
+        }
+    }
+    for race in &races.found {
+        println!("race in {} memory:", race.memory);
+        race.touches.iter().for_each(|touch| println!("  {touch}"));
+    }
+    if races.incomplete {
+        println!("not all of the GPU's work was looked at for races: it touches too much memory");
+    }
+    for shader in &races.unwatched {
+        println!("not looked at for races: {shader}");
+    }
+    for reason in &checked.impossible {
+        println!("no races were looked for: {reason}");
+    }
+    println!("{verdict}");
+}
+
+/// What looks for races.
+const LOOKING: &str = "the processor as GPU, looking for races";
+
 /// The GPUs to check on. Exact jobs: the processor with races watched, on many threads and on one, and each adapter that computes
-/// exactly; one that a driver has alone with `hardware`, none with `reference`. Others: what they would find.
+/// exactly; one that a driver has alone with `hardware`, none with `reference`. Others: what they would find; and the processor with races watched,
+/// which takes their exact shaders alone, and whose bits are not an adapter's.
 fn gpus(gpu: GpuArg, class: GpuClass, races: &RaceCheck) -> Result<Vec<CheckGpu>, ExecuteError> {
     let fault = |detail: String| ExecuteError::Fault { kind: HostFault::NoGpu, detail };
-    if class == GpuClass::Fast {
-        let found = gpu::open(gpu, None, &GpuBounds::default()).map_err(|error| fault(error.message))?;
-        let name = |device: fizz_gpu_abi::host::Device| device.to_string();
-        let named = found.map(|sessions| {
-            let name = sessions.identity().device(Class::Fast).cloned().map_or_else(String::new, name);
-            CheckGpu { name, sessions }
-        });
-        return Ok(named.into_iter().collect());
-    }
     let engine = || fizz_reference_engine::Wasmtime::new().map_err(|error| fault(error.to_string()));
     let on = |name: String, hardware: Result<Hardware, String>| {
         let hardware = hardware.map_err(fault)?.with_wait_limit(STEP);
-        Ok::<_, ExecuteError>(CheckGpu { name, sessions: Arc::new(hardware) })
+        Ok::<_, ExecuteError>(CheckGpu { name, sessions: Arc::new(hardware), compared: true })
     };
+    if class == GpuClass::Fast {
+        let found = gpu::open(gpu, None, &GpuBounds::default()).map_err(|error| fault(error.message))?;
+        let name = |device: fizz_gpu_abi::host::Device| device.to_string();
+        let Some(sessions) = found else { return Ok(Vec::new()) };
+        let name = sessions.identity().device(Class::Fast).cloned().map_or_else(String::new, name);
+        let looking = Hardware::reference_with_race_check(Arc::new(engine()?), races);
+        let looking = CheckGpu { compared: false, ..on(LOOKING.to_owned(), looking)? };
+        return Ok(vec![CheckGpu { name, sessions, compared: true }, looking]);
+    }
     let many = std::thread::available_parallelism().map_or(MANY, std::num::NonZero::get).max(MANY);
     let mut found = vec![
-        on(
-            "the processor as GPU, looking for races".to_owned(),
-            Hardware::reference_with_race_check(Arc::new(engine()?), races),
-        )?,
+        on(LOOKING.to_owned(), Hardware::reference_with_race_check(Arc::new(engine()?), races))?,
         on(format!("the processor as GPU, {many} threads"), Hardware::reference(Arc::new(engine()?), many))?,
         on("the processor as GPU, one thread".to_owned(), Hardware::reference(Arc::new(engine()?), 1))?,
     ];
@@ -146,7 +149,7 @@ fn gpus(gpu: GpuArg, class: GpuClass, races: &RaceCheck) -> Result<Vec<CheckGpu>
         // Others are not given to exact jobs.
         if let Some(device) = sessions.identity().device(Class::Exact).cloned() {
             exact += 1;
-            found.push(CheckGpu { name: device.to_string(), sessions });
+            found.push(CheckGpu { name: device.to_string(), sessions, compared: true });
         }
     }
     if gpu == GpuArg::Hardware && exact == 0 {
@@ -162,6 +165,7 @@ fn object(checked: &Checked, races: &Races, verdict: &str) -> serde_json::Value 
         .map(|way| {
             serde_json::json!({
                 "name": way.name, "outcome": way.outcome, "gas": way.gas, "gpu_gas": way.gpu_gas,
+                "compared": way.compared,
             })
         })
         .collect();
@@ -181,6 +185,7 @@ fn object(checked: &Checked, races: &Races, verdict: &str) -> serde_json::Value 
         let touches: Vec<_> = race.touches.iter().map(touch).collect();
         serde_json::json!({ "memory": race.memory.to_string(), "touches": touches })
     };
+    let unlooked = [&races.unwatched[..], &checked.impossible[..]].concat();
     serde_json::json!({
         "verdict": verdict,
         "runs": ways,
@@ -188,5 +193,6 @@ fn object(checked: &Checked, races: &Races, verdict: &str) -> serde_json::Value 
         "divergence": divergence,
         "races": races.found.iter().map(race).collect::<Vec<_>>(),
         "races_incomplete": races.incomplete,
+        "not_looked_at_for_races": unlooked,
     })
 }

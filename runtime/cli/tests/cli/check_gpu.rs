@@ -100,3 +100,49 @@ fn a_job_without_races_gives_the_same_on_every_device() {
     // Without a GPU, the guest fails in every way alike.
     home.fizz(["check", "clean.wasm", "--gpu", "off"]).expect(3);
 }
+
+#[test]
+fn exact_shaders_of_fast_jobs_are_looked_at_and_others_are_named() {
+    let home = Home::new();
+    home.module("racy.wasm", &guest(&CLEAN.replace("data[id.x]", "data[id.x / 2u]")));
+    let ended = home.fizz(["check", "racy.wasm", "--gpu", "reference", "--gpu-class", "fast"]).expect(7);
+    let looked = "the processor as GPU, looking for races: completed with exit code 0";
+    assert!(
+        ended.stdout.lines().any(|line| line.starts_with(looked) && line.ends_with("; not compared")),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("race in storage memory:"), "{}", ended.stdout);
+    home.module("clean.wasm", &guest(CLEAN));
+    let ended = home.fizz(["check", "clean.wasm", "--gpu-class", "fast"]).expect(0);
+    assert!(!ended.stdout.contains("looked"), "{}", ended.stdout);
+    // What an invocation gets hangs on who came first.
+    let first = "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+var<workgroup> next: atomic<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+    data[id.x] = atomicAdd(&next, 1u);
+}";
+    home.module("first.wasm", &guest(first));
+    let ended = home.fizz(["check", "first.wasm", "--gpu", "reference", "--gpu-class", "fast"]).expect(0);
+    let said = "not looked at for races: entry point 'main' of shader 'sums' is not exact: ";
+    let line = ended.stdout.lines().find(|line| line.starts_with(said));
+    assert!(line.is_some_and(|line| line.ends_with(" at line 5, column 18")), "{}", ended.stdout);
+    let ended =
+        home.fizz(["check", "first.wasm", "--gpu", "reference", "--gpu-class", "fast", "--json"]).expect(0);
+    let object: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let named = object["not_looked_at_for_races"].as_array().unwrap();
+    assert!(named.len() == 1 && named[0].as_str().unwrap().contains("'sums'"), "{object}");
+    let compared: Vec<_> =
+        object["runs"].as_array().unwrap().iter().map(|run| run["compared"].clone()).collect();
+    assert_eq!(compared, [true, true, true, false]);
+}
+
+#[test]
+fn states_are_compared_of_jobs_with_a_gpu_too() {
+    let home = Home::new();
+    home.module("clean.wasm", &guest(CLEAN));
+    let ended = home.fizz(["check", "clean.wasm", "--gpu", "reference", "--trace", "--json"]).expect(0);
+    let object: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&object["verdict"], &object["divergence"]), (&"same".into(), &Value::Null));
+}

@@ -8,6 +8,7 @@ mod check_gpu;
 mod compile;
 mod demo;
 mod gpu;
+mod kernels;
 mod network;
 mod run;
 mod steps;

@@ -40,7 +40,8 @@ pub(super) fn compare(
         if first.outcome != Outcome::OutOfGas {
             task.limits.gas = task.limits.gas.saturating_mul(2).saturating_add(ENDS_GAS);
         }
-        cut = Subject { program: program.clone(), task: task.clone(), form: Form::WriteThrough }.run()?;
+        let form = Form::WriteThrough;
+        cut = Subject { program: program.clone(), task: task.clone(), form, gpu: None }.run()?;
         if cut.boundaries.is_empty() {
             return Ok(());
         }
