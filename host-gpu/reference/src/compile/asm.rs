@@ -192,7 +192,9 @@ mod tests {
     #[test]
     fn code_is_bounded() {
         let mut asm = Asm::new(0);
-        (0..MAX_BYTES).for_each(|_| drop(asm.op().nop()));
+        for _ in 0..MAX_BYTES {
+            asm.op().nop();
+        }
         assert_eq!(said(&asm), None);
         asm.op().nop();
         assert_eq!(said(&asm), Some(CODE));
