@@ -28,7 +28,7 @@ use fizz_gpu_abi::host::{Quotas, Stop};
 
 /// Version of this table.
 pub const VERSION: u32 = 5;
-/// Every command of a stream.
+/// Every command of a stream, and every layer that a copy makes a slice, or slice a layer.
 pub const COMMAND: u64 = 100;
 /// Creating any object, on top of what its kind costs.
 pub const OBJECT: u64 = 1_000;

@@ -324,6 +324,20 @@ fn shared(guest: &mut Guest) -> String {
         guest.stream.create_bind_group(group, "group", layout, &entries);
         guest.dispatch(pipeline, group, [1, 1, 1]);
     }
+    // What the layout hides from the shader, it cannot write to.
+    let hidden = LayoutEntry { visible: false, ..entry(1, BindingKind::Storage, 0) };
+    let (pipeline, layout) = explicit(guest, DOUBLE, &[entry(0, BindingKind::Storage, 0), hidden]);
+    let group = guest.group(layout, &[one, one]);
+    guest.dispatch(pipeline, group, [1, 1, 1]);
+    // Another layout says other things of what the shader does not use.
+    for other in [BindingKind::ReadOnlyStorage, BindingKind::Uniform] {
+        let layout = guest.id();
+        let entries = [entry(0, BindingKind::Storage, 0), LayoutEntry { kind: other, ..hidden }];
+        guest.stream.create_bind_group_layout(layout, "other", &entries);
+        let data = guest.buffer(usage::STORAGE | usage::UNIFORM, 256);
+        let group = guest.group(layout, &[one, data]);
+        guest.dispatch(pipeline, group, [1, 1, 1]);
+    }
     format!("{:x?}", guest.read(one, 0, 1))
 }
 

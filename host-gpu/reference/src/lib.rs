@@ -11,11 +11,11 @@ mod program;
 mod race;
 mod view;
 
-pub use compile::{CompileError, compile, compile_watched};
+pub use compile::{CompileError, compile, compile_by_passes, compile_watched};
 pub use device::{MAX_THREADS, NAME, THREAD_STACK, instance, watched_instance};
 pub use engine::{Engine, EngineError, Instance, Kernel, Machine, Work};
 pub use program::{
-    ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program,
+    ARGUMENT_WORDS, IMMEDIATE_WORDS, MAX_BINDINGS, MAX_CODE, MAX_SCRATCH, MAX_WASM, MAX_WORKGROUP, Program,
     ProgramError,
 };
 pub use race::{Access, MOST_RACES, Memory, Race, RaceCheck, Races, Touch, Watch, Watched};

@@ -39,6 +39,8 @@ pub const ARGUMENT_WORDS: usize = 4 + IMMEDIATE_WORDS;
 pub const MAX_BINDINGS: usize = 256;
 /// Most bytes of a program's module.
 pub const MAX_WASM: usize = 32 << 20;
+/// Most bytes of the function of a program, about: a few instructions more may follow.
+pub const MAX_CODE: usize = 3 << 20;
 /// Most bytes of scratch memory of a thread.
 pub const MAX_SCRATCH: u32 = 16 << 20;
 /// Most invocations of a workgroup in one dimension, and in all.

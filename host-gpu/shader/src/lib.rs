@@ -20,6 +20,7 @@ pub mod meter;
 mod scan;
 mod specialize;
 mod uniformity;
+mod words;
 mod write;
 mod zero;
 
@@ -135,6 +136,7 @@ fn compile(wgsl: &str, label: &str, limits: &ShaderLimits) -> Result<CheckedShad
         .map_err(|error| ShaderError::parse(label, wgsl, &error))?;
     // Before validation, which recurses over statements.
     measure::structure(&module, limits).map_err(|refused| refused.into_error(label, wgsl))?;
+    words::fit(&module).map_err(|refused| refused.into_error(label, wgsl))?;
     let info = Validator::new(ValidationFlags::all(), capabilities())
         .validate(&module)
         .map_err(|error| ShaderError::invalid(label, wgsl, &error))?;

@@ -92,7 +92,7 @@ pub(crate) struct TooMuch {
 }
 
 impl TooMuch {
-    fn new(span: Span, message: String) -> Self {
+    pub(crate) fn new(span: Span, message: String) -> Self {
         TooMuch { span, message }
     }
 
@@ -218,13 +218,18 @@ fn sizes(module: &Module, limits: &ShaderLimits) -> Result<Vec<Size>, TooMuch> {
 
 /// What a lowered module may be: several times what a shader may, as its operations become several. Drivers take time that grows with the square of
 /// what they inline: lavapipe half a minute for the most of it.
-fn lowered_limits() -> ShaderLimits {
-    ShaderLimits { inlined: 1 << 18, invocation_bytes: 64 << 10, nesting: 256, ..ShaderLimits::default() }
-}
+const LOWERED: (u64, u64, usize) = (1 << 18, 64 << 10, 256);
 
-/// Checks the size of a lowered module.
-pub(crate) fn lowered(module: &Module) -> Result<(), String> {
-    let limits = lowered_limits();
+/// Checks that a lowered module is within so many times the limits.
+pub(crate) fn lowered(module: &Module, slack: usize) -> Result<(), String> {
+    let (inlined, invocation_bytes, nesting) = LOWERED;
+    let times = slack as u64;
+    let limits = ShaderLimits {
+        inlined: inlined * times,
+        invocation_bytes: invocation_bytes * times,
+        nesting: nesting * slack,
+        ..ShaderLimits::default()
+    };
     let sizes = sizes(module, &limits).map_err(|refused| format!("lowered, its {}", refused.message))?;
     if sizes.iter().any(|size| size.bytes > limits.invocation_bytes) {
         return Err(format!("lowered, it has more than {} bytes of variables", limits.invocation_bytes));

@@ -257,3 +257,54 @@ fn functions_have_few_parameters() {
     run(255).unwrap();
     assert!(run(256).unwrap_err().message.contains("more than 255 parameters"));
 }
+
+#[test]
+fn what_is_one_instruction_for_a_driver_is_no_longer_than_an_instruction() {
+    let switch = |cases: u32| {
+        let cases: String = (1..cases).map(|n| format!("{n}u,")).collect();
+        body(&format!("switch id.x {{ case {cases} {{ data[0] = 1u; }} default {{}} }}"))
+    };
+    accept(&switch(16_383));
+    assert!(limit(&switch(16_384)).contains("a switch of more than 16383 cases"));
+    let members = |count: u32| {
+        let members: String = (0..count).map(|n| format!("a{n}:u32,")).collect();
+        format!(
+            "struct S {{ {members} }} @group(0) @binding(1) var<storage> s: S; {}",
+            body("data[0] = s.a3;")
+        )
+    };
+    accept(&members(16_383));
+    assert!(limit(&members(16_384)).contains("a struct of more than 16383 members"));
+    let constant =
+        |count: usize| format!("const c = array({}); {}", "1u,".repeat(count), body("data[0] = c[3];"));
+    accept(&constant(65_000));
+    assert!(limit(&constant(65_001)).contains("composed of more than 65000"));
+    let name = |bytes: usize| format!("@compute @workgroup_size(1) fn {}() {{}}", "f".repeat(bytes));
+    accept(&name(4096));
+    assert!(limit(&name(4097)).contains("name of an entry point"));
+}
+
+#[test]
+fn what_is_portable_is_not_too_large_for_a_device() {
+    use fizz_shader::exact::{self, Native};
+    let module = |products: usize| {
+        let shader = body(&format!(
+            "var m = mat4x4f(); m[0][0] = f32(id.x); {} data[0] = u32(m[1][1]);",
+            "m=m*m;".repeat(products)
+        ));
+        naga::front::wgsl::parse_str(&shader).unwrap()
+    };
+    let (mut most, mut refused) = (0, 10_000);
+    while refused - most > 1 {
+        let middle = usize::midpoint(most, refused);
+        match exact::check(&module(middle)) {
+            Ok(()) => most = middle,
+            Err(_) => refused = middle,
+        }
+    }
+    let error = exact::check(&module(most + 1)).unwrap_err();
+    assert!(error.starts_with("lowered, its entry point 'main' has more than 262144 expressions"), "{error}");
+    // A device that is told of a shader has room for what its driver needs besides.
+    exact::lower(module(most + most / 2), &Native::NONE).unwrap();
+    assert!(exact::lower(module(most * 2 + 10), &Native::NONE).is_err());
+}

@@ -265,10 +265,11 @@ fn texels_weigh_more() {
         @group(0) @binding(3) var both: texture_storage_2d<r32uint, read_write>;";
     let fixed = |body: &str| metered(&format!("{textures} {}", main(body))).fixed;
     let nothing = fixed("");
-    let texel =
-        fixed("let place = id.xy; _ = textureLoad(input, place);") - fixed("let place = id.xy; _ = place;");
-    assert_eq!(texel, 8);
-    assert_eq!(fixed("textureStore(output, vec2u(), vec4f());") - nothing, 8);
+    let place = fixed("let place = id.xy; _ = place;");
+    let texel = |of: &str| fixed(&format!("let place = id.xy; _ = textureLoad({of}, place);")) - place;
+    assert_eq!([texel("both"), texel("input")], [8, 24]);
+    assert_eq!(fixed("textureStore(both, vec2u(), vec4u());") - nothing, 8);
+    assert_eq!(fixed("textureStore(output, vec2u(), vec4f());") - nothing, 56);
     // Loops that count as in any other shader.
     let counts = |body: &str| metered(&format!("{textures} {}", main(body))).counts;
     let turns = |bound: &str| format!("for (var i = 0u; i < {bound}; i++) {{ data[i] = i; }}");

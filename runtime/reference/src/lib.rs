@@ -11,23 +11,31 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::{
-    Config, ExternType, InstancePre, Linker, MemoryType, Module, OptLevel, SharedMemory, Store, Strategy,
-    TypedFunc,
+    Config, ExternType, InstancePre, Linker, MemoryType, Module, OptLevel, RegallocAlgorithm, SharedMemory,
+    Store, Strategy, TypedFunc,
 };
 
 /// Bytes of a page.
 const PAGE: u64 = 65536;
 /// Pages of a memory at most.
 const PAGES: u32 = 65536;
-/// Bytes of stack that a program may use: it calls no deeper than two functions, and the compiler lets one have 40,000 values of 16 bytes, each of which may be kept
-/// more than once. The threads of the device have twice as much.
+/// Bytes of stack that a program may use; the threads of the device have twice as much. The frames of all functions that can be under way are bounded by the program's
+/// code: each value takes 4 bytes of code or more and 16 bytes of stack, if none shares its place with another, and [`fizz_reference::MAX_CODE`] is 3 MiB, once for
+/// the program and once for the functions that it calls.
 const STACK: usize = fizz_reference::THREAD_STACK / 2;
+/// Bytes of a program that is compiled with all care, four times those of the largest kernel known. The compiler's best takes time that grows with the square of the
+/// code, a minute at the limit; larger programs are compiled in a straight way, which takes a second for each MiB. What they compute is the same.
+const CAREFUL: usize = 96 << 10;
 
 type Arguments = (u32, u32, u32, u32, u32, u32);
 
 /// Makes machines.
 #[derive(Clone)]
-pub struct Wasmtime(wasmtime::Engine);
+pub struct Wasmtime {
+    engine: wasmtime::Engine,
+    /// Compiles what is large. Nothing runs in it.
+    straight: wasmtime::Engine,
+}
 
 impl fmt::Debug for Wasmtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +50,11 @@ impl Wasmtime {
     /// When wasmtime does not know them.
     pub fn new() -> Result<Wasmtime, EngineError> {
         let engine = wasmtime::Engine::new(&config()).map_err(invalid)?;
-        Ok(Wasmtime(engine))
+        let mut straight = config();
+        straight.cranelift_opt_level(OptLevel::None);
+        straight.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+        let straight = wasmtime::Engine::new(&straight).map_err(invalid)?;
+        Ok(Wasmtime { engine, straight })
     }
 }
 
@@ -85,10 +97,10 @@ fn no_room(error: wasmtime::Error) -> EngineError {
 
 impl Engine for Wasmtime {
     fn machine(&self, watch: Option<Arc<Watch>>) -> Result<Arc<dyn Machine>, EngineError> {
-        let memory = SharedMemory::new(&self.0, MemoryType::shared(1, PAGES)).map_err(no_room)?;
-        let mut linker = Linker::new(&self.0);
+        let memory = SharedMemory::new(&self.engine, MemoryType::shared(1, PAGES)).map_err(no_room)?;
+        let mut linker = Linker::new(&self.engine);
         // The linker wants a store only to know the engine.
-        let store = Store::new(&self.0, ());
+        let store = Store::new(&self.engine, ());
         linker.define(&store, "fizz", "memory", memory.clone()).map_err(invalid)?;
         let imports = if watch.is_some() { WATCHED } else { PLAIN };
         if let Some(watch) = watch {
@@ -100,7 +112,8 @@ impl Engine for Wasmtime {
             let barrier = move |memories: u32| watch.barrier(memories);
             linker.func_wrap("fizz", "barrier", barrier).map_err(invalid)?;
         }
-        Ok(Arc::new(Room { imports, engine: self.0.clone(), memory, linker, growing: Mutex::default() }))
+        let (engine, straight) = (self.engine.clone(), self.straight.clone());
+        Ok(Arc::new(Room { imports, engine, straight, memory, linker, growing: Mutex::default() }))
     }
 }
 
@@ -112,6 +125,7 @@ const WATCHED: &[(&str, &str)] = &[("fizz", "memory"), ("fizz", "touch"), ("fizz
 struct Room {
     imports: &'static [(&'static str, &'static str)],
     engine: wasmtime::Engine,
+    straight: wasmtime::Engine,
     memory: SharedMemory,
     linker: Linker<()>,
     /// One grows it at a time.
@@ -121,6 +135,20 @@ struct Room {
 impl fmt::Debug for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Room({} bytes)", self.memory.data_size())
+    }
+}
+
+impl Room {
+    fn module(&self, wasm: &[u8]) -> wasmtime::Result<Module> {
+        if wasm.len() <= CAREFUL {
+            return Module::new(&self.engine, wasm);
+        }
+        let machine_code = self.straight.precompile_module(wasm)?;
+        // SAFETY: the bytes come from wasmtime, of an engine that differs in how hard it tries alone.
+        #[expect(unsafe_code, reason = "an engine takes what another has compiled only so")]
+        unsafe {
+            Module::deserialize(&self.engine, machine_code)
+        }
     }
 }
 
@@ -162,7 +190,7 @@ unsafe impl Machine for Room {
     }
 
     fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Kernel>, EngineError> {
-        let module = Module::new(&self.engine, wasm).map_err(invalid)?;
+        let module = self.module(wasm).map_err(invalid)?;
         let imports: Vec<_> = module.imports().map(|import| (import.module(), import.name())).collect();
         if imports != PLAIN && imports != self.imports {
             return Err(EngineError::Invalid(format!("it imports {imports:?}")));

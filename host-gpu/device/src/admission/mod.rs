@@ -1,7 +1,7 @@
 //! Which adapters compute exactly: what is not measured is not believed.
 //!
 //! The probe runs fixed shaders on fixed inputs through a session of the class exact, as a guest would: every operation at the numbers where
-//! something changes, sums in the order that stands there, a product of matrices, a reduction, atomics, and a loop longer than some
+//! something changes, sums in the order that stands there, a product of matrices, a reduction, atomics, texels, and a loop longer than some
 //! drivers let it be. What comes out is hashed group by group and compared with what the reference device computed
 //! (`digests.txt`; a test makes it anew and compares). Some groups are there to fail on a driver that fuses, reorders, flushes or applies the rules of real
 //! numbers. An adapter that differs in one of them serves fast sessions only.
@@ -13,6 +13,7 @@ mod groups;
 mod model;
 mod own;
 mod run;
+mod texels;
 
 use crate::device::Hardware;
 use crate::exact::{Exact, Target};

@@ -1,6 +1,7 @@
 //! Runs the probe, as a guest would: through a session of the class exact.
 
 use super::groups::{self, CONTROLS, GROUPS, Group};
+use super::texels;
 use fizz_gpu_abi::host::{HostFault, Quotas, Session, Sessions, Stop};
 use fizz_gpu_abi::{
     BindGroupEntry, Caps, Class, Encoder, MAX_RECORD, OpenRequest, RecordRef, WHOLE, status, usage,
@@ -8,7 +9,7 @@ use fizz_gpu_abi::{
 
 /// Invocations of each group: every special number with every other, and others.
 pub(super) const INVOCATIONS: usize = 4096;
-const STORAGE: u32 = usage::STORAGE | usage::COPY_SRC | usage::COPY_DST;
+pub(super) const STORAGE: u32 = usage::STORAGE | usage::COPY_SRC | usage::COPY_DST;
 
 const QUOTAS: Quotas = Quotas {
     class: Class::Exact,
@@ -43,6 +44,7 @@ pub(super) fn probe(device: &dyn Sessions) -> Result<Vec<Found>, String> {
     {
         found.push((operation, guest.shader(operation, &ATOMICS.replace("OPERATION", operation), input)?));
     }
+    found.extend(texels::probe(&mut guest, input)?);
     guest.close()?;
     Ok(found)
 }
@@ -80,7 +82,7 @@ pub(super) fn loops(device: &dyn Sessions) -> Result<(), String> {
 }
 
 /// Why a shader gave nothing.
-enum Failed {
+pub(super) enum Failed {
     Stop(Stop),
     Refused(String),
 }
@@ -100,7 +102,8 @@ impl From<Failed> for String {
     }
 }
 
-struct Guest {
+/// A session that is asked.
+pub(super) struct Guest {
     session: Box<dyn Session>,
     last: u32,
 }
@@ -120,7 +123,7 @@ impl Guest {
         self.session.close().map(drop).map_err(|stop| stop.to_string())
     }
 
-    fn id(&mut self) -> u32 {
+    pub(super) fn id(&mut self) -> u32 {
         self.last += 1;
         self.last
     }
@@ -165,6 +168,11 @@ impl Guest {
         stream.end_pass();
         stream.end_commands();
         stream.submit(&[commands]);
+        self.finish(&stream, output, words)
+    }
+
+    /// Sends a stream, and reads what is in a buffer then.
+    pub(super) fn finish(&mut self, stream: &Encoder, output: u32, words: usize) -> Result<Vec<u8>, Failed> {
         self.session.submit(stream.as_bytes())?;
         let mut bytes = vec![0; 4 * words];
         let answer = self.session.read(output, 0, &mut bytes)?;

@@ -32,7 +32,8 @@ impl PassState {
             let mut moved: Vec<u32> =
                 entries.iter().filter(|entry| entry.dynamic_offset).map(|entry| entry.binding).collect();
             moved.sort_unstable();
-            for entry in entries.iter() {
+            // What the layout hides no shader can use, and there may be many of that.
+            for entry in entries.iter().filter(|entry| entry.visible) {
                 let Some(range) = group.ranges.iter().find(|range| range.binding == entry.binding) else {
                     continue;
                 };
@@ -105,10 +106,14 @@ fn refuse(pipeline: &Pipeline, index: u32, group: &BindGroup) -> Option<String> 
     })
 }
 
-/// The first binding of which two layouts say other things.
+/// The first binding of which two layouts, by rising binding number, say other things.
 fn differing(one: &[LayoutEntry], other: &[LayoutEntry]) -> Option<u32> {
-    let lacks = |entries: &[LayoutEntry], entry: &LayoutEntry| !entries.contains(entry);
-    let of_one = one.iter().filter(|entry| lacks(other, entry));
-    let of_other = other.iter().filter(|entry| lacks(one, entry));
-    of_one.chain(of_other).map(|entry| entry.binding).min()
+    let (mut one, mut other) = (one.iter(), other.iter());
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return None,
+            (Some(one), Some(other)) if one == other => {}
+            (one, other) => return one.into_iter().chain(other).map(|entry| entry.binding).min(),
+        }
+    }
 }

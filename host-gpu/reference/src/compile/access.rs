@@ -49,8 +49,7 @@ impl Emit<'_> {
         }
         if let Some(row) = self.row(at) {
             if self.push_row_in_bounds(at, row, vector) {
-                self.asm.op().if_(BlockType::Result(ValType::V128));
-                self.asm.depth += 1;
+                self.asm.begin_if_with(BlockType::Result(ValType::V128));
                 self.row_address(at, vector);
                 self.asm.op().v128_load(memory(0)).else_();
                 self.push_row_slow(at, row, vector);

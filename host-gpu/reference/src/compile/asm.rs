@@ -5,9 +5,13 @@ use super::ir::Ty;
 use wasm_encoder::{BlockType, Function, Ieee32, InstructionSink, MemArg, ValType};
 
 /// Bytes of one function.
-pub(super) const MAX_BYTES: usize = 3 << 20;
+pub(super) const MAX_BYTES: usize = crate::program::MAX_CODE;
 /// Locals of one function: engines take 50,000.
 const MAX_LOCALS: usize = 40_000;
+/// Places where control flow meets, each with the locals in use there: what engines' compilers take time and memory for, about 10 million in a second and 100 MiB.
+const MAX_MEETINGS: usize = 1 << 24;
+/// A loop is as many other places where control flow meets: engines look at each local that is needed behind it.
+const LOOP: usize = 32;
 
 /// A local variable of the function.
 pub(crate) type Local = u32;
@@ -18,6 +22,10 @@ pub(crate) struct Asm {
     parameters: u32,
     locals: Vec<ValType>,
     free: [Vec<Local>; 3],
+    /// Locals that hold something.
+    in_use: usize,
+    /// Places where control flow meets, each with the locals in use there.
+    meetings: usize,
     /// Blocks that are open.
     pub(crate) depth: u32,
 }
@@ -64,6 +72,7 @@ impl Asm {
     }
 
     pub(crate) fn local(&mut self, ty: ValType) -> Local {
+        self.in_use += 1;
         if let Some(local) = self.free[class(ty)].pop() {
             return local;
         }
@@ -75,6 +84,7 @@ impl Asm {
     pub(crate) fn release(&mut self, local: Local) {
         let ty = self.locals[(local - self.parameters) as usize];
         self.free[class(ty)].push(local);
+        self.in_use -= 1;
     }
 
     pub(crate) fn get(&mut self, local: Local) {
@@ -105,19 +115,26 @@ impl Asm {
     }
 
     pub(crate) fn block(&mut self) -> u32 {
+        self.meetings += self.in_use;
         self.op().block(BlockType::Empty);
         self.depth += 1;
         self.depth
     }
 
     pub(crate) fn repeat(&mut self) -> u32 {
+        self.meetings += LOOP * self.in_use;
         self.op().loop_(BlockType::Empty);
         self.depth += 1;
         self.depth
     }
 
     pub(crate) fn begin_if(&mut self) {
-        self.op().if_(BlockType::Empty);
+        self.begin_if_with(BlockType::Empty);
+    }
+
+    pub(crate) fn begin_if_with(&mut self, ty: BlockType) {
+        self.meetings += self.in_use;
+        self.op().if_(ty);
         self.depth += 1;
     }
 
@@ -143,6 +160,9 @@ impl Asm {
         if self.bytes.len() > MAX_BYTES || self.locals.len() > MAX_LOCALS {
             return Err(CompileError::TooLarge("the code of the whole shader"));
         }
+        if self.meetings > MAX_MEETINGS {
+            return Err(CompileError::TooLarge("values that are kept over branches and loops"));
+        }
         Ok(())
     }
 
@@ -151,5 +171,66 @@ impl Asm {
         let mut function = Function::new_with_locals_types(self.locals);
         function.raw(self.bytes);
         function
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str = "the code of the whole shader";
+    const KEPT: &str = "values that are kept over branches and loops";
+
+    fn said(asm: &Asm) -> Option<&'static str> {
+        match asm.check() {
+            Ok(()) => None,
+            Err(CompileError::TooLarge(what)) => Some(what),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn code_is_bounded() {
+        let mut asm = Asm::new(0);
+        for _ in 0..MAX_BYTES {
+            asm.op().nop();
+        }
+        assert_eq!(said(&asm), None);
+        asm.op().nop();
+        assert_eq!(said(&asm), Some(CODE));
+    }
+
+    #[test]
+    fn locals_are_bounded() {
+        let mut asm = Asm::new(0);
+        let locals: Vec<Local> = (0..MAX_LOCALS).map(|_| asm.local(ValType::V128)).collect();
+        assert_eq!(said(&asm), None);
+        // One that is free is taken before a new one.
+        asm.release(locals[7]);
+        asm.local(ValType::V128);
+        assert_eq!(said(&asm), None);
+        asm.local(ValType::V128);
+        assert_eq!(said(&asm), Some(CODE));
+    }
+
+    #[test]
+    fn what_is_kept_where_control_flow_meets_is_bounded() {
+        let mut asm = Asm::new(0);
+        let locals: Vec<Local> = (0..1024).map(|_| asm.local(ValType::I32)).collect();
+        let most = MAX_MEETINGS / locals.len();
+        for _ in 0..most / LOOP / 2 {
+            asm.repeat();
+            asm.end();
+        }
+        for _ in 0..most / 4 {
+            asm.block();
+            asm.begin_if();
+            asm.end();
+            asm.end();
+        }
+        assert_eq!(said(&asm), None);
+        locals.iter().skip(1).for_each(|local| asm.release(*local));
+        asm.block();
+        assert_eq!(said(&asm), Some(KEPT));
     }
 }

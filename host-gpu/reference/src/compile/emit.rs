@@ -217,8 +217,8 @@ impl<'a> Emit<'a> {
         self.asm.set(self.group);
         // Before any local was used for something else: they begin as zeros.
         for cell in 0..self.ir.cells.len() as Cell {
-            if self.shapes.cells[cell as usize].level == Level::Group && self.shapes.used_cells[cell as usize]
-            {
+            let shared = self.shapes.cells[cell as usize].level == Level::Group;
+            if shared && self.shapes.used_cells[cell as usize] && !self.in_memory(cell) {
                 self.shared_cell(cell);
             }
         }

@@ -39,8 +39,12 @@ pub(crate) struct Inlined {
     pub(crate) sites: Vec<Site>,
 }
 
-/// Most nodes and statements.
+/// Most nodes, and most statements that store or set.
 const MAX_NODES: usize = 1 << 20;
+/// Most computed indices in all places.
+const MAX_TERMS: usize = 1 << 20;
+/// Most expressions of the functions of all calls, computed or not.
+const MAX_EXPRESSIONS: usize = 1 << 23;
 /// Deepest nesting of statements and calls.
 const MAX_DEPTH: u32 = 512;
 
@@ -82,6 +86,9 @@ pub(super) struct Inline<'m> {
     pub(super) layouts: Layouts<'m>,
     pub(super) ir: Ir,
     pub(super) list: Vec<Stmt>,
+    /// Statements that store or set so far, and expressions of the functions called so far.
+    stores: usize,
+    expressions: usize,
     /// Of each global variable: its place.
     globals: Vec<Option<Rc<Place>>>,
     starts: Vec<Stmt>,
@@ -109,6 +116,8 @@ pub(crate) fn inline<'m>(
         layouts: Layouts::new(module),
         ir: Ir::default(),
         list: Vec::new(),
+        stores: 0,
+        expressions: 0,
         globals: Vec::new(),
         starts: Vec::new(),
         depth: 0,
@@ -143,9 +152,20 @@ impl<'m> Inline<'m> {
         Ok(self.ir.variable(types))
     }
 
-    fn fill(&mut self, var: u32, values: &[Val]) {
+    fn fill(&mut self, var: u32, values: &[Val]) -> Result<(), CompileError> {
+        self.more_stores(values.len())?;
         let first = self.ir.vars[var as usize].first;
         self.list.extend((first..).zip(values).map(|(cell, value)| Stmt::Set(cell, *value)));
+        Ok(())
+    }
+
+    /// Notes that scalars are stored: a value of thousands, computed once, may be stored thousands of times.
+    fn more_stores(&mut self, count: usize) -> Result<(), CompileError> {
+        self.stores += count;
+        if self.stores > MAX_NODES {
+            return Err(CompileError::TooLarge("stores of all calls inlined"));
+        }
+        Ok(())
     }
 
     /// A call in the current list.
@@ -156,6 +176,10 @@ impl<'m> Inline<'m> {
         arguments: Vec<Value>,
     ) -> Result<Option<Value>, CompileError> {
         self.deeper()?;
+        self.expressions += function.expressions.len();
+        if self.expressions > MAX_EXPRESSIONS {
+            return Err(CompileError::TooLarge("expressions of the functions of all calls"));
+        }
         let values = vec![None; function.expressions.len()];
         let mut frame = Frame {
             function,
@@ -174,7 +198,7 @@ impl<'m> Inline<'m> {
             match local.init {
                 Some(init) => {
                     let values = self.flat(&mut frame, init)?;
-                    self.fill(var, &values);
+                    self.fill(var, &values)?;
                 }
                 None => self.list.push(Stmt::Zero(var)),
             }

@@ -282,6 +282,8 @@ pub(crate) struct Ir {
     pub(crate) types: Vec<Ty>,
     pub(crate) ats: Vec<At>,
     pub(crate) at_ids: HashMap<At, AtId>,
+    /// Computed indices of all places together.
+    pub(crate) terms: usize,
     pub(crate) vars: Vec<Var>,
     pub(crate) cells: Vec<Ty>,
     /// The variable of each cell.
@@ -316,6 +318,7 @@ impl Ir {
             return *id;
         }
         let id = self.ats.len() as AtId;
+        self.terms += at.terms.len();
         self.ats.push(at.clone());
         self.at_ids.insert(at, id);
         id
@@ -383,6 +386,18 @@ pub(crate) fn uses(ir: &Ir, stmt: &Stmt, mut each: impl FnMut(Val)) {
         Stmt::UniformLoad(at, _) | Stmt::Touch(_, at) => place(*at, &mut each),
         Stmt::Zero(_) | Stmt::Block(..) | Stmt::Loop(_) | Stmt::Break(_) | Stmt::Barrier(_) => {}
     }
+}
+
+/// Steps of a walk that goes to each statement once for each list around it: what passes that look at lists from outside and again from inside take.
+pub(crate) fn nested_steps(ir: &Ir, list: &[Stmt], depth: usize) -> usize {
+    let steps = |stmt: &Stmt| {
+        let own = match stmt {
+            Stmt::Zero(var) => ir.vars[*var as usize].leaves as usize,
+            _ => 1,
+        };
+        lists(stmt).fold(own * depth, |sum, list| sum.saturating_add(nested_steps(ir, list, depth + 1)))
+    };
+    list.iter().fold(0, |sum, stmt| sum.saturating_add(steps(stmt)))
 }
 
 /// The lists within a statement.

@@ -40,6 +40,8 @@ use wasm_encoder::{
 const STACK: usize = 128 << 20;
 /// Most invocations of a workgroup.
 const MAX_INVOCATIONS: u32 = 1024;
+/// Most steps of a walk that goes to each statement once for each list around it.
+const MAX_NESTED_STEPS: usize = 1 << 23;
 
 /// Compiles a compute entry point for the reference device.
 ///
@@ -48,7 +50,19 @@ const MAX_INVOCATIONS: u32 = 1024;
 /// # Errors
 /// [`CompileError`] for what the device does not have, and for shaders that would become too large.
 pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
-    compile_with(module, entry, None)
+    compile_with(module, entry, None, &mut |_| {})
+}
+
+/// As [`compile`], and calls `done` with the name of each pass when it has ended: for finding out what takes long.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_by_passes(
+    module: &Module,
+    entry: &str,
+    done: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Program, CompileError> {
+    compile_with(module, entry, None, done)
 }
 
 /// The same, but the program tells of each word of storage and workgroup memory and of each texel that it touches, and runs only on a
@@ -57,21 +71,31 @@ pub fn compile(module: &Module, entry: &str) -> Result<Program, CompileError> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_watched(module: &Module, entry: &str, watched: Watched<'_>) -> Result<Program, CompileError> {
-    compile_with(module, entry, Some(watched))
+    compile_with(module, entry, Some(watched), &mut |_| {})
 }
 
-fn compile_with(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> Result<Program, CompileError> {
+fn compile_with(
+    module: &Module,
+    entry: &str,
+    watched: Option<Watched<'_>>,
+    done: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Program, CompileError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("compile".to_owned()).stack_size(STACK);
         let thread = thread
-            .spawn_scoped(scope, || compile_here(module, entry, watched))
+            .spawn_scoped(scope, || compile_here(module, entry, watched, done))
             .map_err(|error| CompileError::Host(format!("no thread to compile on: {error}")))?;
         // The same on every machine.
         thread.join().map_err(|_| CompileError::unsupported("what makes its compiler panic"))?
     })
 }
 
-fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> Result<Program, CompileError> {
+fn compile_here(
+    module: &Module,
+    entry: &str,
+    watched: Option<Watched<'_>>,
+    done: &mut dyn FnMut(&'static str),
+) -> Result<Program, CompileError> {
     let is_it = |point: &naga::EntryPoint| point.stage == ShaderStage::Compute && point.name == entry;
     let index = module.entry_points.iter().position(is_it);
     let index = index.ok_or_else(|| CompileError::NoEntryPoint(entry.to_owned()))?;
@@ -84,7 +108,13 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
         .map_err(|error| CompileError::Invalid(error.as_inner().to_string()))?;
+    done("validate");
     let inlined = inline::inline(module, &info, index, watched)?;
+    if inlined.buffers.len() > crate::program::MAX_BINDINGS {
+        return Err(CompileError::TooLarge("bindings"));
+    }
+    check_nesting(&inlined.ir)?;
+    done("inline");
     let first_site = match watched {
         None => None,
         Some(watched) => {
@@ -95,14 +125,21 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
     let read_only: Vec<bool> = inlined.buffers.iter().map(|buffer| buffer.read_only).collect();
     let writable: Vec<bool> = read_only.iter().map(|read_only| !read_only).collect();
     let mut ir = optimise::optimise(&inlined.ir, &writable)?;
+    done("optimise");
+    check_nesting(&ir)?;
     unused::remove_unused(&mut ir);
+    done("unused");
     let in_memory = shape::in_memory(&ir);
     sink::sink(&mut ir, &in_memory);
+    done("sink");
     let shapes = shape::shapes(&ir, size, &read_only);
+    done("shape");
     let plan = plan::plan(&ir, &shapes, &read_only);
+    done("plan");
     let memory = (&inlined.buffers[..], inlined.group_bytes);
     let mut written = emit::emit(&ir, &shapes, &plan, size, memory, first_site)?;
     let callees = callee::emit(&inlined.callees, &mut written.helpers)?;
+    done("emit");
     Ok(Program {
         scratch_bytes: written.scratch,
         wasm: module_of(written, &callees),
@@ -110,6 +147,14 @@ fn compile_here(module: &Module, entry: &str, watched: Option<Watched<'_>>) -> R
         immediate_bytes: inlined.immediate_bytes,
         workgroup_size: size,
     })
+}
+
+/// Passes look at nested lists from outside and again from inside: bounds how often they look at statements.
+fn check_nesting(ir: &ir::Ir) -> Result<(), CompileError> {
+    if ir::nested_steps(ir, &ir.body, 1) > MAX_NESTED_STEPS {
+        return Err(CompileError::TooLarge("statements, each counted as often as it is nested"));
+    }
+    Ok(())
 }
 
 /// The module around the program's functions.

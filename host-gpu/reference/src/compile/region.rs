@@ -11,7 +11,7 @@ use super::emit::{Emit, Locals, SCRATCH, Turn};
 use super::ir::{Cell, Stmt, lists};
 use super::plan::Region;
 use super::shape::Level;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::ValType;
 
 /// Who is at work.
@@ -172,14 +172,10 @@ impl<'a> Emit<'a> {
 
     /// Bases of the variables in memory.
     fn variables(&mut self, region: &Region<'_>) -> Result<(), CompileError> {
-        let mut used = Vec::new();
-        for var in 0..self.ir.vars.len() as u32 {
-            if self.shapes.in_memory[var as usize] {
-                used.push(var);
+        for var in self.touched_variables(region) {
+            if !self.shapes.in_memory[var as usize] {
+                continue;
             }
-        }
-        let touched = self.touched_variables(region);
-        for var in used.into_iter().filter(|var| touched[*var as usize]) {
             let leaves = self.ir.vars[var as usize].leaves;
             let kept = self.plan.kept_vars.contains(&var);
             let vectors = if kept { self.rounded() / 4 } else { 2 };
@@ -211,9 +207,9 @@ impl<'a> Emit<'a> {
         Ok(())
     }
 
-    fn touched_variables(&self, region: &Region<'_>) -> Vec<bool> {
-        let mut touched = vec![false; self.ir.vars.len()];
-        region.cells.keys().for_each(|cell| touched[self.ir.owner[*cell as usize] as usize] = true);
+    fn touched_variables(&self, region: &Region<'_>) -> BTreeSet<u32> {
+        let mut touched: BTreeSet<u32> =
+            region.cells.keys().map(|cell| self.ir.owner[*cell as usize]).collect();
         let mut lists_left: Vec<&Stmt> = region.body.clone();
         while let Some(stmt) = lists_left.pop() {
             let at = match stmt {
@@ -225,7 +221,7 @@ impl<'a> Emit<'a> {
                 _ => None,
             };
             if let Some(super::ir::Space::Var(var)) = at.map(|at| self.ir.ats[at as usize].space) {
-                touched[var as usize] = true;
+                touched.insert(var);
             }
             lists(stmt).for_each(|list| lists_left.extend(list));
         }

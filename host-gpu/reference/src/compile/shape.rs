@@ -4,8 +4,13 @@
 //! kind, always *between two places*: a variable that is set and read only inside of a branch may be one scalar there, whoever took the branch.
 //! Places are a tree of [`Context`]s: arms of branches, bodies of loops, and what stands behind a jump that not all may have taken.
 
-use super::ir::{AtId, Bin, Cell, Input, Ir, Label, NONE, Node, Space, Stmt, Un, Val, lists};
-use std::collections::HashMap;
+mod arithmetic;
+mod homes;
+
+use super::ir::{AtId, Cell, Input, Ir, Label, NONE, Node, Space, Stmt, Val, lists};
+use arithmetic::{binary, unary};
+use homes::Homes;
+use std::collections::{BTreeMap, HashMap};
 
 /// How much invocations agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,9 +77,11 @@ impl Kind {
 type ContextId = u32;
 
 struct Context {
-    parent: ContextId,
     depth: u32,
     level: Level,
+    /// How deep the innermost contexts are, this one included, whose level is at least that of a vector, and none; 0 where there is no such. As the round
+    /// has made it: what is raised later is seen in the next.
+    parts: [u32; 2],
 }
 
 /// The shapes of a shader.
@@ -133,8 +140,14 @@ struct Walk<'a> {
     changed: bool,
 }
 
-/// Jumps out of a list: where to, from where.
-type Jumps = Vec<(Label, ContextId)>;
+/// Jumps out of a list: where to, and how far those who jump agree among those where the list begins. A chain of contexts is as long as there are jumps, so
+/// nothing walks along one.
+type Jumps = BTreeMap<Label, Level>;
+
+fn add(jumps: &mut Jumps, label: Label, level: Level) {
+    let known = jumps.entry(label).or_insert(level);
+    *known = level.max(*known);
+}
 
 pub(crate) fn shapes(ir: &Ir, size: [u32; 3], read_only: &[bool]) -> Shapes {
     let shapes = Shapes {
@@ -145,7 +158,7 @@ pub(crate) fn shapes(ir: &Ir, size: [u32; 3], read_only: &[bool]) -> Shapes {
         levels: HashMap::new(),
         parted: vec![Level::Group; ir.labels as usize],
     };
-    let root = Context { parent: 0, depth: 0, level: Level::Group };
+    let root = Context { depth: 0, level: Level::Group, parts: [0; 2] };
     let mut walk = Walk {
         ir,
         size,
@@ -199,107 +212,23 @@ pub(crate) fn in_memory(ir: &Ir) -> Vec<bool> {
     found
 }
 
-/// The innermost contexts that hold all uses of a cell and begin with setting it.
-///
-/// Numbers contexts in the order in which [`Walk`] makes them.
-struct Homes<'a> {
-    ir: &'a Ir,
-    parents: Vec<(ContextId, u32)>,
-    /// Of each cell: the context around all uses so far, and that of the first use if it sets the cell.
-    found: Vec<Option<(ContextId, Option<ContextId>)>>,
-}
-
-impl<'a> Homes<'a> {
-    fn find(ir: &'a Ir) -> (Vec<ContextId>, Vec<bool>) {
-        let mut homes = Homes { ir, parents: vec![(0, 0)], found: vec![None; ir.cells.len()] };
-        homes.list(&ir.body, 0);
-        let home = |found: &Option<(ContextId, Option<ContextId>)>| match found {
-            Some((around, Some(first))) if around == first => *around,
-            _ => 0,
-        };
-        (homes.found.iter().map(home).collect(), homes.found.iter().map(Option::is_some).collect())
-    }
-
-    fn make(&mut self, parent: ContextId) -> ContextId {
-        self.parents.push((parent, self.parents[parent as usize].1 + 1));
-        self.parents.len() as ContextId - 1
-    }
-
-    fn meet(&self, mut a: ContextId, mut b: ContextId) -> ContextId {
-        while a != b {
-            if self.parents[a as usize].1 >= self.parents[b as usize].1 {
-                a = self.parents[a as usize].0;
-            } else {
-                b = self.parents[b as usize].0;
-            }
-        }
-        a
-    }
-
-    fn use_cell(&mut self, cell: Cell, context: ContextId, sets: bool) {
-        self.found[cell as usize] = Some(match self.found[cell as usize] {
-            None => (context, sets.then_some(context)),
-            Some((around, first)) => (self.meet(around, context), first),
-        });
-    }
-
-    /// Walks a list; says whether it jumps out of itself.
-    fn list(&mut self, list: &[Stmt], mut context: ContextId) -> Vec<Label> {
-        let mut jumps = Vec::new();
-        for stmt in list {
-            let mut out = match stmt {
-                Stmt::Let(value) => {
-                    if let Node::Get(cell) = self.ir.nodes[*value as usize] {
-                        self.use_cell(cell, context, false);
-                    }
-                    continue;
-                }
-                Stmt::Set(cell, _) => {
-                    self.use_cell(*cell, context, true);
-                    continue;
-                }
-                Stmt::Zero(var) => {
-                    let of = &self.ir.vars[*var as usize];
-                    (of.first..of.first + of.leaves).for_each(|cell| self.use_cell(cell, context, true));
-                    continue;
-                }
-                Stmt::If(_, accept, reject) => {
-                    let arm = self.make(context);
-                    let mut out = self.list(accept, arm);
-                    let arm = self.make(context);
-                    out.append(&mut self.list(reject, arm));
-                    out
-                }
-                Stmt::Loop(inner) => {
-                    let turn = self.make(context);
-                    self.list(inner, turn)
-                }
-                Stmt::Block(label, inner) => {
-                    let mut out = self.list(inner, context);
-                    out.retain(|to| to != label);
-                    out
-                }
-                Stmt::Break(label) => vec![*label],
-                _ => continue,
-            };
-            if !out.is_empty() {
-                context = self.make(context);
-            }
-            jumps.append(&mut out);
-        }
-        jumps
-    }
-}
-
 impl Walk<'_> {
     fn make(&mut self, parent: ContextId, level: Level) -> ContextId {
         let id = self.next;
         self.next += 1;
+        let around = &self.contexts[parent as usize];
+        let (depth, mut parts) = (around.depth + 1, around.parts);
         if id as usize == self.contexts.len() {
-            let depth = self.contexts[parent as usize].depth + 1;
-            self.contexts.push(Context { parent, depth, level });
+            self.contexts.push(Context { depth, level, parts });
         }
         self.raise(id, level);
+        let context = &mut self.contexts[id as usize];
+        for (part, from) in parts.iter_mut().zip([Level::Vector, Level::None]) {
+            if context.level >= from {
+                *part = depth;
+            }
+        }
+        context.parts = parts;
         id
     }
 
@@ -312,14 +241,13 @@ impl Walk<'_> {
     }
 
     /// How far invocations at `from` agree on being there, among those at `to`, which is around it.
-    fn between(&self, mut from: ContextId, to: ContextId) -> Level {
-        let mut level = Level::Group;
+    fn between(&self, from: ContextId, to: ContextId) -> Level {
         let depth = self.contexts[to as usize].depth;
-        while self.contexts[from as usize].depth > depth {
-            level = level.max(self.contexts[from as usize].level);
-            from = self.contexts[from as usize].parent;
+        match self.contexts[from as usize].parts {
+            [_, none] if none > depth => Level::None,
+            [vector, _] if vector > depth => Level::Vector,
+            _ => Level::Group,
         }
-        level
     }
 
     fn note(&mut self, stmt: &Stmt, level: Level) {
@@ -328,15 +256,24 @@ impl Walk<'_> {
 
     fn list(&mut self, list: &[Stmt], mut context: ContextId) -> Jumps {
         let mut jumps = Jumps::new();
+        // Of where the walk is among where the list begins.
+        let mut here = Level::Group;
         for stmt in list {
-            let mut out = self.statement(stmt, context);
-            if !out.is_empty() {
-                let level = out.iter().map(|(_, from)| self.between(*from, context)).max();
-                context = self.make(context, level.unwrap_or(Level::Group));
-            }
-            jumps.append(&mut out);
+            let out = self.statement(stmt, context);
+            let Some(level) = out.values().copied().max() else { continue };
+            out.into_iter().for_each(|(label, level)| add(&mut jumps, label, level.max(here)));
+            context = self.make(context, level);
+            here = here.max(self.contexts[context as usize].level);
         }
         jumps
+    }
+
+    /// A list in a context of its own.
+    fn arm(&mut self, list: &[Stmt], context: ContextId, level: Level, jumps: &mut Jumps) {
+        let arm = self.make(context, level);
+        let out = self.list(list, arm);
+        let level = self.contexts[arm as usize].level;
+        out.into_iter().for_each(|(label, inner)| add(jumps, label, inner.max(level)));
     }
 
     fn statement(&mut self, stmt: &Stmt, context: ContextId) -> Jumps {
@@ -361,24 +298,24 @@ impl Walk<'_> {
             }
             Stmt::If(condition, accept, reject) => {
                 let level = self.shapes.values[*condition as usize].level;
-                let arm = self.make(context, level);
-                let mut jumps = self.list(accept, arm);
-                let arm = self.make(context, level);
-                jumps.append(&mut self.list(reject, arm));
+                let mut jumps = Jumps::new();
+                self.arm(accept, context, level, &mut jumps);
+                self.arm(reject, context, level, &mut jumps);
                 return jumps;
             }
             Stmt::Loop(inner) => {
                 let turn = self.make(context, Level::Group);
-                let jumps = self.list(inner, turn);
-                let level = jumps.iter().map(|(_, from)| self.between(*from, turn)).max();
-                self.raise(turn, level.unwrap_or(Level::Group));
-                self.note(stmt, self.contexts[turn as usize].level);
+                let mut jumps = self.list(inner, turn);
+                self.raise(turn, jumps.values().copied().max().unwrap_or(Level::Group));
+                let level = self.contexts[turn as usize].level;
+                self.note(stmt, level);
+                jumps.values_mut().for_each(|jump| *jump = level.max(*jump));
                 return jumps;
             }
             Stmt::Block(label, inner) => {
                 self.targets[*label as usize] = context;
                 let mut jumps = self.list(inner, context);
-                jumps.retain(|(to, _)| to != label);
+                jumps.remove(label);
                 return jumps;
             }
             Stmt::Break(label) => {
@@ -386,7 +323,7 @@ impl Walk<'_> {
                 self.note(stmt, level);
                 let parted = &mut self.shapes.parted[*label as usize];
                 *parted = level.max(*parted);
-                return vec![(*label, context)];
+                return Jumps::from([(*label, Level::Group)]);
             }
             Stmt::Store(..) | Stmt::Touch(..) | Stmt::Barrier(_) | Stmt::Give(_) => {}
         }
@@ -486,76 +423,5 @@ impl Walk<'_> {
             // Another invocation may have stored to it between two vectors' turns.
             Space::Buffer(_) | Space::Group => same(Level::Vector),
         }
-    }
-}
-
-fn unary(op: Un, a: Kind) -> Kind {
-    let most = match op {
-        Un::Clz | Un::Popcount => 32,
-        Un::BoolToI => 1,
-        _ => u32::MAX,
-    };
-    match (a.level, a.stride, op) {
-        (Level::None, ..) => Kind { most, ..Kind::ANY },
-        (level, 0, _) => Kind { most, ..Kind::same(level) },
-        (level, stride, Un::INot) => Kind { stride: stride.wrapping_neg(), ..Kind::same(level) },
-        _ => Kind { most, ..Kind::ANY },
-    }
-}
-
-/// No value is above, for operations on numbers that are not above.
-fn most(op: Bin, a: Kind, b: Kind, constant: Option<u32>) -> u32 {
-    let bits = |most: u32| u32::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
-    match (op, constant) {
-        (Bin::IAdd, _) => a.most.saturating_add(b.most),
-        (Bin::IMul, _) => a.most.saturating_mul(b.most),
-        (Bin::And | Bin::MinU, _) => a.most.min(b.most),
-        (Bin::Or | Bin::Xor, _) => bits(a.most) | bits(b.most),
-        (Bin::MaxU, _) => a.most.max(b.most),
-        (Bin::Shl, Some(by)) => a.most.saturating_mul(1 << (by & 31)),
-        (Bin::ShrU, Some(by)) => a.most >> (by & 31),
-        (Bin::ShrU | Bin::DivU, _) => a.most,
-        (Bin::RemU, Some(by)) if by > 0 => a.most.min(by - 1),
-        (Bin::RemU, _) => a.most,
-        _ => u32::MAX,
-    }
-}
-
-fn binary(op: Bin, a: Kind, b: Kind, constant: Option<u32>) -> Kind {
-    let most = most(op, a, b, constant);
-    let level = a.level.max(b.level);
-    if level == Level::None {
-        return Kind { most, ..Kind::ANY };
-    }
-    let zeros = match (op, constant) {
-        (Bin::IAdd | Bin::ISub | Bin::Or | Bin::Xor, _) => a.zeros.min(b.zeros),
-        (Bin::IMul, _) => (a.zeros + b.zeros).min(32),
-        (Bin::And, _) => a.zeros.max(b.zeros),
-        (Bin::Shl, Some(by)) => (a.zeros + (by & 31) as u8).min(32),
-        (Bin::ShrU, Some(by)) => a.zeros.saturating_sub((by & 31) as u8),
-        _ => 0,
-    };
-    let even = |stride: i32| Kind { level, stride, zeros, most };
-    if a.stride == 0 && b.stride == 0 {
-        return even(0);
-    }
-    let other = Kind { most, ..Kind::ANY };
-    // Four invocations in a row, the first one's a multiple of four.
-    let row = |kind: Kind| kind.stride == 1 && kind.zeros >= 2;
-    match (op, constant) {
-        (Bin::IAdd, _) => even(a.stride.wrapping_add(b.stride)),
-        (Bin::ISub, _) => even(a.stride.wrapping_sub(b.stride)),
-        (Bin::IMul, Some(by)) => even(a.stride.wrapping_mul(by as i32)),
-        (Bin::Shl, Some(by)) => even(a.stride.wrapping_shl(by & 31)),
-        (Bin::And, Some(mask)) if row(a) && mask & 3 == 3 => even(1),
-        (Bin::And, Some(mask)) if row(a) && mask & 3 == 0 => even(0),
-        (Bin::ShrU | Bin::ShrS, Some(by)) if row(a) && by & 31 >= 2 => even(0),
-        (Bin::DivU, Some(by)) if row(a) && by % 4 == 0 && by > 0 => even(0),
-        (Bin::RemU, Some(by)) if row(a) && by % 4 == 0 && by > 0 => Kind { zeros: 2, ..even(1) },
-        (Bin::Or | Bin::Xor, _) if row(a) && b.stride == 0 && b.zeros >= 2 => even(1),
-        (Bin::Or | Bin::Xor, _) if row(b) && a.stride == 0 && a.zeros >= 2 => even(1),
-        (Bin::LtU | Bin::LtS, _) if row(a) && b.stride == 0 && b.zeros >= 2 => even(0),
-        (Bin::LeU | Bin::LeS, _) if row(b) && a.stride == 0 && a.zeros >= 2 => even(0),
-        _ => other,
     }
 }

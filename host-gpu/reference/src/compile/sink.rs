@@ -67,26 +67,41 @@ fn list(ir: &Ir, stmts: &mut Vec<Stmt>, total: &Counts, in_memory: &[bool]) {
     }
     moves.sort_unstable();
     let mut in_front: HashMap<usize, Vec<Stmt>> = HashMap::new();
+    // What goes to the start of the first and of the second list of a statement, and the cells that these use.
+    let mut inside: HashMap<usize, [Vec<Stmt>; 2]> = HashMap::new();
+    let mut used: HashMap<usize, [Counts; 2]> = HashMap::new();
     let mut gone = vec![false; stmts.len()];
     for (set, first, only) in moves {
         let stmt = stmts[set].clone();
         gone[set] = true;
-        match &mut stmts[first] {
-            Stmt::Block(_, inner) if only => inner.insert(0, stmt),
+        match &stmts[first] {
+            Stmt::Block(..) if only => inside.entry(first).or_default()[0].push(stmt),
             Stmt::If(_, accept, reject) if only => {
                 let Stmt::Set(cell, _) = stmt else { continue };
-                let uses = |arm: &[Stmt]| {
-                    let mut counts = Counts::new();
-                    arm.iter().for_each(|stmt| count(ir, stmt, &mut counts));
-                    counts.contains_key(&cell)
-                };
-                match (uses(accept), uses(reject)) {
-                    (true, false) => accept.insert(0, stmt),
-                    (false, true) => reject.insert(0, stmt),
+                let used = used.entry(first).or_insert_with(|| {
+                    [accept, reject].map(|arm| {
+                        let mut counts = Counts::new();
+                        arm.iter().for_each(|stmt| count(ir, stmt, &mut counts));
+                        counts
+                    })
+                });
+                match used.each_ref().map(|counts| counts.contains_key(&cell)) {
+                    [true, false] => inside.entry(first).or_default()[0].push(stmt),
+                    [false, true] => inside.entry(first).or_default()[1].push(stmt),
                     _ => in_front.entry(first).or_default().push(stmt),
                 }
             }
             _ => in_front.entry(first).or_default().push(stmt),
+        }
+    }
+    for (number, starts) in inside {
+        let (first, second) = match &mut stmts[number] {
+            Stmt::Block(_, inner) => (Some(inner), None),
+            Stmt::If(_, accept, reject) => (Some(accept), Some(reject)),
+            _ => (None, None),
+        };
+        for (list, start) in [first, second].into_iter().flatten().zip(starts) {
+            list.splice(0..0, start.into_iter().rev());
         }
     }
     let before = std::mem::take(stmts);

@@ -53,10 +53,15 @@ struct Walk<'a> {
 
 /// Stores that must keep the values of invocations that are not at work; none if that is all of them.
 pub(crate) fn keeping(ir: &Ir, shapes: &Shapes) -> Option<HashSet<*const Stmt>> {
-    fn constructs(list: &[Stmt]) -> usize {
-        list.iter().map(|stmt| lists(stmt).map(|list| 1 + constructs(list)).sum::<usize>()).sum()
+    // A loop is walked once more for each loop around it.
+    fn constructs(list: &[Stmt], times: usize) -> usize {
+        let of = |stmt: &Stmt| {
+            let times = times + usize::from(matches!(stmt, Stmt::Loop(_)));
+            lists(stmt).map(|list| times + constructs(list, times)).sum::<usize>()
+        };
+        list.iter().map(of).sum()
     }
-    if constructs(&ir.body).saturating_mul(ir.cells.len() / 64 + 1) > MAX_WORK {
+    if constructs(&ir.body, 1).saturating_mul(ir.cells.len() / 64 + 1) > MAX_WORK {
         return None;
     }
     let mut walk =
@@ -94,12 +99,15 @@ impl Walk<'_> {
             Stmt::Break(label) => return self.behind.get(label).cloned().unwrap_or_default(),
             Stmt::Block(label, inner) => {
                 self.behind.insert(*label, live.clone());
-                if self.shapes.parted[*label as usize] == Level::Group {
-                    return self.list(inner, live, note);
+                let parted = self.shapes.parted[*label as usize] != Level::Group;
+                if parted {
+                    self.wait_for(&live);
                 }
-                self.wait_for(&live);
                 let start = self.list(inner, live, note);
-                self.waiting.pop();
+                if parted {
+                    self.waiting.pop();
+                }
+                self.behind.remove(label);
                 return start;
             }
             Stmt::If(condition, accept, reject) => {

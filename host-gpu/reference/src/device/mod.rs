@@ -23,7 +23,7 @@ use std::sync::Arc;
 use wgpu::hal;
 
 /// Bytes of stack of each thread that runs programs.
-pub const THREAD_STACK: usize = 8 << 20;
+pub const THREAD_STACK: usize = 64 << 20;
 
 /// Most threads that share a dispatch: each has memory of its own for programs.
 pub const MAX_THREADS: usize = 16;

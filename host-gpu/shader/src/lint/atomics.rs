@@ -12,6 +12,7 @@ use naga::{
     Statement, TypeInner,
 };
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Where an atomic stands: a variable, and which members of structs lead there. Elements of an array are one.
 type Place = (Handle<GlobalVariable>, Vec<u32>);
@@ -34,9 +35,18 @@ struct Uses {
 /// Where the order of invocations shows, and how.
 pub(super) fn orders(module: &Module, entry: &EntryPoint) -> Vec<(Span, String)> {
     let alone = entry.workgroup_size == [1; 3];
-    let mut walk =
-        Walk { module, alone, parents: vec![0, 1], phase: 1, uses: BTreeMap::new(), found: Vec::new() };
-    walk.function(&entry.function);
+    let mut walk = Walk {
+        module,
+        alone,
+        types: vec![None; module.functions.len()],
+        parents: vec![0, 1],
+        phase: 1,
+        uses: BTreeMap::new(),
+        found: Vec::new(),
+    };
+    if let Some(types) = walk.types_of(&entry.function) {
+        walk.function(&entry.function, &types);
+    }
     walk.judge()
 }
 
@@ -44,6 +54,8 @@ struct Walk<'m> {
     module: &'m Module,
     /// Whether a workgroup is one invocation, which has an order of its own.
     alone: bool,
+    /// Of the functions that have been called: one may be called very often.
+    types: Vec<Option<Rc<Typifier>>>,
     /// Which phase each is the same as.
     parents: Vec<Phase>,
     phase: Phase,
@@ -86,17 +98,31 @@ impl Walk<'_> {
         self.parents.len() - 1
     }
 
-    fn function(&mut self, function: &Function) {
+    fn types_of(&self, function: &Function) -> Option<Typifier> {
         let context =
             ResolveContext::with_locals(self.module, &function.local_variables, &function.arguments);
         let mut types = Typifier::new();
         for (handle, _) in function.expressions.iter() {
-            if types.grow(handle, &function.expressions, &context).is_err() {
-                return;
-            }
+            types.grow(handle, &function.expressions, &context).ok()?;
         }
+        Some(types)
+    }
+
+    fn call(&mut self, callee: Handle<Function>) {
+        let function = &self.module.functions[callee];
+        let types = match &self.types[callee.index()] {
+            Some(types) => types.clone(),
+            None => {
+                let Some(types) = self.types_of(function) else { return };
+                self.types[callee.index()].insert(Rc::new(types)).clone()
+            }
+        };
+        self.function(function, &types);
+    }
+
+    fn function(&mut self, function: &Function, types: &Typifier) {
         let mut ways = Ways::default();
-        self.block(function, &types, &function.body, &mut ways);
+        self.block(function, types, &function.body, &mut ways);
         let end = self.phase;
         self.phase = self.join(ways.returns.into_iter().chain([end]));
     }
@@ -191,7 +217,7 @@ impl Walk<'_> {
                 Statement::Break => ways.breaks.push(self.phase),
                 Statement::Continue => ways.continues.push(self.phase),
                 Statement::Return { .. } => ways.returns.push(self.phase),
-                Statement::Call { function: callee, .. } => self.function(&self.module.functions[callee]),
+                Statement::Call { function: callee, .. } => self.call(callee),
                 _ => {}
             }
         }

@@ -22,7 +22,8 @@ impl<'m> Inline<'m> {
                 let value = self.constant(*value)?;
                 vec![value[0]; *size as usize].into()
             }
-            Expression::Compose { components, .. } => {
+            Expression::Compose { ty, components } => {
+                self.layouts.count(Shape::Type(*ty))?;
                 let mut all = Vec::new();
                 for component in components {
                     all.extend(self.constant(*component)?.iter());

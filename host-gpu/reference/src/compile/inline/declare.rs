@@ -53,7 +53,7 @@ impl<'m> Inline<'m> {
                     match variable.init {
                         Some(init) => {
                             let values = self.constant(init)?;
-                            self.fill(var, &values);
+                            self.fill(var, &values)?;
                         }
                         None => self.list.push(Stmt::Zero(var)),
                     }

@@ -3,7 +3,7 @@
 use super::super::CompileError;
 use super::super::ir::{At, AtId, Atomic, AtomicOp, Bin, Len, Node, Space, Stmt, Term, Ty, Val};
 use super::super::layout::{Shape, Step, Unit};
-use super::{Frame, Inline, MAX_NODES, Place};
+use super::{Frame, Inline, MAX_NODES, MAX_TERMS, Place};
 use naga::{Expression, GlobalVariable, Handle, TypeInner};
 use std::rc::Rc;
 
@@ -79,7 +79,7 @@ impl<'m> Inline<'m> {
         }
         let types: Vec<Ty> = values.iter().map(|value| self.ir.types[*value as usize]).collect();
         let var = self.ir.variable(types);
-        self.fill(var, values);
+        self.fill(var, values)?;
         let whole = Place { space: Space::Var(var), shape, offset: 0, terms: Vec::new() };
         let element = self.element(&whole, index)?;
         self.load(&element)
@@ -126,6 +126,9 @@ impl<'m> Inline<'m> {
         if self.ir.nodes.len() + found.len() > MAX_NODES {
             return Err(CompileError::TooLarge("nodes of all calls inlined"));
         }
+        if self.ir.terms + found.len() * place.terms.len() > MAX_TERMS {
+            return Err(CompileError::TooLarge("indices of all places"));
+        }
         Ok(found)
     }
 
@@ -155,6 +158,7 @@ impl<'m> Inline<'m> {
     }
 
     pub(in crate::compile) fn store(&mut self, place: &Place, values: &[Val]) -> Result<(), CompileError> {
+        self.more_stores(values.len())?;
         for ((offset, ty), value) in self.scalars(place)?.into_iter().zip(values) {
             let stmt = match self.cell(place, offset) {
                 Some(cell) => Stmt::Set(cell, *value),

@@ -67,7 +67,7 @@ impl<'m> Inline<'m> {
                 match frame.exit {
                     Some((label, result)) => {
                         if let (Some(var), Some(Value::Flat(values))) = (result, value) {
-                            self.fill(var, &values);
+                            self.fill(var, &values)?;
                         }
                         self.jump(label);
                     }

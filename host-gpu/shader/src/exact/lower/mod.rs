@@ -33,8 +33,11 @@ use std::collections::BTreeMap;
 
 /// Most expressions that one of the source becomes.
 pub const MOST_FACTOR: usize = 512;
-/// Most expressions of a lowered function.
-const MOST_EXPRESSIONS: usize = 1 << 20;
+/// Most expressions of the functions of a lowered module together.
+const MOST_EXPRESSIONS: usize = 1 << 21;
+/// How many times the limits a module may be that is lowered for a device. Whether it is within them was asked of the module as no driver needs anything special of it, and what
+/// a driver does need of the meter must not be what refuses it.
+const SLACK: usize = 2;
 /// Most floats of a value that is stored, passed or returned whole.
 pub(crate) const MOST_FLOATS: u64 = 256;
 
@@ -45,9 +48,14 @@ pub(crate) const MOST_FLOATS: u64 = 256;
 /// # Errors
 /// What is not exact, and a module that would become too large.
 pub fn lower(module: Module, native: &Native) -> Result<Module, String> {
+    lower_within(module, native, SLACK)
+}
+
+/// The same, within so many times the limits.
+pub(super) fn lower_within(module: Module, native: &Native, slack: usize) -> Result<Module, String> {
     deep("", || {
-        let lowered = Lower::new(&module, *native).module()?;
-        measure::lowered(&lowered)?;
+        let lowered = Lower::new(&module, *native, slack * MOST_EXPRESSIONS).module()?;
+        measure::lowered(&lowered, slack)?;
         Validator::new(ValidationFlags::all(), metered_capabilities())
             .validate(&lowered)
             .map_err(|error| format!("lowered, it does not validate: {}", chain(error.as_inner())))?;
@@ -81,6 +89,9 @@ struct Lower<'m> {
     /// What it becomes: types, constants and variables of the source keep their handles.
     result: Module,
     native: Native,
+    /// Expressions of the functions so far, and the most that there may be.
+    written: usize,
+    most: usize,
     /// The source's functions in the result.
     functions: Vec<Handle<Function>>,
     /// Library functions in the result.
@@ -93,7 +104,7 @@ struct Lower<'m> {
 }
 
 impl<'m> Lower<'m> {
-    fn new(source: &'m Module, native: Native) -> Self {
+    fn new(source: &'m Module, native: Native, most: usize) -> Self {
         let mut result = source.clone();
         result.functions = Arena::new();
         result.entry_points = Vec::new();
@@ -104,6 +115,8 @@ impl<'m> Lower<'m> {
             source,
             result,
             native,
+            written: 0,
+            most,
             functions: Vec::with_capacity(source.functions.len()),
             imported: BTreeMap::new(),
             canonical: BTreeMap::new(),
@@ -124,6 +137,7 @@ impl<'m> Lower<'m> {
             let mut rewriter = Rewriter::new(&mut self, source, function, known)?;
             rewriter.keep_textures()?;
             let lowered = rewriter.shader()?;
+            self.written += lowered.expressions.len();
             let handle = self.result.functions.append(lowered, source.functions.get_span(handle));
             self.functions.push(handle);
         }

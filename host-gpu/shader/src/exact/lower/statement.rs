@@ -1,6 +1,5 @@
 //! Statements of the source. Their nesting is bounded by the check of the shader.
 
-use super::MOST_EXPRESSIONS;
 use super::function::{Class, Rewriter, Shape};
 use super::opaque::shape_of;
 use naga::{AtomicFunction, Block, Expression, Function, Handle, Statement, SwitchCase};
@@ -8,10 +7,9 @@ use naga::{AtomicFunction, Block, Expression, Function, Handle, Statement, Switc
 impl Rewriter<'_, '_, '_> {
     pub(super) fn statements(&mut self, block: &Block) -> Result<(), String> {
         for (statement, span) in block.span_iter() {
-            if self.new.expressions.len() > MOST_EXPRESSIONS {
-                return Err(format!(
-                    "lowered, it has more than {MOST_EXPRESSIONS} expressions in a function"
-                ));
+            let most = self.lower.most;
+            if self.lower.written + self.new.expressions.len() > most {
+                return Err(format!("lowered, it has more than {most} expressions"));
             }
             self.span = *span;
             self.statement(statement)?;
