@@ -171,8 +171,9 @@ pub fn report(options: &Options) -> Result<Value, Failure> {
         if !wanted {
             continue;
         }
-        let equal = equality(&device, &reference, kernel);
+        // First, as drivers keep what they have compiled.
         let speed = speed([&device, &own_sqrt, &own_both, &reference], kernel, options);
+        let equal = equality(&device, &reference, kernel);
         match (&equal, &speed) {
             (Ok(digest), Ok(times)) => {
                 let of = |name: &str| times.iter().find(|(found, _)| *found == name).map(|(_, time)| *time);
