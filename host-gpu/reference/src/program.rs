@@ -11,7 +11,8 @@ use naga::ResourceBinding;
 ///
 /// At `args`, a multiple of 16, stand little-endian words: the number of workgroups in x, y and z; a zero; eight words of immediates; then two
 /// words for each of [`bindings`](Program::bindings):
-/// - a buffer's address (its own is a multiple of 256, the offset of the binding is added) and the bytes bound;
+/// - a buffer's address (its own is a multiple of 256, the offset of the binding is added; where that is no multiple of 4, a program may trap) and the bytes
+///   bound;
 /// - a storage texture's address of a [`ViewShape`](crate::ViewShape) and that one's size, 20 bytes.
 ///
 /// At `scratch`, a multiple of 64, lie [`scratch_bytes`](Program::scratch_bytes) that belong to the thread. Their contents are whatever the last

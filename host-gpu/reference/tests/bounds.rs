@@ -183,18 +183,3 @@ fn bindings_too_small_end_the_run() {
         assert_eq!(out[0].words(), expected, "{bytes} words");
     }
 }
-
-#[test]
-fn bindings_where_no_word_begins_end_the_run() {
-    let wgsl = "@group(0) @binding(0) var<storage, read_write> sums: array<atomic<u32>>;
-        @compute @workgroup_size(4) fn main() { atomicAdd(&sums[0], 1u); }";
-    let mut machine = common::Machine::new(&common::engine(), common::program(wgsl), 200);
-    for (shift, sum) in [(0, 4), (1, 0), (2, 0), (3, 0), (4, 4)] {
-        let addresses = machine.bind([1, 1, 1], &[words(0, &[0; 8])]);
-        machine.write(common::FIRST_BINDING, &(addresses[0] + shift).to_le_bytes());
-        machine.call([1, 1, 1]);
-        let found = machine.read(addresses[0], 32);
-        let found: u32 = found.iter().map(|byte| u32::from(*byte)).sum();
-        assert_eq!(found, sum, "{shift} bytes on");
-    }
-}

@@ -319,11 +319,6 @@ impl<'a> Emit<'a> {
             self.asm.get(len);
             self.asm.int(buffer.fixed);
             self.asm.op().i32_lt_u();
-            // Atomics trap where no word begins.
-            self.asm.get(address);
-            self.asm.int(3);
-            self.asm.op().i32_and();
-            self.asm.op().i32_or();
             self.asm.begin_if();
             self.asm.op().return_();
             self.asm.end();

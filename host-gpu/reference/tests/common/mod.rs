@@ -11,8 +11,6 @@ use wasmtime::{Config, Engine, Instance, Linker, MemoryType, Module, SharedMemor
 /// Where tests put things.
 const ARGS: u32 = 1024;
 const BUFFERS: u32 = 1 << 16;
-/// Where the address of the first binding stands.
-pub(crate) const FIRST_BINDING: u32 = ARGS + 4 * fizz_reference::ARGUMENT_WORDS as u32;
 
 pub(crate) fn engine() -> Engine {
     let mut config = Config::new();
