@@ -6,8 +6,8 @@ mod common;
 use common::{Guest, QUOTAS};
 use fizz_gpu::{Hardware, Quotas};
 use fizz_gpu_abi::{
-    BindGroupEntry, Class, TexelBuffer, TexelPlace, TextureDimension, TextureFormat, TextureShape, ViewShape,
-    WHOLE, texture_usage, usage,
+    Class, TexelBuffer, TexelPlace, TextureDimension, TextureFormat, TextureShape, ViewShape, WHOLE,
+    texture_usage, usage,
 };
 
 /// Texels that are written, in x and y; a texel more on each side is tried.
@@ -136,21 +136,6 @@ fn numbers(seed: u32) -> impl FnMut() -> u32 {
     }
 }
 
-fn resource(guest: &mut Guest, layout: u32, resources: &[(u32, u64)]) -> u32 {
-    let id = guest.id();
-    let entries: Vec<_> = (0..)
-        .zip(resources)
-        .map(|(binding, (resource, size))| BindGroupEntry {
-            binding,
-            resource: *resource,
-            offset: 0,
-            size: *size,
-        })
-        .collect();
-    guest.stream.create_bind_group(id, "group", layout, &entries);
-    id
-}
-
 /// What is in the texture after all numbers were stored, and what a shader loads of it, gas at the end.
 fn played(
     device: &Hardware,
@@ -182,7 +167,7 @@ fn played(
     ));
     let pipeline = guest.pipeline(0, stores);
     let layout = guest.auto_layout(pipeline);
-    let bound = resource(&mut guest, layout, &[(values, WHOLE), (view, 0)]);
+    let bound = guest.bind(layout, &[(values, WHOLE), (view, 0)]);
     guest.dispatch(pipeline, bound, [TRIED / 6, TRIED / 3, 1]);
     let loads = guest.shader(&format!(
         "@group(0) @binding(0) var<storage, read_write> values: array<vec4u>;
@@ -197,7 +182,7 @@ fn played(
     let pipeline = guest.pipeline(0, loads);
     let layout = guest.auto_layout(pipeline);
     let loaded = guest.data(&vec![7; (4 * TRIED * TRIED) as usize]);
-    let bound = resource(&mut guest, layout, &[(loaded, WHOLE), (view, 0)]);
+    let bound = guest.bind(layout, &[(loaded, WHOLE), (view, 0)]);
     guest.dispatch(pipeline, bound, [TRIED / 6, TRIED / 3, 1]);
     let copy = guest.buffer(usage::COPY_SRC | usage::COPY_DST, u64::from(SIDE * 256));
     guest.submit(|to| {

@@ -6,8 +6,8 @@ mod common;
 use common::{Guest, QUOTAS, hardware};
 use fizz_gpu::{Hardware, Quotas};
 use fizz_gpu_abi::{
-    BindGroupEntry, BindingKind, Class, LayoutEntry, TexelBuffer, TexelPlace, TextureBinding,
-    TextureDimension, TextureFormat, TextureShape, ViewDimension, ViewShape, WHOLE, texture_usage, usage,
+    BindingKind, Class, LayoutEntry, TexelBuffer, TexelPlace, TextureBinding, TextureDimension,
+    TextureFormat, TextureShape, ViewDimension, ViewShape, WHOLE, texture_usage, usage,
 };
 
 const USAGE: u32 = texture_usage::STORAGE_BINDING | texture_usage::COPY_SRC | texture_usage::COPY_DST;
@@ -39,21 +39,6 @@ fn texture(guest: &mut Guest, format: TextureFormat, dimension: TextureDimension
 fn view(guest: &mut Guest, texture: u32) -> u32 {
     let id = guest.id();
     guest.stream.create_texture_view(id, texture, &ViewShape::default(), "view");
-    id
-}
-
-fn bind(guest: &mut Guest, layout: u32, resources: &[(u32, u64)]) -> u32 {
-    let entries: Vec<_> = (0..)
-        .zip(resources)
-        .map(|(binding, (resource, size))| BindGroupEntry {
-            binding,
-            resource: *resource,
-            offset: 0,
-            size: *size,
-        })
-        .collect();
-    let id = guest.id();
-    guest.stream.create_bind_group(id, "group", layout, &entries);
     id
 }
 
@@ -89,7 +74,7 @@ fn a_buffer_where_a_texture_belongs_and_the_other_way_round() {
     everywhere(|mut guest| {
         let float = layout(&mut guest, &[entry(BindingKind::WriteOnlyTexture, TextureFormat::R32Float)]);
         let data = guest.data(&[0; 64]);
-        bind(&mut guest, float, &[(data, WHOLE)]);
+        guest.bind(float, &[(data, WHOLE)]);
         assert_eq!(
             guest.invalid(),
             "create bind group 'group': binding 0 is a buffer, and the layout wants a texture of texels R32Float"
@@ -97,7 +82,7 @@ fn a_buffer_where_a_texture_belongs_and_the_other_way_round() {
         let buffers = guest.layout(&[BindingKind::Storage], false);
         let made = texture(&mut guest, TextureFormat::R32Float, TextureDimension::D2, SIDE);
         let seen = view(&mut guest, made);
-        bind(&mut guest, buffers, &[(seen, 0)]);
+        guest.bind(buffers, &[(seen, 0)]);
         assert_eq!(
             guest.invalid(),
             "create bind group 'group': binding 0 is a texture view, and the layout wants a buffer"
@@ -122,7 +107,7 @@ fn groups_of_layouts_with_other_formats_do_not_fit() {
             let other = layout(guest, &[entry(kind, format)]);
             let made = texture(guest, format, TextureDimension::D2, SIDE);
             let seen = view(guest, made);
-            let bound = bind(guest, other, &[(seen, 0)]);
+            let bound = guest.bind(other, &[(seen, 0)]);
             guest.clean();
             guest.record(|to| {
                 to.begin_pass("");
@@ -192,7 +177,7 @@ fn what_is_destroyed_leaves_its_memory_whoever_knows_of_it() {
             // In a bind group.
             let made = texture(&mut guest, TextureFormat::R32Float, TextureDimension::D2, LARGE);
             let seen = view(&mut guest, made);
-            bind(&mut guest, layout, &[(seen, 0)]);
+            guest.bind(layout, &[(seen, 0)]);
             guest.stream.destroy_texture(made);
             // In commands that nobody submits.
             let made = texture(&mut guest, TextureFormat::R32Float, TextureDimension::D2, LARGE);
@@ -245,7 +230,7 @@ fn one_level_is_made_of_another() {
         );
         let pipeline = guest.pipeline(0, shader);
         let layout = guest.auto_layout(pipeline);
-        let bound = bind(&mut guest, layout, &views);
+        let bound = guest.bind(layout, &views);
         guest.dispatch(pipeline, bound, [8, 1, 2]);
         let buffer = guest.buffer(usage::COPY_SRC | usage::COPY_DST, 64 * 4 * 2 * 4);
         let level = TexelPlace { mip_level: 1, ..place(made) };
@@ -296,7 +281,7 @@ fn what_is_out_of_bounds_is_so_in_every_direction() {
             let layout = guest.auto_layout(pipeline);
             let count = width * height * depth;
             let found = guest.data(&vec![7; count as usize]);
-            let bound = bind(&mut guest, layout, &[(seen, 0), (found, WHOLE)]);
+            let bound = guest.bind(layout, &[(seen, 0), (found, WHOLE)]);
             guest.dispatch(pipeline, bound, [1, 1, 1]);
             let (mut expected, mut texels) = (Vec::new(), Vec::new());
             for index in 0..count {

@@ -6,9 +6,8 @@ mod common;
 use common::{Guest, QUOTAS, hardware};
 use fizz_gpu::{Hardware, Limit, Quotas, Stop, schedule};
 use fizz_gpu_abi::{
-    BindGroupEntry, BindingKind, Class, ErrorClass, LayoutEntry, ObjectKind, TexelBuffer, TexelPlace,
-    TextureBinding, TextureDimension, TextureFormat, TextureShape, ViewDimension, ViewShape, WHOLE,
-    texture_usage, usage,
+    BindingKind, Class, ErrorClass, LayoutEntry, ObjectKind, TexelBuffer, TexelPlace, TextureBinding,
+    TextureDimension, TextureFormat, TextureShape, ViewDimension, ViewShape, WHOLE, texture_usage, usage,
 };
 
 const USAGE: u32 = texture_usage::STORAGE_BINDING | texture_usage::COPY_SRC | texture_usage::COPY_DST;
@@ -44,21 +43,6 @@ fn texture(guest: &mut Guest, shape: TextureShape) -> u32 {
 fn view(guest: &mut Guest, texture: u32) -> u32 {
     let id = guest.id();
     guest.stream.create_texture_view(id, texture, &ViewShape::default(), "view");
-    id
-}
-
-fn group(guest: &mut Guest, layout: u32, resources: &[(u32, u64)]) -> u32 {
-    let entries: Vec<_> = (0..)
-        .zip(resources)
-        .map(|(binding, (resource, size))| BindGroupEntry {
-            binding,
-            resource: *resource,
-            offset: 0,
-            size: *size,
-        })
-        .collect();
-    let id = guest.id();
-    guest.stream.create_bind_group(id, "group", layout, &entries);
     id
 }
 
@@ -130,7 +114,7 @@ fn shaders_read_one_texture_and_write_another() {
         let layout = guest.auto_layout(pipeline);
         let groups = [[0, 1], [1, 0]].map(|order| {
             let resources = order.map(|index: usize| (views[index], 0));
-            group(&mut guest, layout, &resources)
+            guest.bind(layout, &resources)
         });
         // The views keep the textures, and the groups keep the views.
         views.iter().for_each(|view| guest.stream.release(ObjectKind::TextureView, *view));
@@ -173,7 +157,7 @@ fn textures_of_every_dimension_are_read_and_written() {
             let shape = TextureShape { dimension, size, format: TextureFormat::R32Sint, ..SHAPE };
             let made = texture(&mut guest, shape);
             let seen = view(&mut guest, made);
-            let bound = group(&mut guest, layout, &[(seen, 0)]);
+            let bound = guest.bind(layout, &[(seen, 0)]);
             for _ in 0..2 {
                 guest.dispatch(pipeline, bound, [1, size[1], layers]);
             }
@@ -211,7 +195,7 @@ fn views_show_mip_levels_and_layers() {
         );
         let pipeline = guest.pipeline(0, shader);
         let layout = guest.auto_layout(pipeline);
-        let bound = group(&mut guest, layout, &[(seen, 0)]);
+        let bound = guest.bind(layout, &[(seen, 0)]);
         guest.dispatch(pipeline, bound, [8, 1, 1]);
         let buffer = guest.buffer(usage::COPY_SRC | usage::COPY_DST, 64 * 8 * 4);
         let from = TexelPlace { texture: made, mip_level: 1, origin: [0, 0, 2] };
@@ -225,7 +209,7 @@ fn views_show_mip_levels_and_layers() {
         // Two levels at once are none that a shader could write.
         let both = view(&mut guest, made);
         guest.clean();
-        group(&mut guest, layout, &[(both, 0)]);
+        guest.bind(layout, &[(both, 0)]);
         guest.invalid();
     });
 }
@@ -255,11 +239,11 @@ fn explicit_layouts_bind_textures() {
         guest.pipeline(all, shader);
         let textures = [texture(&mut guest, SHAPE), texture(&mut guest, SHAPE)];
         let views = textures.map(|texture| view(&mut guest, texture));
-        group(&mut guest, good, &[(views[0], 0), (views[1], 0)]);
+        guest.bind(good, &[(views[0], 0), (views[1], 0)]);
         guest.clean();
         // One texture cannot be read and written through two bindings at once.
         let pipeline = guest.pipeline(all, shader);
-        let one = group(&mut guest, good, &[(views[0], 0), (views[0], 0)]);
+        let one = guest.bind(good, &[(views[0], 0), (views[0], 0)]);
         guest.clean();
         guest.record(|to| {
             to.begin_pass("");
@@ -275,11 +259,11 @@ fn explicit_layouts_bind_textures() {
         let data = guest.data(&[0; 64]);
         guest.clean();
         for wrong in [(narrow, 0), (data, WHOLE), (views[1], WHOLE), (views[1], 4)] {
-            group(&mut guest, good, &[(views[0], 0), wrong]);
+            guest.bind(good, &[(views[0], 0), wrong]);
             guest.invalid();
         }
         let buffers = guest.layout(&[BindingKind::Storage], false);
-        group(&mut guest, buffers, &[(views[0], 0)]);
+        guest.bind(buffers, &[(views[0], 0)]);
         guest.invalid();
         // Both ways is for three formats, and four textures are the most.
         layout(&mut guest, &[entry(0, BindingKind::ReadWriteTexture, TextureFormat::Rgba8Uint)]);
@@ -399,7 +383,7 @@ fn destroyed_textures_stop_a_whole_submit() {
         );
         let pipeline = guest.pipeline(0, shader);
         let layout = guest.auto_layout(pipeline);
-        let bound = group(&mut guest, layout, &[(seen, 0)]);
+        let bound = guest.bind(layout, &[(seen, 0)]);
         guest.dispatch(pipeline, bound, [1, 1, 1]);
         guest.clean();
         guest.stream.destroy_texture(made);
@@ -456,7 +440,7 @@ fn views_that_live_on_in_bind_groups_count_as_objects() {
         let made = texture(&mut guest, SHAPE);
         for round in 0..6 {
             let seen = view(&mut guest, made);
-            let bound = group(&mut guest, layout, &[(seen, 0)]);
+            let bound = guest.bind(layout, &[(seen, 0)]);
             guest.stream.release(ObjectKind::TextureView, seen);
             match guest.flush() {
                 Ok(_) => assert!(round < 5, "a sixth view and group"),
@@ -466,7 +450,7 @@ fn views_that_live_on_in_bind_groups_count_as_objects() {
             if round == 2 {
                 guest.stream.release(ObjectKind::BindGroup, bound);
                 let seen = view(&mut guest, made);
-                group(&mut guest, layout, &[(seen, 0)]);
+                guest.bind(layout, &[(seen, 0)]);
                 guest.stream.release(ObjectKind::TextureView, seen);
             }
         }
@@ -511,7 +495,7 @@ fn gas_and_texels_do_not_depend_on_how_a_dispatch_is_split() {
             );
             let pipeline = guest.pipeline(0, shader);
             let layout = guest.auto_layout(pipeline);
-            let bound = group(&mut guest, layout, &[(seen, 0)]);
+            let bound = guest.bind(layout, &[(seen, 0)]);
             guest.dispatch(pipeline, bound, [16, 2, 1]);
             (texels(&mut guest, made), guest.session.gas())
         };

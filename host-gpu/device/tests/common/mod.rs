@@ -173,10 +173,22 @@ impl Guest {
         id
     }
 
+    /// A bind group of whole buffers, at bindings 0, 1, ….
     pub fn group(&mut self, layout: u32, buffers: &[u32]) -> u32 {
+        let all: Vec<_> = buffers.iter().map(|buffer| (*buffer, WHOLE)).collect();
+        self.bind(layout, &all)
+    }
+
+    /// A bind group of resources with their sizes, 0 for a view, at bindings 0, 1, ….
+    pub fn bind(&mut self, layout: u32, resources: &[(u32, u64)]) -> u32 {
         let entries: Vec<_> = (0..)
-            .zip(buffers)
-            .map(|(binding, buffer)| BindGroupEntry { binding, resource: *buffer, offset: 0, size: WHOLE })
+            .zip(resources)
+            .map(|(binding, (resource, size))| BindGroupEntry {
+                binding,
+                resource: *resource,
+                offset: 0,
+                size: *size,
+            })
             .collect();
         let id = self.id();
         self.stream.create_bind_group(id, "group", layout, &entries);
